@@ -1,0 +1,1 @@
+//! npusim: assembles a device from its rooms and plays the host process.

@@ -1,0 +1,2 @@
+//! The `npusim` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! AICores: clusters, kernel registry and cost model of npusim.

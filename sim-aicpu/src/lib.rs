@@ -1,0 +1,1 @@
+//! AICPU pool, MMIO register file and orchestration objects of npusim.

@@ -1,0 +1,1 @@
+//! Simulated HBM: address range, allocator, residency ledger and DMA of npusim.
