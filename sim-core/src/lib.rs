@@ -1,0 +1,5 @@
+//! The core of npusim: virtual time, the deterministic engine, the loader, profiles and the trace.
+
+pub mod actor;
+pub mod time;
+pub mod trace;
