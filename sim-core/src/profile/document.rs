@@ -1,0 +1,171 @@
+//! A profile's file: the values by key, before they are typed.
+
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use super::arch::Arch;
+use super::entry::{Confidence, Entry, describe};
+use super::error::ProfileError;
+use super::quantity::Number;
+use super::spelling::distance;
+
+/// The embedded file of a generation, with the name that errors give it.
+fn embedded(arch: Arch) -> (&'static str, &'static str) {
+    match arch {
+        Arch::A2a3 => ("a2a3.json", include_str!("../../profiles/a2a3.json")),
+        Arch::A5 => ("a5.json", include_str!("../../profiles/a5.json")),
+    }
+}
+
+/// One value to be replaced, as in `mmio.load=100ns`: the text of `--set`.
+///
+/// The value may have a unit that fits the key, or none for the key's own; `none` removes what a generation may lack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    key: String,
+    value: String,
+}
+
+impl FromStr for Override {
+    type Err = ProfileError;
+
+    fn from_str(text: &str) -> Result<Self, ProfileError> {
+        match text.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+            Some((key, value)) if !key.is_empty() && !value.is_empty() => {
+                Ok(Override { key: key.to_owned(), value: value.to_owned() })
+            }
+            _ => Err(ProfileError::NotAnOverride { text: text.to_owned() }),
+        }
+    }
+}
+
+/// The values of a file and of those it inherits from, in the order of the file.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    origin: String,
+    pub(super) arch: Arch,
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Document {
+    /// The embedded file of a generation.
+    pub(super) fn of(arch: Arch) -> Result<Document, ProfileError> {
+        let (origin, text) = embedded(arch);
+        Document::parse(origin, text)
+    }
+
+    /// Reads `text`, which errors call `origin`.
+    pub(super) fn parse(origin: &str, text: &str) -> Result<Document, ProfileError> {
+        let json: Value = serde_json::from_str(text)
+            .map_err(|error| ProfileError::NotJson { origin: origin.to_owned(), reason: error.to_string() })?;
+        let malformed = |key: &str, found: &Value, expected: &str| ProfileError::Malformed {
+            origin: origin.to_owned(),
+            key: key.to_owned(),
+            found: describe(found),
+            expected: expected.to_owned(),
+        };
+        let Value::Object(top) = &json else { return Err(malformed(".", &json, "an object with a section per part")) };
+        let arch = |key: &str| match top.get(key) {
+            None => Ok(None),
+            Some(name) => match name.as_str().and_then(|name| name.parse::<Arch>().ok()) {
+                Some(arch) => Ok(Some(arch)),
+                None => Err(malformed(key, name, "a2a3 or a5")),
+            },
+        };
+        let own_arch = arch("arch")?.ok_or_else(|| ProfileError::MissingKey {
+            origin: origin.to_owned(),
+            key: "arch".to_owned(),
+            expected: "a2a3 or a5".to_owned(),
+        })?;
+        let mut entries = Vec::new();
+        for (section, keys) in top.iter().filter(|(key, _)| !matches!(key.as_str(), "arch" | "inherits")) {
+            let Value::Object(keys) = keys else {
+                return Err(malformed(section, keys, "an object with a value per key"));
+            };
+            for (key, value) in keys {
+                entries.push(Entry::from_json(origin, &format!("{section}.{key}"), value, None)?);
+            }
+        }
+        let mut document = Document { origin: origin.to_owned(), arch: own_arch, entries };
+        if let Some(parent) = arch("inherits")? {
+            document.inherit(Document::of(parent)?);
+        }
+        Ok(document)
+    }
+
+    /// Takes from `parent` every value that this file does not state.
+    fn inherit(&mut self, parent: Document) {
+        let mut own = std::mem::take(&mut self.entries);
+        for entry in parent.entries {
+            match own.iter().position(|stated| stated.path == entry.path) {
+                Some(at) => self.entries.push(own.remove(at)),
+                None if parent.arch == self.arch => self.entries.push(entry),
+                None => self.entries.push(entry.expected_as_on(parent.arch, self.arch)),
+            }
+        }
+        self.entries.append(&mut own);
+    }
+
+    /// The value of a key that every profile has.
+    pub(super) fn entry(&self, path: &str) -> Result<&Entry, ProfileError> {
+        self.entries.iter().find(|entry| entry.path == path).ok_or_else(|| ProfileError::MissingKey {
+            origin: self.origin.clone(),
+            key: path.to_owned(),
+            expected: "a value with unit, source and confidence".to_owned(),
+        })
+    }
+
+    /// Refuses keys that are none of `known`.
+    pub(super) fn check_keys(&self, known: &Document) -> Result<(), ProfileError> {
+        match self.entries.iter().find(|entry| known.entry(&entry.path).is_err()) {
+            None => Ok(()),
+            Some(unknown) => Err(known.unknown_key(&unknown.origin, &unknown.path)),
+        }
+    }
+
+    /// Replaces one value; it loses its range and note, and says where it comes from now.
+    pub(super) fn set(&mut self, change: &Override) -> Result<(), ProfileError> {
+        const ORIGIN: &str = "--set";
+        let Some(at) = self.entries.iter().position(|entry| entry.path == change.key) else {
+            return Err(self.unknown_key(ORIGIN, &change.key));
+        };
+        let entry = &mut self.entries[at];
+        let (digits, unit) = Number::split(&change.value);
+        let number = match change.value.as_str() {
+            "none" => None,
+            text => Some(Number::parse(digits).ok_or_else(|| ProfileError::NotANumber {
+                origin: ORIGIN.to_owned(),
+                key: change.key.clone(),
+                text: text.to_owned(),
+                example: entry.value().replace(' ', ""),
+            })?),
+        };
+        let own_unit = number.is_none() || unit.is_empty();
+        *entry = Entry {
+            origin: ORIGIN.to_owned(),
+            path: change.key.clone(),
+            number,
+            unit: if own_unit { entry.unit.clone() } else { unit.to_owned() },
+            range: None,
+            source: ORIGIN.to_owned(),
+            confidence: Confidence::Override,
+            note: None,
+        };
+        Ok(())
+    }
+
+    /// The error for a key that no profile has. A key without a section is compared with the names in all of them.
+    fn unknown_key(&self, origin: &str, key: &str) -> ProfileError {
+        let edits = |path: &str| match path.split_once('.') {
+            Some((_, name)) if !key.contains('.') => distance(key, name),
+            _ => distance(key, path),
+        };
+        let nearest = self.entries.iter().map(|entry| entry.path.as_str()).min_by_key(|path| edits(path));
+        ProfileError::UnknownKey {
+            origin: origin.to_owned(),
+            key: key.to_owned(),
+            nearest: nearest.unwrap_or_default().to_owned(),
+        }
+    }
+}

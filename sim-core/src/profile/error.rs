@@ -1,0 +1,88 @@
+//! What can be wrong with a profile, an override or a table of costs.
+
+use super::quantity::Dimension;
+
+/// Why a value, or the file around it, was refused. `origin` is the file, or `--set` for an override.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, displaydoc::Display)]
+#[ignore_extra_doc_attributes]
+pub enum ProfileError {
+    /// no profile is named `{name}`: there are a2a3 and a5
+    UnknownProfile {
+        /// The name asked for.
+        name: String,
+    },
+    /// {origin}: not JSON: {reason}
+    NotJson {
+        /// Where.
+        origin: String,
+        /// What the parser said, with line and column.
+        reason: String,
+    },
+    /// {origin}: `{key}` is {found}, expected {expected}
+    Malformed {
+        /// Where.
+        origin: String,
+        /// Path of the key.
+        key: String,
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: String,
+    },
+    /// {origin}: no key `{key}`; the nearest is `{nearest}`
+    UnknownKey {
+        /// Where.
+        origin: String,
+        /// Path of the key.
+        key: String,
+        /// The valid key with the fewest differing letters.
+        nearest: String,
+    },
+    /// {origin}: `{key}` is missing, expected {expected}
+    MissingKey {
+        /// Where.
+        origin: String,
+        /// Path of the key.
+        key: String,
+        /// What should stand there.
+        expected: String,
+    },
+    /// {origin}: `{key}` has the unit `{unit}`, expected {expected}
+    WrongUnit {
+        /// Where.
+        origin: String,
+        /// Path of the key.
+        key: String,
+        /// The unit given.
+        unit: String,
+        /// What the key measures, and so the units that fit.
+        expected: Dimension,
+    },
+    /// {origin}: `{key}` is `{text}`, expected a number with one of the key's units, such as `{example}`
+    NotANumber {
+        /// Where.
+        origin: String,
+        /// Path of the key.
+        key: String,
+        /// What was given instead.
+        text: String,
+        /// A value that would do.
+        example: String,
+    },
+    /// {origin}: `{key}` = {value} is out of range, expected {expected}
+    OutOfRange {
+        /// Where.
+        origin: String,
+        /// Path of the key.
+        key: String,
+        /// The value given, with its unit.
+        value: String,
+        /// What would be in range.
+        expected: String,
+    },
+    /// `{text}` sets nothing: expected key=value, such as `mmio.load=100ns`
+    NotAnOverride {
+        /// The text given.
+        text: String,
+    },
+}

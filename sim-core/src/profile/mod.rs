@@ -1,0 +1,102 @@
+//! Profiles: the constants of each device generation, every one with its unit, its source and how far to trust it.
+//!
+//! The files `profiles/a2a3.json` and `profiles/a5.json` are embedded. A file has a section per part of the device and
+//! in it a value per key: `{"value": 95, "unit": "ns", "confidence": "measured", "source": "…"}`, perhaps with the
+//! `range` that sources allow and a `note`. Its life:
+//!
+//! 1. It is parsed into entries by key, `mmio.load`. One with `inherits` takes from that generation what it does not
+//!    state itself; where the generations differ, such a value is no more than inferred, and says so.
+//! 2. Keys that `a2a3.json` does not have are refused: that file is complete, and so decides what a key is.
+//! 3. Overrides (`--set mmio.load=100ns`) replace entries; they say so, and lose range and note.
+//! 4. Entries are converted into the typed sections of a [`Profile`], exactly, and checked.
+//!
+//! Whatever is wrong is a [`ProfileError`] that names the file and the key. A [`Profile`] in hand is sound: no rate is
+//! zero, no poll is free, every register is in its block.
+
+mod arch;
+mod document;
+mod entry;
+mod error;
+mod quantity;
+mod sections;
+mod spelling;
+#[cfg(test)]
+mod tests;
+
+pub use arch::Arch;
+pub use document::Override;
+pub use entry::{Confidence, Entry, Sourced};
+pub use error::ProfileError;
+pub use quantity::{Bandwidth, Dimension};
+pub use sections::{Aicore, Aicpu, Clock, Guards, Hbm, HostLink, Mmio, Registers, Topology};
+
+use document::Document;
+
+/// The constants of one device.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The generation.
+    pub arch: Arch,
+    /// How many of everything there are.
+    pub topology: Topology,
+    /// Clock rates.
+    pub clock: Clock,
+    /// Where a core's registers are.
+    pub registers: Registers,
+    /// Device memory.
+    pub hbm: Hbm,
+    /// What the host pays to reach the device.
+    pub host_link: HostLink,
+    /// What register accesses cost.
+    pub mmio: Mmio,
+    /// What AICPU threads pay.
+    pub aicpu: Aicpu,
+    /// What AICores pay.
+    pub aicore: Aicore,
+    /// When the simulator intervenes.
+    pub guards: Guards,
+    document: Document,
+}
+
+impl Profile {
+    /// The embedded profile of a generation, by itself or by name: `a2a3`, `a5`.
+    pub fn load(arch: impl AsRef<str>) -> Result<Profile, ProfileError> {
+        let arch = arch.as_ref().parse()?;
+        Profile::from_document(Document::of(arch)?)
+    }
+
+    /// Reads a profile from the text of a file, which errors call `name`. It may inherit from an embedded one.
+    pub fn from_json(name: &str, text: &str) -> Result<Profile, ProfileError> {
+        Profile::from_document(Document::parse(name, text)?)
+    }
+
+    /// This profile with some values replaced; of two for the same key, the later one counts.
+    pub fn with_overrides(&self, overrides: &[Override]) -> Result<Profile, ProfileError> {
+        let mut document = self.document.clone();
+        overrides.iter().try_for_each(|change| document.set(change))?;
+        Profile::from_document(document)
+    }
+
+    /// Every value by key, in the order of the file.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.document.entries.iter()
+    }
+
+    fn from_document(document: Document) -> Result<Profile, ProfileError> {
+        document.check_keys(&Document::of(Arch::A2a3)?)?;
+        let clock = Clock::read(&document)?;
+        Ok(Profile {
+            arch: document.arch,
+            topology: Topology::read(&document)?,
+            registers: Registers::read(&document)?,
+            hbm: Hbm::read(&document)?,
+            host_link: HostLink::read(&document)?,
+            mmio: Mmio::read(&document)?,
+            aicpu: Aicpu::read(&document)?,
+            aicore: Aicore::read(&document, *clock.aicore)?,
+            guards: Guards::read(&document)?,
+            clock,
+            document,
+        })
+    }
+}

@@ -1,0 +1,321 @@
+//! The sections of a profile, one struct each, and the checks that need more than one value.
+//!
+//! A field is read from the key of its section's and its own name. What a poll or a wait costs must be above zero:
+//! else virtual time would stand still while an actor spins.
+
+use super::document::Document;
+use super::entry::Sourced;
+use super::error::ProfileError;
+use super::quantity::Bandwidth;
+use crate::time::{Frequency, SimDuration};
+
+/// The most cores that core ids can tell apart: they have 12 bits.
+const MAX_CORES: u64 = 1 << 12;
+
+/// How many of everything a device has.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// Clusters of AICores.
+    pub clusters: Sourced<u32>,
+    /// Cube cores in a cluster.
+    pub aic_per_cluster: Sourced<u32>,
+    /// Vector cores in a cluster.
+    pub aiv_per_cluster: Sourced<u32>,
+    /// AICPU threads that a launch starts.
+    pub aicpu_launched: Sourced<u32>,
+    /// AICPU threads that stay and work.
+    pub aicpu_active: Sourced<u32>,
+    /// Active threads that schedule; another one orchestrates.
+    pub schedulers: Sourced<u32>,
+}
+
+impl Topology {
+    pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
+        let topology = Topology {
+            clusters: document.entry("topology.clusters")?.count()?,
+            aic_per_cluster: document.entry("topology.aic_per_cluster")?.count()?,
+            aiv_per_cluster: document.entry("topology.aiv_per_cluster")?.count()?,
+            aicpu_launched: document.entry("topology.aicpu_launched")?.count()?,
+            aicpu_active: document.entry("topology.aicpu_active")?.count()?,
+            schedulers: document.entry("topology.schedulers")?.count()?,
+        };
+        let (launched, active) = (topology.aicpu_launched.value, topology.aicpu_active.value);
+        if active > launched {
+            let expected = format!("at most topology.aicpu_launched, {launched}");
+            return Err(document.entry("topology.aicpu_active")?.out_of_range(expected));
+        }
+        if topology.schedulers.value >= active {
+            let expected = format!("less than topology.aicpu_active, {active}: one thread orchestrates");
+            return Err(document.entry("topology.schedulers")?.out_of_range(expected));
+        }
+        let cores_per_cluster = u64::from(*topology.aic_per_cluster) + u64::from(*topology.aiv_per_cluster);
+        if u64::from(*topology.clusters) * cores_per_cluster > MAX_CORES {
+            let expected = format!("at most {MAX_CORES} cores in all, {cores_per_cluster} per cluster");
+            return Err(document.entry("topology.clusters")?.out_of_range(expected));
+        }
+        Ok(topology)
+    }
+}
+
+/// Clock rates.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    /// The counter that device programs read as their clock.
+    pub system_counter: Sourced<Frequency>,
+    /// The AICores' cycles.
+    pub aicore: Sourced<Frequency>,
+}
+
+impl Clock {
+    pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
+        Ok(Clock {
+            system_counter: document.entry("clock.system_counter")?.frequency()?,
+            aicore: document.entry("clock.aicore")?.frequency()?,
+        })
+    }
+}
+
+/// Where the registers of a core are in its block.
+#[derive(Clone, Debug)]
+pub struct Registers {
+    /// The task token, from AICPU to AICore.
+    pub data_main_base: Sourced<u32>,
+    /// The state of the core and its task, from AICore to AICPU.
+    pub cond: Sourced<u32>,
+    /// Control of the core.
+    pub ctrl: Sourced<u32>,
+    /// Opens and closes the fast path, where there is one.
+    pub fast_path_enable: Sourced<Option<u32>>,
+    /// How many bytes a core's block spans.
+    pub block_size: Sourced<u32>,
+}
+
+impl Registers {
+    pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
+        let registers = Registers {
+            data_main_base: document.entry("registers.data_main_base")?.offset()?,
+            cond: document.entry("registers.cond")?.offset()?,
+            ctrl: document.entry("registers.ctrl")?.offset()?,
+            fast_path_enable: document.entry("registers.fast_path_enable")?.optional_offset()?,
+            block_size: document.entry("registers.block_size")?.offset()?,
+        };
+        let size = registers.block_size.value;
+        let offsets = [
+            ("registers.data_main_base", Some(*registers.data_main_base)),
+            ("registers.cond", Some(*registers.cond)),
+            ("registers.ctrl", Some(*registers.ctrl)),
+            ("registers.fast_path_enable", *registers.fast_path_enable),
+        ];
+        match offsets.into_iter().find(|(_, offset)| offset.is_some_and(|offset| offset >= size)) {
+            None => Ok(registers),
+            Some((path, _)) => {
+                Err(document.entry(path)?.out_of_range(format!("less than registers.block_size, {size:#x}")))
+            }
+        }
+    }
+}
+
+/// Device memory.
+#[derive(Clone, Debug)]
+pub struct Hbm {
+    /// Bytes of it.
+    pub capacity: Sourced<u64>,
+    /// What all cores together can read.
+    pub read_bandwidth: Sourced<Bandwidth>,
+    /// What all cores together can write.
+    pub write_bandwidth: Sourced<Bandwidth>,
+    /// From a request to its first byte.
+    pub latency: Sourced<SimDuration>,
+    /// Allocations begin at multiples of so many bytes.
+    pub alignment: Sourced<u64>,
+}
+
+impl Hbm {
+    pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
+        let hbm = Hbm {
+            capacity: document.entry("hbm.capacity")?.size()?,
+            read_bandwidth: document.entry("hbm.read_bandwidth")?.bandwidth()?,
+            write_bandwidth: document.entry("hbm.write_bandwidth")?.bandwidth()?,
+            latency: document.entry("hbm.latency")?.duration()?,
+            alignment: document.entry("hbm.alignment")?.size()?,
+        };
+        if !hbm.alignment.is_power_of_two() {
+            return Err(document.entry("hbm.alignment")?.out_of_range("a power of two"));
+        }
+        Ok(hbm)
+    }
+}
+
+/// What the host pays to reach the device.
+#[derive(Clone, Debug)]
+pub struct HostLink {
+    /// Fixed cost of a copy to the device.
+    pub to_device_latency: Sourced<SimDuration>,
+    /// Rate of a copy to the device.
+    pub to_device_bandwidth: Sourced<Bandwidth>,
+    /// Fixed cost of a copy from the device.
+    pub from_device_latency: Sourced<SimDuration>,
+    /// Rate of a copy from the device.
+    pub from_device_bandwidth: Sourced<Bandwidth>,
+    /// Fixed cost of a fill of device memory.
+    pub memset_latency: Sourced<SimDuration>,
+    /// Rate of a fill of device memory.
+    pub memset_bandwidth: Sourced<Bandwidth>,
+    /// From the host's launch until the device's actors start.
+    pub launch: Sourced<SimDuration>,
+    /// From the end of the device's last actor until the host has synchronised.
+    pub completion: Sourced<SimDuration>,
+    /// Between two queries of a run that the host polls.
+    pub poll_interval: Sourced<SimDuration>,
+}
+
+impl HostLink {
+    pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
+        Ok(HostLink {
+            to_device_latency: document.entry("host_link.to_device_latency")?.duration()?,
+            to_device_bandwidth: document.entry("host_link.to_device_bandwidth")?.bandwidth()?,
+            from_device_latency: document.entry("host_link.from_device_latency")?.duration()?,
+            from_device_bandwidth: document.entry("host_link.from_device_bandwidth")?.bandwidth()?,
+            memset_latency: document.entry("host_link.memset_latency")?.duration()?,
+            memset_bandwidth: document.entry("host_link.memset_bandwidth")?.bandwidth()?,
+            launch: document.entry("host_link.launch")?.duration()?,
+            completion: document.entry("host_link.completion")?.duration()?,
+            poll_interval: document.entry("host_link.poll_interval")?.positive_duration()?,
+        })
+    }
+}
+
+/// What AICPU threads and AICores pay to reach each other through registers.
+#[derive(Clone, Debug)]
+pub struct Mmio {
+    /// A posted store by the AICPU.
+    pub store: Sourced<SimDuration>,
+    /// A load by the AICPU.
+    pub load: Sourced<SimDuration>,
+    /// From the AICPU's store until the core sees it.
+    pub propagation: Sourced<SimDuration>,
+    /// From the core's store to COND until a load by the AICPU returns it.
+    pub cond_propagation: Sourced<SimDuration>,
+}
+
+impl Mmio {
+    pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
+        Ok(Mmio {
+            store: document.entry("mmio.store")?.duration()?,
+            load: document.entry("mmio.load")?.positive_duration()?,
+            propagation: document.entry("mmio.propagation")?.duration()?,
+            cond_propagation: document.entry("mmio.cond_propagation")?.duration()?,
+        })
+    }
+}
+
+/// What an AICPU thread pays for its work.
+#[derive(Clone, Debug)]
+pub struct Aicpu {
+    /// A spin hint: a whole iteration of the scheduler that finds nothing to do.
+    pub spin: Sourced<SimDuration>,
+    /// An iteration of a loop that only waits for a word of memory.
+    pub wait_spin: Sourced<SimDuration>,
+    /// Reading the system counter.
+    pub counter_read: Sourced<SimDuration>,
+    /// A cache maintenance or barrier call.
+    pub cache_maintenance: Sourced<SimDuration>,
+    /// Submitting a task.
+    pub submit: Sourced<SimDuration>,
+    /// Dispatching a task, its register store not included.
+    pub dispatch: Sourced<SimDuration>,
+    /// Completing a task, the register load that saw it and the resolving of its consumers not included.
+    pub complete: Sourced<SimDuration>,
+    /// Resolving up to two consumers of a completed task.
+    pub resolve: Sourced<SimDuration>,
+    /// Resolving each further one.
+    pub resolve_per_consumer: Sourced<SimDuration>,
+    /// A thread's part in the handshake with the cores.
+    pub handshake: Sourced<SimDuration>,
+    /// A scheduler's first touch of the cores it owns.
+    pub assign_clusters: Sourced<SimDuration>,
+    /// Taking a free lock.
+    pub lock: Sourced<SimDuration>,
+    /// Loading a shared object.
+    pub object_load: Sourced<SimDuration>,
+    /// Rate of a fill of device memory.
+    pub memset_bandwidth: Sourced<Bandwidth>,
+}
+
+impl Aicpu {
+    pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
+        Ok(Aicpu {
+            spin: document.entry("aicpu.spin")?.positive_duration()?,
+            wait_spin: document.entry("aicpu.wait_spin")?.positive_duration()?,
+            counter_read: document.entry("aicpu.counter_read")?.positive_duration()?,
+            cache_maintenance: document.entry("aicpu.cache_maintenance")?.duration()?,
+            submit: document.entry("aicpu.submit")?.duration()?,
+            dispatch: document.entry("aicpu.dispatch")?.duration()?,
+            complete: document.entry("aicpu.complete")?.duration()?,
+            resolve: document.entry("aicpu.resolve")?.duration()?,
+            resolve_per_consumer: document.entry("aicpu.resolve_per_consumer")?.duration()?,
+            handshake: document.entry("aicpu.handshake")?.duration()?,
+            assign_clusters: document.entry("aicpu.assign_clusters")?.duration()?,
+            lock: document.entry("aicpu.lock")?.duration()?,
+            object_load: document.entry("aicpu.object_load")?.duration()?,
+            memset_bandwidth: document.entry("aicpu.memset_bandwidth")?.bandwidth()?,
+        })
+    }
+}
+
+/// What an AICore pays for its work. Its times may be stated in cycles of its clock.
+#[derive(Clone, Debug)]
+pub struct Aicore {
+    /// Reading or writing one of its own registers.
+    pub register_access: Sourced<SimDuration>,
+    /// A spin hint: the rest of an iteration of its idle loop.
+    pub spin: Sourced<SimDuration>,
+    /// Reading the system counter.
+    pub counter_read: Sourced<SimDuration>,
+    /// Draining a kernel's writes before reporting it.
+    pub flush: Sourced<SimDuration>,
+    /// From receiving a task until its kernel starts.
+    pub setup: Sourced<SimDuration>,
+    /// The most that one core transfers.
+    pub bandwidth: Sourced<Bandwidth>,
+    /// From a transfer's start to its first byte.
+    pub memory_latency: Sourced<SimDuration>,
+    /// The least that one transfer instruction takes among others.
+    pub instruction_floor: Sourced<SimDuration>,
+    /// The cost of a kernel of which nothing is known.
+    pub kernel_floor: Sourced<SimDuration>,
+}
+
+impl Aicore {
+    pub(super) fn read(document: &Document, clock: Frequency) -> Result<Self, ProfileError> {
+        Ok(Aicore {
+            register_access: document.entry("aicore.register_access")?.positive_core_duration(clock)?,
+            spin: document.entry("aicore.spin")?.positive_core_duration(clock)?,
+            counter_read: document.entry("aicore.counter_read")?.positive_core_duration(clock)?,
+            flush: document.entry("aicore.flush")?.core_duration(clock)?,
+            setup: document.entry("aicore.setup")?.core_duration(clock)?,
+            bandwidth: document.entry("aicore.bandwidth")?.core_bandwidth(clock)?,
+            memory_latency: document.entry("aicore.memory_latency")?.core_duration(clock)?,
+            instruction_floor: document.entry("aicore.instruction_floor")?.core_duration(clock)?,
+            kernel_floor: document.entry("aicore.kernel_floor")?.core_duration(clock)?,
+        })
+    }
+}
+
+/// When the simulator intervenes.
+#[derive(Clone, Debug)]
+pub struct Guards {
+    /// So long without anything but polling, and the device counts as stalled.
+    pub stall_window: Sourced<SimDuration>,
+    /// How far time may be advanced to let the guests' own timeouts expire.
+    pub leap_limit: Sourced<SimDuration>,
+}
+
+impl Guards {
+    pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
+        Ok(Guards {
+            stall_window: document.entry("guards.stall_window")?.positive_duration()?,
+            leap_limit: document.entry("guards.leap_limit")?.duration()?,
+        })
+    }
+}
