@@ -1,1 +1,3 @@
 //! AICores: clusters, kernel registry and cost model of npusim.
+
+pub mod cost;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use super::arch::Arch;
-use super::entry::{Confidence, Entry, describe};
+use super::entry::{Confidence, Entry};
 use super::error::ProfileError;
 use super::quantity::Number;
 use super::spelling::distance;
@@ -59,12 +59,8 @@ impl Document {
     pub(super) fn parse(origin: &str, text: &str) -> Result<Document, ProfileError> {
         let json: Value = serde_json::from_str(text)
             .map_err(|error| ProfileError::NotJson { origin: origin.to_owned(), reason: error.to_string() })?;
-        let malformed = |key: &str, found: &Value, expected: &str| ProfileError::Malformed {
-            origin: origin.to_owned(),
-            key: key.to_owned(),
-            found: describe(found),
-            expected: expected.to_owned(),
-        };
+        let malformed =
+            |key: &str, found: &Value, expected: &str| ProfileError::malformed(origin, key, found, expected);
         let Value::Object(top) = &json else { return Err(malformed(".", &json, "an object with a section per part")) };
         let arch = |key: &str| match top.get(key) {
             None => Ok(None),

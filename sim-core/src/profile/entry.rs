@@ -115,11 +115,8 @@ impl Entry {
         json: &Value,
         unstated: Option<Confidence>,
     ) -> Result<Self, ProfileError> {
-        let malformed = |field: &str, found: &Value, expected: &str| ProfileError::Malformed {
-            origin: origin.to_owned(),
-            key: format!("{path}{field}"),
-            found: describe(found),
-            expected: expected.to_owned(),
+        let malformed = |field: &str, found: &Value, expected: &str| {
+            ProfileError::malformed(origin, &format!("{path}{field}"), found, expected)
         };
         let missing = |field: &str, expected: &str| ProfileError::MissingKey {
             origin: origin.to_owned(),
@@ -359,14 +356,5 @@ fn written(number: Number, unit: &str) -> String {
             .to_base(number, Unit::Offset)
             .map_or_else(|| number.to_string(), |offset| format!("{offset:#x}")),
         _ => format!("{number} {unit}"),
-    }
-}
-
-/// What stands in a file, for an error: short values themselves, others by kind.
-pub(super) fn describe(json: &Value) -> String {
-    match json {
-        Value::Object(_) => "an object".to_owned(),
-        Value::Array(_) => "a list".to_owned(),
-        scalar => scalar.to_string(),
     }
 }

@@ -1,5 +1,7 @@
 //! What can be wrong with a profile, an override or a table of costs.
 
+use serde_json::Value;
+
 use super::quantity::Dimension;
 
 /// Why a value, or the file around it, was refused. `origin` is the file, or `--set` for an override.
@@ -85,4 +87,16 @@ pub enum ProfileError {
         /// The text given.
         text: String,
     },
+}
+
+impl ProfileError {
+    /// The error for JSON of the wrong shape: short values are shown, others named by kind.
+    pub fn malformed(origin: &str, key: &str, found: &Value, expected: &str) -> Self {
+        let found = match found {
+            Value::Object(_) => "an object".to_owned(),
+            Value::Array(_) => "a list".to_owned(),
+            scalar => scalar.to_string(),
+        };
+        ProfileError::Malformed { origin: origin.to_owned(), key: key.to_owned(), found, expected: expected.to_owned() }
+    }
 }
