@@ -1,6 +1,8 @@
 //! The core of npusim: virtual time, the deterministic engine, the loader, profiles and the trace.
 
 pub mod actor;
+pub mod engine;
+pub mod loader;
 pub mod profile;
 pub mod time;
 pub mod trace;

@@ -215,8 +215,9 @@ impl Trace {
         Trace { kept: keep.then(Vec::new), ..Trace::default() }
     }
 
-    /// Names the next actor; ids are given in this order.
-    pub fn add_actor(&mut self, kind: ActorKind) {
+    /// Says what an actor is. Ids are given in order; those of ended actors are given again.
+    pub fn name_actor(&mut self, id: ActorId, kind: ActorKind) {
+        self.actors.truncate(id.0 as usize);
         self.actors.push(kind);
     }
 
@@ -339,8 +340,10 @@ mod tests {
     fn does_the_hash_ignore_the_order_in_which_events_were_noticed() {
         let (first, second) = (event(5, 0, EventKind::Start), event(5, 1, EventKind::Start));
         let (mut there, mut back) = (Trace::new(false), Trace::new(false));
-        [first, second].map(|event| there.record(event));
-        [second, first].map(|event| back.record(event));
+        for (event, other) in [(first, second), (second, first)] {
+            there.record(event);
+            back.record(other);
+        }
         assert_eq!(there.hash(), back.hash());
     }
 

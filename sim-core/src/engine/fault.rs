@@ -1,0 +1,67 @@
+//! What can end a device's work: errors as data.
+
+use super::fiber::Trap;
+use super::wait::Deadlock;
+use crate::actor::{ActorId, ActorKind};
+use crate::time::{SimDuration, SimTime};
+
+/// Why the engine stopped before the guests were done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A guest was stopped by a signal.
+    Crash(Crash),
+    /// A guest ran natively for longer than the host-time limit without calling the simulator.
+    Hang(Hang),
+    /// No actor can make progress.
+    Deadlock(Deadlock),
+}
+
+/// Guest code that was stopped by a signal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// Whose code.
+    pub actor: ActorId,
+    /// What the actor is.
+    pub kind: ActorKind,
+    /// The actor's time.
+    pub at: SimTime,
+    /// In a kernel body, not in the executor or scheduler.
+    pub in_kernel: bool,
+    /// The signal.
+    pub trap: Trap,
+}
+
+/// Guest code that never came back to the simulator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hang {
+    /// Whose code.
+    pub actor: ActorId,
+    /// What the actor is.
+    pub kind: ActorKind,
+    /// The actor's time.
+    pub at: SimTime,
+    /// In a kernel body, not in the executor or scheduler.
+    pub in_kernel: bool,
+    /// The instruction at which it was stopped.
+    pub instruction: usize,
+}
+
+/// How long the device leapt, when only polling was left, and what it looked like before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stalled {
+    /// The state before the first leap.
+    pub snapshot: Deadlock,
+    /// Virtual time that was leapt over.
+    pub leapt: SimDuration,
+}
+
+impl Fault {
+    /// The virtual time of the fault.
+    pub fn at(&self) -> SimTime {
+        match self {
+            Fault::Crash(crash) => crash.at,
+            Fault::Hang(hang) => hang.at,
+            Fault::Deadlock(deadlock) => deadlock.at,
+        }
+    }
+}

@@ -1,0 +1,855 @@
+//! The engine: who runs next.
+//!
+//! # Lifecycle
+//!
+//! An [`Engine`] is made for one device. Its first actor is the host: code of the host runtime, called with
+//! [`Engine::call`]. During a call, guests reach the engine through hooks ([`on_host`]); a launch hook adds the
+//! device's actors ([`Engine::spawn`]). When the host waits, they run; when the call returns, everything stands still
+//! until the next. The thread that calls *is* the engine: there is no other, and nothing races with the host.
+//!
+//! ```text
+//!   Engine::call ──> host fiber ── hook: wait ──┐            ┌── hook: charge, store, spin ... ──┐
+//!        ^                                      v            │                                   v
+//!        │                             ┌── next in order ──> actor's fiber <── resumed ── suspended
+//!        └── host call returned <──────┤   (time, effects before actors, id)                     │
+//!                                      └──────────────<──────────────────────────────────────────┘
+//! ```
+//!
+//! # Invariants
+//!
+//! - Exactly one actor's control code runs at a time: the one that is first in (time, priority, id). Whatever it does
+//!   to memory is thereby in that order. Kernel bodies are the exception: they run natively, in parallel, between two
+//!   points of virtual time ([`native`]).
+//! - An actor's time only changes in its own hooks, or when it is woken.
+//! - No `RefCell` is borrowed while a fiber is suspended.
+//! - Rust code runs with the host thread's thread control block, guest code with its lender's ([`context`]).
+//! - Host time, addresses and thread ids never reach a virtual time or the trace.
+//!
+//! # Polling
+//!
+//! See [`poll`] for how idle cores are parked and why that cannot be seen. [`Polling::Naive`] executes every iteration
+//! and is the oracle for it.
+
+mod context;
+mod fault;
+mod fiber;
+pub mod free;
+mod lender;
+mod native;
+mod poll;
+mod queue;
+mod signals;
+mod state;
+mod tcb;
+mod wait;
+mod wait_trap;
+mod watchdog;
+
+use std::any::Any;
+use std::cell::{Cell, OnceCell, Ref, RefCell, RefMut};
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use corosensei::stack::DefaultStack;
+use serde::Serialize;
+
+pub use context::{ActorContext, Standing, calling_actor, on_host};
+pub use fault::{Crash, Fault, Hang, Stalled};
+pub use fiber::{GuestCall, Trap};
+pub use lender::ThreadFunctions;
+pub use native::HostCost;
+pub use poll::PollPolicy;
+pub use state::Counters;
+pub use wait::{Deadlock, Poll, Stall, StalledActor, Wait};
+pub use wait_trap::WaitTrap;
+
+use crate::actor::{ActorId, ActorKind};
+use crate::time::{SimDuration, SimTime};
+use crate::trace::{EventKind, Trace, TraceEvent};
+use fiber::{Exit, Fiber, HostPort, Suspension};
+use lender::Lender;
+use native::{Job, NativePool};
+use poll::Iteration;
+use state::{Actor, Next, State, Status, WatchedWord};
+use wait_trap::WaitTraps;
+use watchdog::{Doing, GuestThread, Watchdog};
+
+/// Stacks of fibers: a signal frame and lazy binding need some of it; pages are committed when touched.
+const FIBER_STACK_BYTES: usize = 256 << 10;
+/// The host runtime may be any C++ code.
+const HOST_STACK_BYTES: usize = 8 << 20;
+
+/// How idle cores are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Polling {
+    /// Pure pollers are parked.
+    Parked,
+    /// Every iteration is executed: the oracle.
+    Naive,
+}
+
+/// How an engine works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How idle cores are treated.
+    pub polling: Polling,
+    /// AICPU threads may skip iterations that are equal to the last.
+    pub fast_forward: bool,
+    /// Threads that run kernel bodies.
+    pub workers: usize,
+    /// Host time after which device code that calls no hook is stopped.
+    pub guest_limit: Duration,
+    /// Virtual time without anything but polling after which the device counts as stalled.
+    pub stall_window: SimDuration,
+    /// How far time may leap to let guests' own timeouts expire.
+    pub leap_limit: SimDuration,
+    /// The cost of one round of a call-free wait loop.
+    pub wait_loop_cost: SimDuration,
+    /// Keep the events, not only their hash.
+    pub keep_events: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            polling: Polling::Parked,
+            fast_forward: false,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            guest_limit: Duration::from_secs(1),
+            stall_window: SimDuration::from_ms(2),
+            leap_limit: SimDuration::from_ms(60_000),
+            wait_loop_cost: wait_trap::DEFAULT_WAIT_LOOP_COST,
+            keep_events: false,
+        }
+    }
+}
+
+/// An actor to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct NewActor {
+    /// What it is.
+    pub kind: ActorKind,
+    /// When it begins.
+    pub start: SimTime,
+    /// What it runs.
+    pub call: GuestCall,
+    /// How its polling is treated, if the engine is not naive.
+    pub policy: PollPolicy,
+    /// The word of its register block that it stores to by itself, with its offset in the block.
+    pub watched: Option<(*const AtomicU32, u32)>,
+    /// How long such a store takes to be seen by others.
+    pub propagation: SimDuration,
+}
+
+/// A kernel body to be run natively.
+#[derive(Clone, Debug)]
+pub struct NativeBody {
+    /// What to call.
+    pub call: GuestCall,
+    /// It waits for others by itself (mutexes, sleeps): it runs on its fiber, not in parallel.
+    pub blocking: bool,
+    /// What is known of its host time.
+    pub host_cost: Arc<HostCost>,
+}
+
+/// The engine of one device. It stays on the thread that made it.
+pub struct Engine {
+    settings: Settings,
+    threads: ThreadFunctions,
+    state: RefCell<State>,
+    trace: RefCell<Trace>,
+    natives: RefCell<NativePool>,
+    watchdog: RefCell<Watchdog>,
+    thread: Arc<GuestThread>,
+    host_port: Rc<HostPort>,
+    lenders: RefCell<Vec<Lender>>,
+    stacks: RefCell<Vec<DefaultStack>>,
+    wait_traps: WaitTraps,
+    fault: RefCell<Option<Fault>>,
+    rooms: OnceCell<Rc<dyn Any>>,
+    guest_threads: Cell<u16>,
+    /// The host runtime was stopped in the middle of a call: it can make no more.
+    host_lost: Cell<bool>,
+}
+
+/// The host's number: it is always the first actor.
+pub const HOST: ActorId = ActorId(0);
+
+impl Engine {
+    /// An engine whose guests' threads are made by `threads`. Its host actor exists from the start.
+    pub fn new(settings: Settings, threads: ThreadFunctions) -> std::io::Result<Rc<Engine>> {
+        tcb::prepare();
+        signals::install();
+        let watchdog = Watchdog::new(settings.guest_limit);
+        let thread = watchdog.new_thread();
+        thread.adopt_this_thread();
+        let engine = Rc::new(Engine {
+            state: RefCell::new(State::new(settings.stall_window, settings.leap_limit)),
+            trace: RefCell::new(Trace::new(settings.keep_events)),
+            natives: RefCell::new(NativePool::new(settings.workers, Arc::clone(&thread))),
+            watchdog: RefCell::new(watchdog),
+            thread,
+            settings,
+            threads,
+            host_port: Rc::default(),
+            lenders: RefCell::default(),
+            stacks: RefCell::default(),
+            wait_traps: WaitTraps::default(),
+            fault: RefCell::default(),
+            rooms: OnceCell::new(),
+            guest_threads: Cell::new(0),
+            host_lost: Cell::new(false),
+        });
+        engine.add_host()?;
+        Ok(engine)
+    }
+
+    fn add_host(&self) -> std::io::Result<()> {
+        let lender = Lender::start(self.threads)?;
+        let context = self.bind(&lender, HOST);
+        let stack = DefaultStack::new(HOST_STACK_BYTES)?;
+        // SAFETY: the lender goes with the actor, after its fiber; calls are vouched for in `call`.
+        let fiber = unsafe { Fiber::of_host(stack, context, Rc::clone(&self.host_port)) };
+        let new = NewActor {
+            kind: ActorKind::Host,
+            start: SimTime::ZERO,
+            call: GuestCall::new(0, &[]),
+            policy: PollPolicy::Execute,
+            watched: None,
+            propagation: SimDuration::ZERO,
+        };
+        self.add_actor(&new, fiber, lender);
+        Ok(())
+    }
+
+    /// Ties a lender to an actor of this engine.
+    fn bind<'a>(&self, lender: &'a Lender, id: ActorId) -> &'a ActorContext {
+        let context = lender.context();
+        context.engine.set(self);
+        context.actor.set(id);
+        context.standing.set(Standing::Idle);
+        context
+    }
+
+    fn add_actor(&self, new: &NewActor, fiber: Fiber, lender: Lender) -> ActorId {
+        let mut state = self.state.borrow_mut();
+        let id = ActorId(state.actors.len() as u32);
+        let naive = self.settings.polling == Polling::Naive;
+        let mut iteration = Iteration::default();
+        iteration.resume(new.start);
+        state.actors.push(Actor {
+            kind: new.kind,
+            time: new.start,
+            status: Status::Ready,
+            fiber: Some(Box::new(fiber)),
+            lender: Some(lender),
+            policy: if naive { PollPolicy::Execute } else { new.policy },
+            iteration,
+            rest: None,
+            watched: new.watched.map(|(word, offset)| WatchedWord {
+                word,
+                offset,
+                // SAFETY: register blocks live as long as the device.
+                visible: unsafe { &*word }.load(std::sync::atomic::Ordering::Acquire),
+            }),
+            propagation: new.propagation,
+            since: new.start,
+            poll: Poll::Spin,
+            caller: 0,
+            generation: 0,
+            timed_out: false,
+            launched: false,
+        });
+        state.progressed(new.start);
+        self.trace.borrow_mut().name_actor(id, new.kind);
+        id
+    }
+
+    /// How the engine works.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Gives hooks access to the rooms of the device. Once only.
+    pub fn attach(&self, rooms: Rc<dyn Any>) {
+        let first = self.rooms.set(rooms).is_ok();
+        assert!(first, "an engine serves one device");
+    }
+
+    /// The rooms, if they are a `T`.
+    #[inline]
+    pub fn rooms<T: 'static>(&self) -> Option<&T> {
+        self.rooms.get()?.downcast_ref()
+    }
+
+    /// Starts lenders for `count` more actors, so that a launch does not have to.
+    pub fn prepare_lenders(&self, count: usize) -> std::io::Result<()> {
+        let mut lenders = self.lenders.borrow_mut();
+        while lenders.len() < count {
+            lenders.push(Lender::start(self.threads)?);
+        }
+        Ok(())
+    }
+
+    /// Adds an actor. It runs when its time has come.
+    ///
+    /// # Safety
+    ///
+    /// `new.call` must be sound to make as an actor of this engine, and the watched word must outlive the engine.
+    pub unsafe fn spawn(&self, new: &NewActor) -> std::io::Result<ActorId> {
+        self.forget_ended();
+        let pooled = self.lenders.borrow_mut().pop();
+        let lender = pooled.map_or_else(|| Lender::start(self.threads), Ok)?;
+        let pooled = self.stacks.borrow_mut().pop();
+        let stack = pooled.map_or_else(|| DefaultStack::new(FIBER_STACK_BYTES), Ok)?;
+        let id = ActorId(self.state.borrow().actors.len() as u32);
+        let context = self.bind(&lender, id);
+        // SAFETY: the lender goes after the fiber; the caller vouches for the call.
+        let fiber = unsafe { Fiber::of_call(stack, context, new.call) };
+        let id = self.add_actor(new, fiber, lender);
+        let mut state = self.state.borrow_mut();
+        state.launched += 1;
+        state.actor_mut(id).launched = true;
+        state.enqueue(id);
+        drop(state);
+        self.record(new.start, id, EventKind::Start);
+        Ok(id)
+    }
+
+    /// Numbers of actors that have ended are given again, so that each launch starts from the same number.
+    fn forget_ended(&self) {
+        let mut state = self.state.borrow_mut();
+        if state.launched == 0 {
+            while matches!(state.actors.last(), Some(Actor { status: Status::Ended(_), fiber: None, .. })) {
+                state.actors.pop();
+            }
+        }
+    }
+
+    /// Lets the host runtime make one call, and the device run while the call waits.
+    ///
+    /// # Safety
+    ///
+    /// `call` must be sound to make.
+    pub unsafe fn call(&self, call: GuestCall) -> Result<u64, Fault> {
+        if self.host_lost.get()
+            && let Some(fault) = self.fault.borrow().clone()
+        {
+            return Err(fault);
+        }
+        self.watchdog.borrow_mut().start();
+        self.host_port.call.set(Some(call));
+        self.state.borrow_mut().enqueue(HOST);
+        self.run().inspect_err(|fault| {
+            self.host_lost.set(true);
+            self.fault.borrow_mut().get_or_insert_with(|| fault.clone());
+        })?;
+        Ok(self.host_port.result.get())
+    }
+
+    /// Runs what comes next, until the host has nothing to do.
+    fn run(&self) -> Result<(), Fault> {
+        loop {
+            let next = self.state.borrow_mut().next();
+            match next {
+                Next::Run(id) => match self.step(id) {
+                    Ok(Some(Suspension::HostIdle)) => return Ok(()),
+                    Ok(_) => {}
+                    Err(fault) if id == HOST => return Err(fault),
+                    Err(fault) => self.fail(fault),
+                },
+                Next::Leapt(by) => self.record_leap(by),
+                Next::Dead(deadlock) if self.fault.borrow().is_some() => return Err(Fault::Deadlock(deadlock)),
+                Next::Dead(deadlock) => self.fail(Fault::Deadlock(deadlock)),
+            }
+        }
+    }
+
+    /// Lets one actor run until it suspends or ends.
+    fn step(&self, id: ActorId) -> Result<Option<Suspension>, Fault> {
+        let mut state = self.state.borrow_mut();
+        state.counters.switches += 1;
+        let actor = state.actor_mut(id);
+        let Some(fiber) = actor.fiber.as_mut().map(|fiber| &raw mut **fiber) else { return Ok(None) };
+        let native = match std::mem::replace(&mut actor.status, Status::Ready) {
+            Status::Native(job) => Some(job),
+            status => {
+                actor.status = status;
+                None
+            }
+        };
+        drop(state);
+        if let Some(job) = native
+            && let Exit::Trapped(trap) = self.natives.borrow_mut().finish(&job)
+        {
+            return Err(self.trapped(id, trap, true));
+        }
+        self.thread.enter(if id == HOST { Doing::Host } else { Doing::Fiber });
+        // SAFETY: the fiber is boxed and stays where it is; nobody else resumes it or drops it meanwhile.
+        let outcome = unsafe { &mut *fiber }.resume();
+        self.thread.leave();
+        match outcome {
+            Ok(suspension) => Ok(Some(suspension)),
+            Err(Exit::Returned(result)) => {
+                self.end(id, result);
+                Ok(None)
+            }
+            Err(Exit::Trapped(trap)) => Err(self.trapped(id, trap, false)),
+        }
+    }
+
+    fn trapped(&self, id: ActorId, trap: Trap, in_kernel: bool) -> Fault {
+        let state = self.state.borrow();
+        let actor = state.actor(id);
+        let (kind, at) = (actor.kind, actor.time);
+        if trap.signal == watchdog::hang_signal() {
+            Fault::Hang(Hang { actor: id, kind, at, in_kernel, instruction: trap.instruction })
+        } else {
+            Fault::Crash(Crash { actor: id, kind, at, in_kernel, trap })
+        }
+    }
+
+    /// An actor's guest code has returned.
+    fn end(&self, id: ActorId, result: u64) {
+        let at = self.observe(id);
+        self.record(at, id, EventKind::End);
+        let mut state = self.state.borrow_mut();
+        let actor = state.actor_mut(id);
+        actor.status = Status::Ended(result);
+        let launched = std::mem::take(&mut actor.launched);
+        let is_thread = matches!(actor.kind, ActorKind::Thread(_));
+        let (fiber, lender) = (actor.fiber.take(), if is_thread { None } else { actor.lender.take() });
+        if is_thread && let Some(lender) = &actor.lender {
+            lender.dismiss();
+        }
+        state.progressed(at);
+        state.wake(join_key(id), u32::MAX, at);
+        if launched {
+            state.launched -= 1;
+            if state.launched == 0 {
+                state.wake(COMPLETION_KEY, u32::MAX, at);
+            }
+        }
+        drop(state);
+        self.stacks.borrow_mut().extend(fiber.map(|fiber| fiber.into_stack()));
+        self.lenders.borrow_mut().extend(lender);
+    }
+
+    /// Ends the device's work: its actors are abandoned where they stand, and the host is told.
+    fn fail(&self, fault: Fault) {
+        let at = fault.at();
+        self.fault.borrow_mut().get_or_insert(fault);
+        let mut abandoned = Vec::new();
+        let mut state = self.state.borrow_mut();
+        state.abandon_all_but(HOST);
+        for actor in &mut state.actors[1..] {
+            if !matches!(actor.status, Status::Ended(_)) {
+                actor.status = Status::Ended(0);
+                abandoned.extend(actor.fiber.take());
+            }
+        }
+        state.wake(COMPLETION_KEY, u32::MAX, at);
+        let host_waits = matches!(state.actor(HOST).status, Status::Blocked { .. });
+        if host_waits {
+            // Nobody is left who could wake the host from anything else.
+            let key = match state.actor(HOST).status {
+                Status::Blocked { key, .. } => key,
+                _ => COMPLETION_KEY,
+            };
+            state.wake(key, 1, at);
+        }
+        drop(state);
+        abandoned.into_iter().for_each(|fiber| drop(fiber.into_stack()));
+    }
+
+    /// What ended the device's work, if something did. It stays: a device does not recover.
+    pub fn fault(&self) -> Option<Ref<'_, Fault>> {
+        Ref::filter_map(self.fault.borrow(), Option::as_ref).ok()
+    }
+
+    /// If only polling was left at some time: how that looked, and how far time leapt.
+    pub fn stalled(&self) -> Option<Stalled> {
+        let state = self.state.borrow();
+        state.stall().map(|(snapshot, leapt)| Stalled { snapshot: snapshot.clone(), leapt })
+    }
+
+    /// The virtual time that the host has reached.
+    pub fn host_time(&self) -> SimTime {
+        self.state.borrow().actor(HOST).time
+    }
+
+    /// Work done so far.
+    pub fn counters(&self) -> Counters {
+        self.state.borrow().counters
+    }
+
+    /// Host time that the engine's own thread has spent in kernel bodies.
+    pub fn kernel_time_of_engine(&self) -> Duration {
+        Duration::from_nanos(self.natives.borrow().busy_ns_of_engine())
+    }
+
+    /// The trace so far.
+    pub fn trace(&self) -> Ref<'_, Trace> {
+        self.trace.borrow()
+    }
+
+    /// The trace, to be taken or changed.
+    pub fn trace_mut(&self) -> RefMut<'_, Trace> {
+        self.trace.borrow_mut()
+    }
+
+    /// `pthread_create` and `pthread_join` of the guests.
+    pub fn thread_functions(&self) -> ThreadFunctions {
+        self.threads
+    }
+
+    /// Adds traps that the loader put into guest code.
+    pub fn add_wait_traps(&self, traps: &[WaitTrap]) {
+        self.wait_traps.add(traps);
+    }
+
+    /// Forgets the traps in a range of addresses that is being unloaded.
+    pub fn remove_wait_traps(&self, range: Range<usize>) {
+        self.wait_traps.remove(range);
+    }
+
+    fn record(&self, time: SimTime, actor: ActorId, kind: EventKind) {
+        self.trace.borrow_mut().record(TraceEvent { time, actor, kind });
+    }
+
+    fn record_leap(&self, by: SimDuration) {
+        self.record(self.host_time(), HOST, EventKind::Leap { by });
+    }
+
+    /// Notes the stores that a core made since its last hook. Returns the actor's time.
+    #[inline]
+    fn observe(&self, id: ActorId) -> SimTime {
+        let mut state = self.state.borrow_mut();
+        let stored = state.observe_store(id);
+        let actor = state.actor(id);
+        let (time, kind) = (actor.time, actor.kind);
+        drop(state);
+        if let Some((offset, value)) = stored {
+            let core = kind.core().unwrap_or(u16::MAX);
+            self.record(time, id, EventKind::RegisterSet { core, offset, value });
+        }
+        time
+    }
+}
+
+impl Drop for Engine {
+    /// Fibers go before the lenders whose thread control blocks they borrow.
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        for actor in &mut state.actors {
+            drop(actor.fiber.take().map(|fiber| fiber.into_stack()));
+            if let Some(lender) = &actor.lender {
+                lender.dismiss();
+            }
+        }
+        self.lenders.get_mut().iter().for_each(Lender::dismiss);
+    }
+}
+
+/// The host waits on this for everything that was launched.
+const COMPLETION_KEY: usize = usize::MAX;
+
+/// Those who join an actor wait on this. No guest object has such an address.
+fn join_key(id: ActorId) -> usize {
+    usize::MAX - 1 - id.0 as usize
+}
+
+/// The actor on whose behalf a hook runs.
+pub struct CurrentActor<'a> {
+    engine: &'a Engine,
+    context: &'a ActorContext,
+}
+
+impl<'a> CurrentActor<'a> {
+    fn new(engine: &'a Engine, context: &'a ActorContext) -> Self {
+        CurrentActor { engine, context }
+    }
+
+    /// Its engine.
+    pub fn engine(&self) -> &'a Engine {
+        self.engine
+    }
+
+    /// Its number.
+    pub fn id(&self) -> ActorId {
+        self.context.actor()
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> ActorKind {
+        self.engine.state.borrow().actor(self.id()).kind
+    }
+
+    /// Its time.
+    pub fn now(&self) -> SimTime {
+        self.engine.state.borrow().actor(self.id()).time
+    }
+
+    /// Begins a hook: notes what the core stored, and where the guest is.
+    #[inline]
+    fn begin(&self, caller: usize) -> RefMut<'_, State> {
+        self.engine.thread.beat();
+        let id = self.id();
+        let mut state = self.engine.state.borrow_mut();
+        state.counters.hooks += 1;
+        if let Some((offset, value)) = state.observe_store(id) {
+            let actor = state.actor(id);
+            let (time, core) = (actor.time, actor.kind.core().unwrap_or(u16::MAX));
+            self.engine.record(time, id, EventKind::RegisterSet { core, offset, value });
+            state.progressed(time);
+        }
+        if caller != 0 {
+            state.actor_mut(id).caller = caller;
+        }
+        state
+    }
+
+    /// Lets others run; returns when this actor comes next.
+    #[inline]
+    fn suspend(&self) {
+        // SAFETY: set when the fiber began; this is called on the fiber.
+        unsafe { &*self.context.yielder.get() }.suspend(Suspension::Waiting);
+    }
+
+    /// Work of this cost.
+    #[inline]
+    pub fn charge(&self, cost: SimDuration, caller: usize) {
+        let mut state = self.begin(caller);
+        state.work(self.id());
+        let suspend = state.advance(self.id(), cost);
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+    }
+
+    /// Something that a poller does over and over: `what` it looks at, at this cost. See [`CurrentActor::saw`].
+    #[inline]
+    pub fn look(&self, cost: SimDuration, caller: usize) {
+        let suspend = self.begin(caller).advance(self.id(), cost);
+        if suspend {
+            self.suspend();
+        }
+    }
+
+    /// What the look gave: polling goes on while it gives the same.
+    #[inline]
+    pub fn saw(&self, poll: Poll, what: u64, result: u64) {
+        let mut state = self.engine.state.borrow_mut();
+        let actor = state.actor_mut(self.id());
+        actor.poll = poll;
+        actor.iteration.read(what, result);
+    }
+
+    /// A core asks for its register block, to access it inline.
+    #[inline]
+    pub fn access_registers(&self, cost: SimDuration, poll: Poll, caller: usize) {
+        let mut state = self.begin(caller);
+        let actor = state.actor_mut(self.id());
+        actor.poll = poll;
+        actor.iteration.access(cost);
+        let suspend = state.advance(self.id(), cost);
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+    }
+
+    /// A spin hint: the end of a poll iteration.
+    #[inline]
+    pub fn spin(&self, cost: SimDuration, poll: Poll, caller: usize) {
+        let mut state = self.begin(caller);
+        if poll != Poll::Spin {
+            state.actor_mut(self.id()).poll = poll;
+        }
+        let suspend = state.end_iteration(self.id(), cost);
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+    }
+
+    /// Reads the clock at this cost: whoever does may have a timeout of its own.
+    pub fn read_clock(&self, cost: SimDuration) -> SimTime {
+        let mut state = self.begin(0);
+        state.clock_was_read();
+        // A core that reads the clock does more than wait for a store.
+        if state.actor(self.id()).policy == PollPolicy::Park {
+            state.actor_mut(self.id()).iteration.work();
+        }
+        let suspend = state.advance(self.id(), cost);
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+        self.now()
+    }
+
+    /// Sleeps for a span of virtual time.
+    pub fn sleep(&self, span: SimDuration) {
+        let mut state = self.begin(0);
+        let id = self.id();
+        let actor = state.actor_mut(id);
+        actor.poll = Poll::Sleep;
+        actor.iteration.work();
+        let suspend = state.advance(id, span);
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+        if span >= self.engine.settings.stall_window {
+            self.engine.state.borrow_mut().work(id);
+        }
+    }
+
+    /// Blocks until `key` is woken.
+    pub fn block(&self, wait: Wait, key: usize, caller: usize) {
+        self.block_until(wait, key, None, caller);
+    }
+
+    /// Blocks until `key` is woken or `deadline` has come. `true` when the deadline ended it.
+    pub fn block_until(&self, wait: Wait, key: usize, deadline: Option<SimTime>, caller: usize) -> bool {
+        let mut state = self.begin(caller);
+        state.work(self.id());
+        state.block(self.id(), wait, key, deadline);
+        drop(state);
+        self.suspend();
+        self.engine.state.borrow().actor(self.id()).timed_out
+    }
+
+    /// Wakes up to `most` actors that wait for `key`, at this actor's time.
+    pub fn wake(&self, key: usize, most: u32) {
+        let now = self.now();
+        self.engine.state.borrow_mut().wake(key, most, now);
+    }
+
+    /// Blocks until everything that was launched has ended. The fault, if the device's work ended with one.
+    pub fn wait_for_completion(&self) -> Option<Fault> {
+        if self.engine.fault.borrow().is_none() && self.engine.state.borrow().launched > 0 {
+            self.block(Wait::Completion, COMPLETION_KEY, 0);
+        }
+        self.engine.fault.borrow().clone()
+    }
+
+    /// Whether everything that was launched has ended.
+    pub fn is_complete(&self) -> bool {
+        self.engine.state.borrow().launched == 0
+    }
+
+    /// Blocks until `other` has ended; what it returned.
+    pub fn join(&self, other: ActorId, caller: usize) -> u64 {
+        loop {
+            if let Status::Ended(result) = self.engine.state.borrow().actor(other).status {
+                return result;
+            }
+            self.block(Wait::Join(other), join_key(other), caller);
+        }
+    }
+
+    /// Starts a thread as an actor of its own. Its handle is the one of its lender.
+    ///
+    /// # Safety
+    ///
+    /// As [`Engine::spawn`].
+    pub unsafe fn spawn_thread(&self, call: GuestCall) -> std::io::Result<libc::pthread_t> {
+        let index = self.engine.guest_threads.get();
+        self.engine.guest_threads.set(index.wrapping_add(1));
+        // A lender of its own: its thread-local destructors run when the thread ends.
+        let new = NewActor {
+            kind: ActorKind::Thread(index),
+            start: self.now(),
+            call,
+            policy: PollPolicy::Execute,
+            watched: None,
+            propagation: SimDuration::ZERO,
+        };
+        // SAFETY: the caller vouches for the call.
+        let id = unsafe { self.engine.spawn(&new) }?;
+        let state = self.engine.state.borrow();
+        state.actor(id).lender.as_ref().map(Lender::thread).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+
+    /// The actor whose lender is `thread`, if there is one.
+    pub fn find_thread(&self, thread: libc::pthread_t) -> Option<ActorId> {
+        let state = self.engine.state.borrow();
+        let index =
+            state.actors.iter().position(|actor| actor.lender.as_ref().is_some_and(|l| l.thread() == thread))?;
+        Some(ActorId(index as u32))
+    }
+
+    /// Lets go of a thread that has ended: its lender ends natively.
+    pub fn release_thread(&self, id: ActorId) {
+        let lender = self.engine.state.borrow_mut().actor_mut(id).lender.take();
+        drop(lender);
+    }
+
+    /// Stores `value` so that it arrives at `at`, and wakes `core` if it is parked.
+    ///
+    /// # Safety
+    ///
+    /// `word` must outlive the engine.
+    pub unsafe fn store_at(&self, at: SimTime, word: *const AtomicU32, value: u32, core: ActorId) {
+        let mut state = self.engine.state.borrow_mut();
+        state.progressed(at);
+        state.store_at(at, word, value, core);
+    }
+
+    /// Runs a kernel body whose virtual interval is `cost`.
+    ///
+    /// # Safety
+    ///
+    /// The call must be sound to make as this actor.
+    pub unsafe fn run_body(&self, body: &NativeBody, cost: SimDuration, caller: usize) {
+        let id = self.id();
+        let mut state = self.begin(caller);
+        state.work(id);
+        state.counters.kernels += 1;
+        let now = state.actor(id).time;
+        if body.blocking {
+            drop(state);
+            // SAFETY: the caller vouches for the call.
+            self.as_guest(|| unsafe { body.call.invoke() });
+            self.charge(cost, caller);
+            return;
+        }
+        // SAFETY: the lender lives as long as the actor, and the engine finishes the job before it resumes the actor.
+        let job = unsafe { Job::new(body.call, self.context, now, Arc::clone(&body.host_cost)) };
+        let actor = state.actor_mut(id);
+        actor.time += cost;
+        actor.status = Status::Native(Arc::clone(&job));
+        state.requeue(id);
+        drop(state);
+        let watchdog = &self.engine.watchdog;
+        // From here on the context belongs to whoever runs the body, until the engine has finished the job.
+        self.context.standing.set(Standing::Idle);
+        self.engine.natives.borrow_mut().offer(&job, || watchdog.borrow().new_thread());
+        self.suspend();
+        self.context.standing.set(Standing::Fiber);
+    }
+
+    /// Runs a piece of guest code, or something that guest memory can make fault, as the guest.
+    pub fn as_guest<R>(&self, function: impl FnOnce() -> R) -> R {
+        self.context.as_guest(function)
+    }
+
+    /// Records an event of this actor at its time.
+    pub fn record(&self, kind: EventKind) {
+        let mut state = self.engine.state.borrow_mut();
+        let now = state.actor(self.id()).time;
+        state.progressed(now);
+        drop(state);
+        self.engine.record(now, self.id(), kind);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Kernel bodies, natively and in parallel.
+//!
+//! While the virtual interval of a kernel passes, its body may run on any host thread: it borrows the thread control
+//! block of its core, whose fiber is suspended meanwhile. The engine needs the body to be finished when virtual time
+//! reaches the end of the interval, and not before. So bodies are queued for worker threads, and whatever the engine
+//! has to wait for and nobody has begun, it runs itself. Bodies that are known to be short are not even queued, since
+//! waking a worker costs more than they do. None of this can be seen in virtual time.
+
+use std::cell::UnsafeCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult};
+use crossbeam::channel::{self, Receiver, Sender};
+use crossbeam::sync::{Parker, Unparker};
+
+use super::context::{ActorContext, Standing};
+use super::fiber::{Exit, GuestCall};
+use super::watchdog::{Doing, GuestThread};
+use crate::time::SimTime;
+
+/// Kernels may put their tiles on the stack; pages are committed when touched.
+const KERNEL_STACK_BYTES: usize = 8 << 20;
+
+/// A body that takes less than this is not worth waking a worker for.
+const WORTH_A_WORKER_NS: u64 = 20_000;
+
+/// How long bodies of one kernel take on this host. It decides who runs them and nothing else.
+#[derive(Debug, Default)]
+pub struct HostCost {
+    /// A moving average in nanoseconds; 0 until the first has run.
+    average_ns: AtomicU64,
+}
+
+impl HostCost {
+    fn note(&self, ns: u64) {
+        let before = self.average_ns.load(Ordering::Relaxed);
+        let after = if before == 0 { ns } else { (before * 7 + ns) / 8 };
+        self.average_ns.store(after.max(1), Ordering::Relaxed);
+    }
+
+    fn is_worth_a_worker(&self) -> bool {
+        self.average_ns.load(Ordering::Relaxed) >= WORTH_A_WORKER_NS
+    }
+}
+
+/// Who has a job.
+mod claim {
+    /// Nobody has begun it.
+    pub(super) const OPEN: usize = 0;
+    /// Somebody runs it.
+    pub(super) const TAKEN: usize = 1;
+    /// Its outcome is there.
+    pub(super) const DONE: usize = 2;
+}
+
+/// One kernel body to be run.
+pub(super) struct Job {
+    call: GuestCall,
+    context: *const ActorContext,
+    now: SimTime,
+    host_cost: Arc<HostCost>,
+    claim: AtomicUsize,
+    outcome: UnsafeCell<Exit>,
+}
+
+// SAFETY: the context and the outcome are touched only by the thread that took the claim, and by the engine's thread
+// after DONE was published.
+unsafe impl Send for Job {}
+// SAFETY: as above.
+unsafe impl Sync for Job {}
+
+impl Job {
+    /// # Safety
+    ///
+    /// `call` must be sound to make with the thread control block of `context`, which must live until the job is done.
+    pub(super) unsafe fn new(
+        call: GuestCall,
+        context: *const ActorContext,
+        now: SimTime,
+        host_cost: Arc<HostCost>,
+    ) -> Arc<Job> {
+        let outcome = UnsafeCell::new(Exit::Returned(0));
+        Arc::new(Job { call, context, now, host_cost, claim: AtomicUsize::new(claim::OPEN), outcome })
+    }
+
+    fn take(&self) -> bool {
+        self.claim.compare_exchange(claim::OPEN, claim::TAKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    fn is_done(&self) -> bool {
+        self.claim.load(Ordering::Acquire) == claim::DONE
+    }
+
+    /// Runs a body that the caller has taken.
+    fn run(&self, seat: &mut Seat) {
+        let begun = Instant::now();
+        let exit = seat.run(self);
+        let ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.host_cost.note(ns);
+        seat.busy_ns += ns;
+        // SAFETY: this thread took the claim.
+        unsafe { *self.outcome.get() = exit };
+        self.claim.store(claim::DONE, Ordering::Release);
+    }
+}
+
+/// A host thread's place to run bodies on: a stack, reused from one to the next, and its entry in the watchdog's list.
+struct Seat {
+    stack: Option<DefaultStack>,
+    thread: Arc<GuestThread>,
+    busy_ns: u64,
+}
+
+impl Seat {
+    fn new(thread: Arc<GuestThread>) -> Seat {
+        Seat { stack: None, thread, busy_ns: 0 }
+    }
+
+    fn run(&mut self, job: &Job) -> Exit {
+        let stack = self.stack.take().unwrap_or_else(|| {
+            DefaultStack::new(KERNEL_STACK_BYTES).unwrap_or_else(|error| panic!("no stack for a kernel: {error}"))
+        });
+        // SAFETY: whoever made the job keeps the context alive until it is done.
+        let context = unsafe { &*job.context };
+        let call = job.call;
+        let mut body: Coroutine<(), (), Exit> = Coroutine::with_stack(stack, move |_, ()| {
+            // SAFETY: as above, and whoever made the job vouched for the call.
+            Exit::Returned(context.as_guest(|| unsafe { call.invoke() }))
+        });
+        // The fiber is suspended in a hook; it finds its own trap handler and host thread again afterwards.
+        let fiber_trap = context.trap.replace(Some(body.trap_handler()));
+        let fiber_host = context.host_tcb.get();
+        context.native_now.set(job.now);
+        context.standing.set(Standing::Native);
+        self.thread.enter(Doing::Native);
+        let CoroutineResult::Return(exit) = body.resume(()) else { unreachable!("a native body cannot suspend") };
+        self.thread.leave();
+        context.standing.set(Standing::Idle);
+        context.trap.set(fiber_trap);
+        context.host_tcb.set(fiber_host);
+        self.stack = Some(body.into_stack());
+        exit
+    }
+}
+
+/// The threads that run kernel bodies: `workers - 1` of their own, and the engine's when it waits.
+pub(super) struct NativePool {
+    jobs: Sender<Arc<Job>>,
+    open: Receiver<Arc<Job>>,
+    helpers: Vec<JoinHandle<()>>,
+    parker: Parker,
+    seat: Seat,
+    workers: usize,
+}
+
+impl NativePool {
+    /// A pool of `workers` threads, the calling one among them. The others are started when first needed.
+    pub(super) fn new(workers: usize, engine_thread: Arc<GuestThread>) -> NativePool {
+        let (jobs, open) = channel::unbounded();
+        NativePool {
+            jobs,
+            open,
+            helpers: Vec::new(),
+            parker: Parker::new(),
+            seat: Seat::new(engine_thread),
+            workers: workers.max(1),
+        }
+    }
+
+    /// Lets a worker begin `job` if that is worth while.
+    pub(super) fn offer(&mut self, job: &Arc<Job>, new_thread: impl Fn() -> Arc<GuestThread>) {
+        if self.workers == 1 || !job.host_cost.is_worth_a_worker() {
+            return;
+        }
+        while self.helpers.len() + 1 < self.workers {
+            let (open, unparker, thread) = (self.open.clone(), self.parker.unparker().clone(), new_thread());
+            self.helpers.push(std::thread::spawn(move || help(&open, &unparker, thread)));
+        }
+        // The receiver lives as long as the pool.
+        let _ = self.jobs.send(Arc::clone(job));
+    }
+
+    /// Returns when `job` is done: runs it, or runs others while somebody else does.
+    pub(super) fn finish(&mut self, job: &Job) -> Exit {
+        if job.take() {
+            job.run(&mut self.seat);
+        }
+        while !job.is_done() {
+            match self.open.try_recv() {
+                Ok(other) if other.take() => other.run(&mut self.seat),
+                Ok(_) => {}
+                Err(_) => self.parker.park(),
+            }
+        }
+        // SAFETY: DONE was published after the outcome was written.
+        unsafe { *job.outcome.get() }
+    }
+
+    /// Host time that the engine's own thread spent in bodies.
+    pub(super) fn busy_ns_of_engine(&self) -> u64 {
+        self.seat.busy_ns
+    }
+}
+
+impl Drop for NativePool {
+    fn drop(&mut self) {
+        let (closed, _) = channel::unbounded();
+        self.jobs = closed;
+        // A helper that is still in a body ends with it: the watchdog bounds that.
+        self.helpers.drain(..).for_each(|helper| drop(helper.join()));
+    }
+}
+
+/// A worker's life: one body after the other until the pool goes.
+fn help(open: &Receiver<Arc<Job>>, done: &Unparker, thread: Arc<GuestThread>) {
+    thread.adopt_this_thread();
+    let mut seat = Seat::new(thread);
+    for job in open {
+        if job.take() {
+            job.run(&mut seat);
+            done.unpark();
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! The engine's state: actors, the queue, effects that are under way, and who is blocked on what.
+//!
+//! Every method runs to its end without suspending anybody; that is what lets the state sit in one `RefCell`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::fiber::Fiber;
+use super::lender::Lender;
+use super::native::Job;
+use super::poll::{Iteration, Parked, PollPolicy, Rest};
+use super::queue::{Entry, Item, Key, ReadyQueue};
+use super::wait::{Deadlock, Poll, Stall, StalledActor, Wait};
+use crate::actor::{ActorId, ActorKind};
+use crate::time::{SimDuration, SimTime};
+
+/// What an actor is doing.
+pub(super) enum Status {
+    /// Queued, or running right now.
+    Ready,
+    /// Its kernel body runs natively; queued for the end of the interval.
+    Native(Arc<Job>),
+    /// A poller that waits for a store into its register block.
+    Parked(Parked),
+    /// Waiting to be woken.
+    Blocked { wait: Wait, key: usize },
+    /// Its guest code has ended with this result.
+    Ended(u64),
+}
+
+/// A word of a core's register block that the core itself stores to.
+#[derive(Clone, Copy)]
+pub(super) struct WatchedWord {
+    pub(super) word: *const AtomicU32,
+    pub(super) offset: u32,
+    /// What everybody else sees.
+    pub(super) visible: u32,
+}
+
+pub(super) struct Actor {
+    pub(super) kind: ActorKind,
+    pub(super) time: SimTime,
+    pub(super) status: Status,
+    pub(super) fiber: Option<Box<Fiber>>,
+    pub(super) lender: Option<Lender>,
+    pub(super) policy: PollPolicy,
+    pub(super) iteration: Iteration,
+    pub(super) rest: Option<SimDuration>,
+    pub(super) watched: Option<WatchedWord>,
+    /// How long its stores take to be seen.
+    pub(super) propagation: SimDuration,
+    /// Since when it has only polled or waited.
+    pub(super) since: SimTime,
+    pub(super) poll: Poll,
+    /// Code address of the guest that called the last hook.
+    pub(super) caller: usize,
+    /// Goes up at each block, so that a deadline of an earlier one is ignored.
+    pub(super) generation: u32,
+    pub(super) timed_out: bool,
+    /// Counted by `launched` until it ends.
+    pub(super) launched: bool,
+}
+
+/// Something that the device does by itself at a later time.
+pub(super) enum Effect {
+    /// A store arrives.
+    Store { word: *const AtomicU32, value: u32, wakes: ActorId },
+    /// The deadline of a blocked actor.
+    Deadline { actor: ActorId, generation: u32 },
+}
+
+/// Counters of the work done; they differ between modes and are not part of any trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counters {
+    /// Calls from guests into the engine.
+    pub hooks: u64,
+    /// Times that a fiber was resumed.
+    pub switches: u64,
+    /// Kernel bodies run.
+    pub kernels: u64,
+    /// Poll iterations that were not executed because their outcome was known.
+    pub skipped_polls: u64,
+}
+
+/// When something last happened, and what was done about it when nothing did.
+struct Progress {
+    last: SimTime,
+    next_check: SimTime,
+    /// Somebody has read the clock since: it may have a timeout of its own.
+    clock_read: bool,
+    leaps: u32,
+    leapt: SimDuration,
+    snapshot: Option<Deadlock>,
+}
+
+pub(super) struct State {
+    pub(super) actors: Vec<Actor>,
+    queue: ReadyQueue,
+    /// The entry that comes next, when it has been taken out of the queue already.
+    next: Option<Entry>,
+    effects: Vec<Option<Effect>>,
+    free_effects: Vec<u32>,
+    sequence: u64,
+    blocked: Vec<ActorId>,
+    pub(super) launched: usize,
+    pub(super) counters: Counters,
+    progress: Progress,
+    stall_window: SimDuration,
+    leap_limit: SimDuration,
+}
+
+/// What the engine has to do next.
+pub(super) enum Next {
+    /// Let this actor run.
+    Run(ActorId),
+    /// Only polling is left, and a guest may have a timeout: time has been advanced by this much.
+    Leapt(SimDuration),
+    /// Nothing can happen any more.
+    Dead(Deadlock),
+}
+
+impl State {
+    pub(super) fn new(stall_window: SimDuration, leap_limit: SimDuration) -> State {
+        State {
+            actors: Vec::new(),
+            queue: ReadyQueue::default(),
+            next: None,
+            effects: Vec::new(),
+            free_effects: Vec::new(),
+            sequence: 0,
+            blocked: Vec::new(),
+            launched: 0,
+            counters: Counters::default(),
+            progress: Progress {
+                last: SimTime::ZERO,
+                next_check: SimTime::ZERO + stall_window,
+                clock_read: false,
+                leaps: 0,
+                leapt: SimDuration::ZERO,
+                snapshot: None,
+            },
+            stall_window,
+            leap_limit,
+        }
+    }
+
+    pub(super) fn actor(&self, id: ActorId) -> &Actor {
+        &self.actors[id.0 as usize]
+    }
+
+    pub(super) fn actor_mut(&mut self, id: ActorId) -> &mut Actor {
+        &mut self.actors[id.0 as usize]
+    }
+
+    /// Something happened that is more than polling.
+    #[inline]
+    pub(super) fn progressed(&mut self, at: SimTime) {
+        let progress = &mut self.progress;
+        progress.last = progress.last.max(at);
+        progress.next_check = progress.last + self.stall_window;
+        progress.clock_read = false;
+        progress.leaps = 0;
+    }
+
+    pub(super) fn clock_was_read(&mut self) {
+        self.progress.clock_read = true;
+    }
+
+    /// What it looked like before the first leap, and how far time leapt in all.
+    pub(super) fn stall(&self) -> Option<(&Deadlock, SimDuration)> {
+        self.progress.snapshot.as_ref().map(|snapshot| (snapshot, self.progress.leapt))
+    }
+
+    // ---- time of the actor that runs ----
+
+    /// Advances the running actor. `true`: it has to suspend, since others come first.
+    #[inline]
+    pub(super) fn advance(&mut self, id: ActorId, cost: SimDuration) -> bool {
+        let actor = self.actor_mut(id);
+        actor.time += cost;
+        let key = Key::of_actor(actor.time, id);
+        if key.time < self.progress.next_check && self.queue.is_first(key) {
+            return false;
+        }
+        self.next = Some(self.queue.push_pop(key, Item::Actor(id)));
+        true
+    }
+
+    /// The running actor ended a poll iteration with a spin hint. `true`: it has to suspend.
+    pub(super) fn end_iteration(&mut self, id: ActorId, spin: SimDuration) -> bool {
+        let actor = self.actor_mut(id);
+        let end = actor.time + spin;
+        match actor.iteration.end(actor.policy, spin, end) {
+            Some(Rest::Park(parked)) => {
+                actor.time = end;
+                actor.status = Status::Parked(parked);
+                return true;
+            }
+            Some(Rest::Repeat { period }) => {
+                actor.rest = Some(period);
+                let skipped = self.skippable(id, end, period);
+                self.counters.skipped_polls += skipped;
+                let actor = self.actor_mut(id);
+                actor.iteration.shift(period * skipped);
+                actor.time += period * skipped;
+            }
+            None => actor.rest = None,
+        }
+        self.advance(id, spin)
+    }
+
+    /// How many iterations a repeating poller at `end` can skip: nothing but such pollers is queued before that.
+    fn skippable(&self, id: ActorId, end: SimTime, period: SimDuration) -> u64 {
+        let others = self.queue.iter().filter(|entry| match entry.item {
+            Item::Actor(other) => other != id && self.actor(other).rest.is_none(),
+            Item::Effect(_) => true,
+        });
+        let until = others.map(|entry| entry.key.time).min().unwrap_or(end).min(self.progress.next_check);
+        if period == SimDuration::ZERO { 0 } else { until.since(end) / period }
+    }
+
+    /// The running actor did something that is not polling.
+    #[inline]
+    pub(super) fn work(&mut self, id: ActorId) {
+        let actor = self.actor_mut(id);
+        actor.iteration.work();
+        actor.rest = None;
+        actor.since = actor.time;
+        let now = actor.time;
+        self.progressed(now);
+    }
+
+    // ---- effects ----
+
+    /// A store that arrives at `at`; it wakes the core if that is parked.
+    pub(super) fn store_at(&mut self, at: SimTime, word: *const AtomicU32, value: u32, wakes: ActorId) {
+        self.schedule(at, Effect::Store { word, value, wakes });
+    }
+
+    fn schedule(&mut self, at: SimTime, effect: Effect) {
+        let slot = match self.free_effects.pop() {
+            Some(slot) => {
+                self.effects[slot as usize] = Some(effect);
+                slot
+            }
+            None => {
+                self.effects.push(Some(effect));
+                self.effects.len() as u32 - 1
+            }
+        };
+        self.sequence += 1;
+        self.queue.push(Key::of_effect(at, self.sequence), Item::Effect(slot));
+    }
+
+    fn take_effect(&mut self, slot: u32, at: SimTime) {
+        let effect = self.effects[slot as usize].take();
+        self.free_effects.push(slot);
+        match effect {
+            Some(Effect::Store { word, value, wakes }) => self.arrive(at, word, value, wakes),
+            Some(Effect::Deadline { actor, generation }) => {
+                if self.actor(actor).generation == generation && self.unblock(actor, at) {
+                    self.actor_mut(actor).timed_out = true;
+                }
+            }
+            None => debug_assert!(false, "an effect took place twice"),
+        }
+    }
+
+    fn arrive(&mut self, at: SimTime, word: *const AtomicU32, value: u32, wakes: ActorId) {
+        // SAFETY: register blocks live as long as the device, which outlives its engine's run.
+        unsafe { &*word }.store(value, Ordering::Release);
+        self.progressed(at);
+        let actor = self.actor_mut(wakes);
+        if let Some(watched) = &mut actor.watched
+            && std::ptr::eq(watched.word, word)
+        {
+            watched.visible = value;
+        }
+        if let Status::Parked(parked) = actor.status {
+            let (begin, skipped) = parked.resume_for(at);
+            actor.status = Status::Ready;
+            actor.time = begin;
+            actor.iteration.resume(begin);
+            self.counters.skipped_polls += skipped;
+            self.queue.push(Key::of_actor(begin, wakes), Item::Actor(wakes));
+        }
+    }
+
+    /// The core may have stored into its register block since its last hook: a store is taken back and arrives later.
+    pub(super) fn observe_store(&mut self, id: ActorId) -> Option<(u32, u32)> {
+        let actor = self.actor_mut(id);
+        let watched = actor.watched?;
+        // SAFETY: register blocks live as long as the device.
+        let word = unsafe { &*watched.word };
+        let value = word.load(Ordering::Acquire);
+        if value == watched.visible {
+            return None;
+        }
+        word.store(watched.visible, Ordering::Release);
+        let arrival = actor.time + actor.propagation;
+        self.store_at(arrival, watched.word, value, id);
+        Some((watched.offset, value))
+    }
+
+    // ---- blocking ----
+
+    /// The running actor waits until `key` is woken, or until `deadline`.
+    pub(super) fn block(&mut self, id: ActorId, wait: Wait, key: usize, deadline: Option<SimTime>) {
+        let actor = self.actor_mut(id);
+        actor.status = Status::Blocked { wait, key };
+        actor.generation += 1;
+        actor.timed_out = false;
+        let generation = actor.generation;
+        self.blocked.push(id);
+        if let Some(deadline) = deadline {
+            let at = deadline.max(self.actor(id).time);
+            self.schedule(at, Effect::Deadline { actor: id, generation });
+        }
+    }
+
+    /// Wakes up to `most` of those that wait for `key`, first come first served. Returns how many.
+    pub(super) fn wake(&mut self, key: usize, most: u32, at: SimTime) -> u32 {
+        let mut woken = 0;
+        while woken < most {
+            let first = self.blocked.iter().copied().find(|id| match self.actor(*id).status {
+                Status::Blocked { key: other, .. } => other == key,
+                _ => false,
+            });
+            let Some(id) = first else { break };
+            self.unblock(id, at);
+            woken += 1;
+        }
+        woken
+    }
+
+    /// Makes a blocked actor ready at `at`.
+    fn unblock(&mut self, id: ActorId, at: SimTime) -> bool {
+        let Some(index) = self.blocked.iter().position(|blocked| *blocked == id) else { return false };
+        self.blocked.remove(index);
+        let actor = self.actor_mut(id);
+        actor.status = Status::Ready;
+        actor.time = actor.time.max(at);
+        actor.since = actor.time;
+        let key = Key::of_actor(actor.time, id);
+        self.queue.push(key, Item::Actor(id));
+        self.progressed(at);
+        true
+    }
+
+    /// Puts an actor into the queue at its time.
+    pub(super) fn enqueue(&mut self, id: ActorId) {
+        let key = Key::of_actor(self.actor(id).time, id);
+        self.queue.push(key, Item::Actor(id));
+    }
+
+    /// The running actor suspends and is queued again at its time.
+    pub(super) fn requeue(&mut self, id: ActorId) {
+        let key = Key::of_actor(self.actor(id).time, id);
+        self.next = Some(self.queue.push_pop(key, Item::Actor(id)));
+    }
+
+    // ---- what comes next ----
+
+    /// Takes the next step in the total order.
+    pub(super) fn next(&mut self) -> Next {
+        loop {
+            let Some(entry) = self.next.take().or_else(|| self.queue.pop()) else {
+                return Next::Dead(self.snapshot(self.progress.last));
+            };
+            if entry.key.time >= self.progress.next_check {
+                self.queue.push(entry.key, entry.item);
+                if let Some(next) = self.check_progress() {
+                    return next;
+                }
+                continue;
+            }
+            match entry.item {
+                Item::Effect(slot) => self.take_effect(slot, entry.key.time),
+                Item::Actor(id) => return Next::Run(id),
+            }
+        }
+    }
+
+    /// Nothing but polling happened for the whole window: is anything else still to come?
+    fn check_progress(&mut self) -> Option<Next> {
+        let now = self.progress.next_check;
+        let horizon = now + self.stall_window;
+        let pending = self.queue.iter().any(|entry| match entry.item {
+            Item::Effect(_) => true,
+            Item::Actor(id) => matches!(self.actor(id).status, Status::Native(_)) || entry.key.time > horizon,
+        });
+        if pending {
+            self.progress.next_check = horizon;
+            return None;
+        }
+        let snapshot = self.snapshot(now);
+        let by = self.stall_window * (1 << self.progress.leaps.min(40));
+        let allowed = self.progress.clock_read && by <= self.leap_limit;
+        self.progress.snapshot.get_or_insert_with(|| snapshot.clone());
+        if !allowed {
+            return Some(Next::Dead(snapshot));
+        }
+        self.leap(by);
+        Some(Next::Leapt(by))
+    }
+
+    /// Moves every poller by the same span, so that nothing changes but the clocks that guests read.
+    fn leap(&mut self, by: SimDuration) {
+        let actors = &mut self.actors;
+        self.queue.rebuild(|entry| {
+            if let Item::Actor(id) = entry.item {
+                let actor = &mut actors[id.0 as usize];
+                actor.time += by;
+                actor.iteration.shift(by);
+                entry.key = Key::of_actor(actor.time, id);
+            }
+            true
+        });
+        for actor in actors.iter_mut() {
+            if let Status::Parked(parked) = &mut actor.status {
+                parked.base += by;
+            }
+        }
+        let progress = &mut self.progress;
+        progress.leaps += 1;
+        progress.leapt += by;
+        // A few hundred iterations are enough for a guest that looks at its clock now and then.
+        progress.next_check = progress.next_check + by + SimDuration::from_ps(self.stall_window.as_ps() / 8);
+    }
+
+    /// Who waits for what.
+    fn snapshot(&self, at: SimTime) -> Deadlock {
+        let actors = self.actors.iter().enumerate().filter_map(|(index, actor)| {
+            let stall = match actor.status {
+                Status::Ended(_) => return None,
+                Status::Blocked { wait, .. } => Stall::Blocked(wait),
+                Status::Ready | Status::Native(_) | Status::Parked(_) => Stall::Polling(actor.poll),
+            };
+            let id = ActorId(index as u32);
+            Some(StalledActor { actor: id, kind: actor.kind, since: actor.since, stall, caller: actor.caller })
+        });
+        Deadlock { at, since: self.progress.last, actors: actors.collect() }
+    }
+
+    /// Drops everything that is queued for actors other than `host`: they will not run again.
+    pub(super) fn abandon_all_but(&mut self, host: ActorId) {
+        self.next = None;
+        self.blocked.retain(|id| *id == host);
+        let effects = &mut self.effects;
+        let mut freed = Vec::new();
+        self.queue.rebuild(|entry| match entry.item {
+            Item::Actor(id) => id == host,
+            Item::Effect(slot) => {
+                effects[slot as usize] = None;
+                freed.push(slot);
+                false
+            }
+        });
+        self.free_effects.append(&mut freed);
+        self.launched = 0;
+    }
+}

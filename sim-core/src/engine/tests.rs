@@ -1,0 +1,407 @@
+//! The engine with guests that are plain functions of this program.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::*;
+
+const fn ns(ns: u64) -> SimDuration {
+    SimDuration::from_ns(ns)
+}
+
+fn engine(settings: Settings) -> Rc<Engine> {
+    Engine::new(settings, ThreadFunctions::of_this_namespace()).expect("the host's lender starts")
+}
+
+fn quick() -> Settings {
+    Settings { workers: 1, guest_limit: Duration::from_millis(200), ..Settings::default() }
+}
+
+fn address(function: extern "C" fn(u64) -> u64) -> usize {
+    function as *const () as usize
+}
+
+/// Calls `function(argument)` as the host.
+fn call(engine: &Engine, function: extern "C" fn(u64) -> u64, argument: u64) -> Result<u64, Fault> {
+    // SAFETY: the functions of these tests take one integer.
+    unsafe { engine.call(GuestCall::new(address(function), &[argument])) }
+}
+
+/// Launches `function(index)` as AICPU thread `index`, for each of `count`, at the host's time.
+fn launch(actor: &CurrentActor<'_>, function: extern "C" fn(u64) -> u64, count: u16, policy: PollPolicy) {
+    for index in 0..count {
+        let new = NewActor {
+            kind: ActorKind::Aicpu(index),
+            start: actor.now(),
+            call: GuestCall::new(address(function), &[u64::from(index)]),
+            policy,
+            watched: None,
+            propagation: SimDuration::ZERO,
+        };
+        // SAFETY: as in `call`.
+        unsafe { actor.engine().spawn(&new) }.expect("a lender starts");
+    }
+}
+
+fn on_actor<R>(function: impl FnOnce(&CurrentActor<'_>) -> R) -> R {
+    on_host(function).expect("an actor calls")
+}
+
+thread_local! {
+    /// Who did what when; on the host's storage, which hooks see.
+    static LOG: RefCell<Vec<(u64, u32)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn log(actor: &CurrentActor<'_>) {
+    let entry = (actor.now().as_ns(), actor.id().0);
+    LOG.with(|log| log.borrow_mut().push(entry));
+}
+
+#[test]
+fn do_actors_run_in_order_of_time_and_number() {
+    extern "C" fn worker(index: u64) -> u64 {
+        for _ in 0..3 {
+            on_actor(|actor| {
+                actor.charge(ns(10 * (index + 1)), 0);
+                log(actor);
+            });
+        }
+        0
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, worker, 2, PollPolicy::Execute);
+            actor.wait_for_completion();
+            log(actor);
+        });
+        7
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, 0), Ok(7));
+    let log = LOG.with(RefCell::take);
+    assert_eq!(log, [(10, 1), (20, 1), (20, 2), (30, 1), (40, 2), (60, 2), (60, 0)]);
+    assert_eq!(engine.host_time(), SimTime::from_ns(60));
+}
+
+#[test]
+fn does_each_actor_have_thread_locals_of_its_own() {
+    thread_local! {
+        static MINE: Cell<u64> = const { Cell::new(0) };
+    }
+    static SUM: AtomicU64 = AtomicU64::new(0);
+    extern "C" fn worker(index: u64) -> u64 {
+        for _ in 0..5 {
+            MINE.with(|mine| mine.set(mine.get() + index));
+            on_actor(|actor| actor.charge(ns(10), 0));
+        }
+        SUM.fetch_add(MINE.with(Cell::get), Ordering::Relaxed);
+        0
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, worker, 8, PollPolicy::Execute);
+            actor.wait_for_completion();
+        });
+        0
+    }
+    assert_eq!(call(&engine(quick()), host, 0), Ok(0));
+    assert_eq!(SUM.load(Ordering::Relaxed), 5 * (1..8).sum::<u64>());
+    assert_eq!(MINE.with(Cell::get), 0);
+}
+
+/// A core that waits for two stores, and an AICPU thread that makes them.
+mod stores {
+    use super::*;
+
+    static WORD: AtomicU32 = AtomicU32::new(0);
+    const READ: SimDuration = ns(30);
+    const SPIN: SimDuration = ns(20);
+
+    extern "C" fn core(_: u64) -> u64 {
+        for expected in [1, 2] {
+            loop {
+                on_actor(|actor| actor.access_registers(READ, Poll::Spin, 0));
+                if WORD.load(Ordering::Acquire) == expected {
+                    break;
+                }
+                on_actor(|actor| actor.spin(SPIN, Poll::Spin, 0));
+            }
+            on_actor(log);
+        }
+        0
+    }
+
+    extern "C" fn writer(_: u64) -> u64 {
+        for (value, after) in [(1, 1_000), (2, 777)] {
+            on_actor(|actor| {
+                actor.charge(ns(after), 0);
+                // SAFETY: the word is static.
+                unsafe { actor.store_at(actor.now() + ns(140), &raw const WORD, value, ActorId(1)) };
+            });
+        }
+        0
+    }
+
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, core, 1, PollPolicy::Park);
+            launch(actor, writer, 1, PollPolicy::Execute);
+            actor.wait_for_completion();
+        });
+        0
+    }
+
+    #[test]
+    fn does_a_parked_core_see_a_store_when_a_polling_one_does() {
+        let outcomes = [Polling::Naive, Polling::Parked].map(|polling| {
+            WORD.store(0, Ordering::Relaxed);
+            let engine = engine(Settings { polling, ..quick() });
+            assert_eq!(call(&engine, host, 0), Ok(0));
+            let counters = engine.counters();
+            (LOG.with(RefCell::take), engine.trace().hash(), counters)
+        });
+        // Reads fall on 30, 80, 130, ... until the first store, which arrives at 1140; then, since a hit is not followed by
+        // a spin, on 1210, 1260, ... until the second, at 1917.
+        assert_eq!(outcomes[0].0, [(1180, 1), (1960, 1)]);
+        assert_eq!(outcomes[1].0, outcomes[0].0);
+        assert_eq!(outcomes[1].1, outcomes[0].1);
+        assert!(outcomes[1].2.skipped_polls > 30 && outcomes[1].2.hooks < outcomes[0].2.hooks);
+    }
+}
+
+#[test]
+fn is_a_deadlock_reported_with_every_actor_and_its_wait() {
+    extern "C" fn worker(index: u64) -> u64 {
+        on_actor(|actor| {
+            actor.charge(ns(10 * index), 0);
+            actor.block(Wait::Mutex, 0x1000, 0xabc);
+        });
+        0
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, worker, 2, PollPolicy::Execute);
+            u64::from(matches!(actor.wait_for_completion(), Some(Fault::Deadlock(_))))
+        })
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, 0), Ok(1));
+    let fault = engine.fault().expect("the device is dead").clone();
+    let Fault::Deadlock(deadlock) = fault else { panic!("{fault:?}") };
+    let lines: Vec<_> = deadlock.actors.iter().map(|a| (a.kind, a.since.as_ns(), a.stall, a.caller)).collect();
+    assert_eq!(
+        lines,
+        [
+            (ActorKind::Host, 0, Stall::Blocked(Wait::Completion), 0),
+            (ActorKind::Aicpu(0), 0, Stall::Blocked(Wait::Mutex), 0xabc),
+            (ActorKind::Aicpu(1), 10, Stall::Blocked(Wait::Mutex), 0xabc),
+        ]
+    );
+}
+
+#[test]
+fn does_a_pure_poller_that_never_sees_its_word_count_as_a_deadlock() {
+    extern "C" fn worker(_: u64) -> u64 {
+        loop {
+            on_actor(|actor| actor.spin(ns(100), Poll::Spin, 0));
+        }
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, worker, 2, PollPolicy::Execute);
+            u64::from(actor.wait_for_completion().is_some())
+        })
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, 0), Ok(1));
+    let fault = engine.fault().expect("the device is dead").clone();
+    assert!(matches!(fault, Fault::Deadlock(_)), "{fault:?}");
+    assert_eq!(fault.at(), SimTime::ZERO + Settings::default().stall_window);
+}
+
+#[test]
+fn does_a_guest_timeout_expire_in_virtual_time_by_leaps() {
+    const TIMEOUT: SimDuration = SimDuration::from_ms(10_000);
+    extern "C" fn worker(_: u64) -> u64 {
+        let begun = on_actor(|actor| actor.read_clock(ns(10)));
+        while on_actor(|actor| actor.read_clock(ns(10))).since(begun) < TIMEOUT {
+            on_actor(|actor| actor.spin(ns(100), Poll::Spin, 0));
+        }
+        0
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, worker, 2, PollPolicy::Execute);
+            u64::from(actor.wait_for_completion().is_some())
+        })
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, 0), Ok(0));
+    let stalled = engine.stalled().expect("it was noticed");
+    assert!(stalled.leapt >= SimDuration::from_ms(9_000), "{stalled:?}");
+    assert_eq!(stalled.snapshot.actors.len(), 3);
+}
+
+#[test]
+fn is_a_write_through_null_the_end_of_that_actor_and_not_of_the_process() {
+    extern "C" fn worker(_: u64) -> u64 {
+        on_actor(|actor| actor.charge(ns(50), 0));
+        let nowhere = std::hint::black_box(std::ptr::null_mut::<u32>());
+        // SAFETY: none; this is the fault under test.
+        unsafe { nowhere.write_volatile(1) };
+        0
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, worker, 1, PollPolicy::Execute);
+            u64::from(actor.wait_for_completion().is_some())
+        })
+    }
+    for _ in 0..3 {
+        let engine = engine(quick());
+        assert_eq!(call(&engine, host, 0), Ok(1));
+        let fault = engine.fault().expect("the device is dead").clone();
+        let Fault::Crash(crash) = fault else { panic!("{fault:?}") };
+        assert_eq!((crash.kind, crash.at.as_ns(), crash.in_kernel), (ActorKind::Aicpu(0), 50, false));
+        assert_eq!((crash.trap.signal, crash.trap.address), (libc::SIGSEGV, 0));
+    }
+}
+
+#[test]
+fn is_guest_code_that_never_calls_a_hook_stopped_where_it_spins() {
+    extern "C" fn worker(_: u64) -> u64 {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, worker, 1, PollPolicy::Execute);
+            u64::from(actor.wait_for_completion().is_some())
+        })
+    }
+    let engine = engine(Settings { guest_limit: Duration::from_millis(50), ..quick() });
+    assert_eq!(call(&engine, host, 0), Ok(1));
+    let fault = engine.fault().expect("the device is dead").clone();
+    assert!(matches!(fault, Fault::Hang(Hang { kind: ActorKind::Aicpu(0), .. })), "{fault:?}");
+}
+
+/// Kernel bodies of 10 us of virtual time on four cores, whatever they take here.
+mod bodies {
+    use super::*;
+
+    static DONE: AtomicU32 = AtomicU32::new(0);
+
+    extern "C" fn body(rounds: u64) -> u64 {
+        (0..rounds).for_each(|_| std::hint::spin_loop());
+        DONE.fetch_add(1, Ordering::Relaxed);
+        0
+    }
+
+    extern "C" fn core(index: u64) -> u64 {
+        let host_cost = Arc::new(HostCost::default());
+        for _ in 0..50 {
+            let call = GuestCall::new(address(body), &[1_000 * (index + 1)]);
+            let body = NativeBody { call, blocking: false, host_cost: Arc::clone(&host_cost) };
+            // SAFETY: `body` takes one integer.
+            on_actor(|actor| unsafe { actor.run_body(&body, SimDuration::from_us(10), 0) });
+        }
+        0
+    }
+
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, core, 4, PollPolicy::Execute);
+            u64::from(actor.wait_for_completion().is_some())
+        })
+    }
+
+    #[test]
+    fn does_the_number_of_workers_leave_the_trace_alone() {
+        let hashes = [1, 2, 8].map(|workers| {
+            DONE.store(0, Ordering::Relaxed);
+            let engine = engine(Settings { workers, ..quick() });
+            assert_eq!(call(&engine, host, 0), Ok(0));
+            assert_eq!(DONE.load(Ordering::Relaxed), 200);
+            assert_eq!(engine.host_time(), SimTime::from_ns(500_000));
+            engine.trace().hash()
+        });
+        assert_eq!(hashes[1..], [hashes[0]; 2]);
+    }
+
+    #[test]
+    fn is_a_crash_in_a_kernel_body_attributed_to_its_core() {
+        extern "C" fn crash(_: u64) -> u64 {
+            // SAFETY: none; this is the fault under test.
+            unsafe { std::hint::black_box(std::ptr::null_mut::<u32>()).write_volatile(1) };
+            0
+        }
+        extern "C" fn core(_: u64) -> u64 {
+            let call = GuestCall::new(address(crash), &[0]);
+            let body = NativeBody { call, blocking: false, host_cost: Arc::default() };
+            // SAFETY: `crash` takes one integer.
+            on_actor(|actor| unsafe { actor.run_body(&body, SimDuration::from_us(10), 0) });
+            0
+        }
+        extern "C" fn host(_: u64) -> u64 {
+            on_actor(|actor| {
+                launch(actor, core, 3, PollPolicy::Execute);
+                u64::from(actor.wait_for_completion().is_some())
+            })
+        }
+        let engine = engine(Settings { workers: 2, ..quick() });
+        assert_eq!(call(&engine, host, 0), Ok(1));
+        let fault = engine.fault().expect("the device is dead").clone();
+        assert!(matches!(fault, Fault::Crash(Crash { kind: ActorKind::Aicpu(0), in_kernel: true, .. })), "{fault:?}");
+    }
+}
+
+#[test]
+fn do_a_condition_and_a_deadline_wake_at_their_times() {
+    extern "C" fn worker(index: u64) -> u64 {
+        on_actor(|actor| {
+            if index == 0 {
+                let timed_out = actor.block_until(Wait::Condition, 0x10, Some(SimTime::from_ns(500)), 0);
+                assert!(timed_out);
+                log(actor);
+                assert!(!actor.block_until(Wait::Condition, 0x10, Some(SimTime::from_ns(5_000)), 0));
+                log(actor);
+            } else {
+                actor.sleep(ns(900));
+                actor.wake(0x10, 1);
+                actor.charge(ns(1), 0);
+            }
+        });
+        0
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, worker, 2, PollPolicy::Execute);
+            u64::from(actor.wait_for_completion().is_some())
+        })
+    }
+    assert_eq!(call(&engine(quick()), host, 0), Ok(0));
+    assert_eq!(LOG.with(RefCell::take), [(500, 1), (900, 1)]);
+}
+
+#[test]
+fn does_a_thread_that_a_guest_makes_become_an_actor_and_can_it_be_joined() {
+    extern "C" fn child(_: u64) -> u64 {
+        on_actor(|actor| actor.charge(ns(100), 0));
+        42
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            // SAFETY: `child` takes one integer.
+            let thread = unsafe { actor.spawn_thread(GuestCall::new(address(child), &[0])) }.expect("it starts");
+            let id = actor.find_thread(thread).expect("it is known");
+            let result = actor.join(id, 0);
+            actor.release_thread(id);
+            assert_eq!(actor.now(), SimTime::from_ns(100));
+            result
+        })
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, 0), Ok(42));
+    assert_eq!(engine.trace().actors(), [ActorKind::Host, ActorKind::Thread(0)]);
+}

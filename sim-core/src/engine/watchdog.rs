@@ -1,0 +1,145 @@
+//! The watchdog: stops guest code that never comes back to the simulator.
+//!
+//! Virtual time cannot help where guest code runs natively without calling a hook: an endless loop there would hang
+//! the process. Every thread that runs guest code has a [`GuestThread`] entry with a beat that goes up at every hook.
+//! A thread in guest code whose beat stands still for the limit gets a signal; the handler ends the guest code at the
+//! instruction it has reached. Host time only ever ends a run: it never enters a virtual time.
+
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// What a thread is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// Running guest code of an actor on its fiber.
+    Fiber = 1,
+    /// Running a kernel body.
+    Native = 2,
+    /// Running code of the host runtime, which may take its time.
+    Host = 3,
+}
+
+/// How much longer than device code the host runtime may take.
+const HOST_PATIENCE: u32 = 60;
+
+/// A host thread that runs guest code.
+#[derive(Debug, Default)]
+pub(super) struct GuestThread {
+    tid: AtomicI32,
+    /// 0 when it runs no guest code, else a [`Doing`].
+    doing: AtomicU32,
+    beat: AtomicU64,
+}
+
+impl GuestThread {
+    /// The calling thread is the one this entry is about.
+    pub(super) fn adopt_this_thread(&self) {
+        // SAFETY: gettid has no preconditions.
+        self.tid.store(unsafe { libc::gettid() }, Ordering::Relaxed);
+    }
+
+    /// Guest code begins.
+    #[inline]
+    pub(super) fn enter(&self, doing: Doing) {
+        self.beat();
+        self.doing.store(doing as u32, Ordering::Relaxed);
+    }
+
+    /// Guest code has come back.
+    #[inline]
+    pub(super) fn leave(&self) {
+        self.doing.store(0, Ordering::Relaxed);
+    }
+
+    /// It is alive. Only the thread itself counts, so a plain increment is enough.
+    #[inline]
+    pub(super) fn beat(&self) {
+        self.beat.store(self.beat.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}
+
+/// The thread that watches, and the threads it watches.
+pub(super) struct Watchdog {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    limit: Duration,
+    threads: Mutex<Vec<Arc<GuestThread>>>,
+    stop: AtomicBool,
+}
+
+impl Watchdog {
+    /// A watchdog that begins to watch with [`Watchdog::start`].
+    pub(super) fn new(limit: Duration) -> Watchdog {
+        let shared = Shared { limit, threads: Mutex::default(), stop: AtomicBool::new(false) };
+        Watchdog { shared: Arc::new(shared), thread: None }
+    }
+
+    /// A new entry to be adopted by a thread.
+    pub(super) fn new_thread(&self) -> Arc<GuestThread> {
+        let thread = Arc::new(GuestThread::default());
+        self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&thread));
+        thread
+    }
+
+    /// Starts to watch, once.
+    pub(super) fn start(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        self.thread.get_or_insert_with(|| std::thread::spawn(move || watch(&shared)));
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // The thread only reads atomics; it cannot have panicked.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the watchdog remembers of a thread: the beat it saw and since when.
+struct Seen {
+    beat: u64,
+    since: Instant,
+}
+
+fn watch(shared: &Shared) {
+    let pause = (shared.limit / 20).clamp(Duration::from_millis(1), Duration::from_millis(50));
+    let mut seen: Vec<Seen> = Vec::new();
+    while !shared.stop.load(Ordering::Relaxed) {
+        std::thread::park_timeout(pause);
+        let threads = shared.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for (index, thread) in threads.iter().enumerate() {
+            let now = Seen { beat: thread.beat.load(Ordering::Relaxed), since: Instant::now() };
+            let Some(before) = seen.get_mut(index) else {
+                seen.push(now);
+                continue;
+            };
+            let doing = thread.doing.load(Ordering::Relaxed);
+            let limit = if doing == Doing::Host as u32 { shared.limit * HOST_PATIENCE } else { shared.limit };
+            if before.beat != now.beat || doing == 0 {
+                *before = now;
+            } else if before.since.elapsed() >= limit {
+                interrupt(thread.tid.load(Ordering::Relaxed));
+                before.since = Instant::now();
+            }
+        }
+    }
+}
+
+/// The signal that ends guest code that hangs: a real-time signal, which nothing else sends.
+pub(super) fn hang_signal() -> i32 {
+    libc::SIGRTMIN() + 7
+}
+
+fn interrupt(tid: i32) {
+    // SAFETY: tgkill of a thread of this process; if it is gone the call fails and nothing happens.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), tid, hang_signal()) };
+}
