@@ -24,8 +24,8 @@
 //! reference into device memory ever exists, since guests write there at any time.
 //!
 //! Filling costs next to nothing: chunks of the range map one sealed file that holds the pattern, copy-on-write, so
-//! that fresh memory reads as the pattern without a page being in use, and large freed blocks go back to that state. Blocks
-//! under 1 MiB are rewritten when they are freed.
+//! that fresh memory reads as the pattern without a page being in use, and large freed blocks go back to that state.
+//! Blocks under 1 MiB are rewritten when they are freed.
 //!
 //! Nothing here knows the engine, and nothing reads a clock: virtual times come in and go out as values.
 //!
