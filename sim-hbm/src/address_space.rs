@@ -117,8 +117,8 @@ impl AddressSpace {
     /// Copies `bytes` to `at`, all of it committed.
     pub(crate) fn write(&mut self, at: u64, bytes: &[u8]) {
         let to = self.pointer(at, bytes.len() as u64);
-        // SAFETY: `pointer` has checked that the bytes are mapped and writable. `copy` allows that `bytes` lies in device
-        // memory itself, as that of a guest's host side may.
+        // SAFETY: `pointer` has checked that the bytes are mapped and writable. `copy` allows that `bytes` lies in
+        // device memory itself, as that of a guest's host side may.
         unsafe { std::ptr::copy(bytes.as_ptr(), to, bytes.len()) }
     }
 
@@ -182,8 +182,8 @@ impl AddressSpace {
     /// Gives whole committed pages back to the host, so that they read as the pattern again. False if it refused.
     fn discard(&self, start: u64, length: u64) -> bool {
         let pages = self.pointer(start, length).cast();
-        // SAFETY: the pages are committed memory of this device, to which no Rust reference exists. They are private, so
-        // that they next read as what they map: the pattern, or zeros.
+        // SAFETY: the pages are committed memory of this device, to which no Rust reference exists. They are private,
+        // so that they next read as what they map: the pattern, or zeros.
         unsafe { madvise(pages, length as usize, Advice::LinuxDontNeed) }.is_ok()
     }
 

@@ -162,8 +162,8 @@ impl DmaEngine {
         DmaEngine { link, free_from: SimTime::ZERO, totals: DmaTotals::default() }
     }
 
-    /// Performs `request` on `hbm`, submitted at `now`, and says when. It begins when the transfers before it have ended.
-    /// A request that is refused moves nothing, takes no time and does not count.
+    /// Performs `request` on `hbm`, submitted at `now`, and says when. It begins when the transfers before it have
+    /// ended. A request that is refused moves nothing, takes no time and does not count.
     pub fn submit(&mut self, hbm: &mut Hbm, now: SimTime, request: DmaRequest<'_>) -> Result<Completion, HbmError> {
         let (direction, bytes) = (request.direction(), request.bytes());
         match request {

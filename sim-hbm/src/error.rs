@@ -14,10 +14,14 @@ pub type HostError = Box<dyn std::error::Error + Send + Sync>;
 /// A request that device memory refused. Nothing has changed then.
 #[derive(Debug, thiserror::Error, displaydoc::Display)]
 pub enum HbmError {
-    /// HBM exhausted (207001): `{owner}` asked for {requested}, but only {free} of {capacity} are free, the largest free block has {largest_free}; most is held by {holders}. Free some of it or give the device more HBM
+    /// HBM exhausted (207001): `{owner}` asked for {requested} aligned to {alignment}, but only {free} of {capacity}
+    /// are free, the largest free block has {largest_free}; most is held by {holders}. Free some of it or give the
+    /// device more HBM
     Exhausted {
         /// Bytes asked for.
         requested: ByteSize,
+        /// The alignment asked for.
+        alignment: ByteSize,
         /// For whom.
         owner: Arc<str>,
         /// Free bytes.
@@ -100,7 +104,8 @@ pub enum HbmError {
         /// The address behind its last one.
         end: DevicePtr,
     },
-    /// an HBM capacity of {capacity} is not possible: it must be a multiple of {multiple}, at least that and at most {max}
+    /// an HBM capacity of {capacity} is not possible: it must be a multiple of {multiple}, at least that and at most
+    /// {max}
     BadCapacity {
         /// The capacity asked for.
         capacity: ByteSize,
@@ -126,7 +131,8 @@ pub enum HbmError {
         /// How many there are.
         max: u32,
     },
-    /// the address range {start} to {end} of device {ordinal} is taken by {occupant}; device addresses are fixed, so take another ordinal or unmap it
+    /// the address range {start} to {end} of device {ordinal} is taken by {occupant}; device addresses are fixed, so
+    /// take another ordinal or unmap it
     RangeTaken {
         /// The device.
         ordinal: u32,
@@ -137,7 +143,8 @@ pub enum HbmError {
         /// What is mapped there.
         occupant: String,
     },
-    /// the host refused {size} of address space for device {ordinal}: {cause}; see the limit on virtual memory (ulimit -v)
+    /// the host refused {size} of address space for device {ordinal}: {cause}; see the limit on virtual memory (ulimit
+    /// -v)
     Reserve {
         /// The device.
         ordinal: u32,
@@ -146,7 +153,8 @@ pub enum HbmError {
         /// What the host said.
         cause: HostError,
     },
-    /// the host refused to map {size} of device memory at {start}: {cause}; see the limits on memory and on mappings (vm.max_map_count)
+    /// the host refused to map {size} of device memory at {start}: {cause}; see the limits on memory and on mappings
+    /// (vm.max_map_count)
     Commit {
         /// Where.
         start: DevicePtr,

@@ -1,8 +1,8 @@
 //! What memory holds that nobody has written: the fill policy and the pattern behind it.
 //!
 //! Memory of a real device holds whatever was there before. A simulator that always hands out zeros hides reads of
-//! memory that was never initialised; one that hands out its own old bytes makes them fail now and then. A pattern makes
-//! them fail always, and in the same way.
+//! memory that was never initialised; one that hands out its own old bytes makes them fail now and then. A pattern
+//! makes them fail always, and in the same way.
 
 use std::fmt;
 use std::fs::File;
@@ -99,8 +99,9 @@ fn split_mix_64(seed: u64, index: u64) -> u64 {
 /// One period of the fill, in a file in memory that is mapped copy-on-write wherever device memory is committed.
 ///
 /// Memory is thus filled without being touched: a gibibyte of poison costs 128 mappings and no page. (Writing it out
-/// costs 0.5 s and the gibibyte; a first write to a page costs the same either way.) The period trades the time to write
-/// the file once, 2.3 ms here, against the number of mappings, of which a process has 65,530: 144 GiB take 18,432.
+/// costs 0.5 s and the gibibyte; a first write to a page costs the same either way.) The period trades the time to
+/// write the file once, 2.3 ms here, against the number of mappings, of which a process has 65,530: 144 GiB take
+/// 18,432.
 #[derive(Debug)]
 pub(crate) struct FillPattern {
     file: File,

@@ -25,8 +25,8 @@ const NAMED_HOLDERS: usize = 5;
 pub struct HbmConfig {
     /// Bytes, a multiple of the host's page size and of `alignment`, at most [`MAX_CAPACITY`].
     pub capacity: u64,
-    /// The alignment of every block that asks for no more, and the unit in which blocks occupy memory: a power of two of
-    /// at least [`MIN_ALIGNMENT`].
+    /// The alignment of every block that asks for no more, and the unit in which blocks occupy memory: a power of two
+    /// of at least [`MIN_ALIGNMENT`].
     pub alignment: u64,
     /// What memory holds that nobody has written.
     pub fill: FillPolicy,
@@ -67,8 +67,8 @@ impl Hbm {
         self.allocate_aligned(size, self.alignment, owner)
     }
 
-    /// Allocates `size` bytes for `owner` at a multiple of `alignment`, a power of two. Less than the device's alignment
-    /// is raised to it.
+    /// Allocates `size` bytes for `owner` at a multiple of `alignment`, a power of two. Less than the device's
+    /// alignment is raised to it.
     pub fn allocate_aligned(&mut self, size: u64, alignment: u64, owner: &str) -> Result<DevicePtr, HbmError> {
         if size == 0 {
             return Err(HbmError::ZeroSize { owner: owner.into() });
@@ -77,7 +77,7 @@ impl Hbm {
         let occupied = size.checked_next_multiple_of(self.alignment);
         let place = occupied.and_then(|occupied| self.free.find(occupied, alignment.max(self.alignment)));
         let (Some(occupied), Some(start)) = (occupied, place) else {
-            return Err(self.exhausted(size, owner));
+            return Err(self.exhausted(size, alignment, owner));
         };
         self.space.commit(start, occupied)?;
         self.free.take(start, occupied);
@@ -212,9 +212,10 @@ impl Hbm {
         }
     }
 
-    fn exhausted(&self, size: u64, owner: &str) -> HbmError {
+    fn exhausted(&self, size: u64, alignment: u64, owner: &str) -> HbmError {
         HbmError::Exhausted {
             requested: ByteSize(size),
+            alignment: ByteSize(alignment),
             owner: owner.into(),
             free: ByteSize(self.free.total()),
             capacity: ByteSize(self.residency.capacity),
@@ -309,8 +310,9 @@ mod tests {
         let mut hbm = device(4, FillPolicy::Poison);
         assert_eq!(
             message(hbm.allocate(CAPACITY + 1, "tensor")),
-            "HBM exhausted (207001): `tensor` asked for 1073741825 B, but only 1 GiB of 1 GiB are free, the largest \
-             free block has 1 GiB; most is held by nobody. Free some of it or give the device more HBM"
+            "HBM exhausted (207001): `tensor` asked for 1073741825 B aligned to 512 B, but only 1 GiB of 1 GiB are \
+             free, the largest free block has 1 GiB; most is held by nobody. Free some of it or give \
+             the device more HBM"
         );
         let heaps = [0; 4].map(|_| hbm.allocate(200 << 20, "ring heap").unwrap());
         hbm.allocate(64 << 20, "arena").unwrap();
@@ -322,13 +324,13 @@ mod tests {
         assert_eq!(error.device_code(), Some(207_001));
         assert_eq!(
             error.to_string(),
-            "HBM exhausted (207001): `weights` asked for 300 MiB, but only 377484800 B of 1 GiB are free, the largest \
-             free block has 200 MiB; most is held by `ring heap` 600 MiB in 3 blocks, `arena` 64 MiB in 1 block, \
-             `abs` 512 B in 1 block, `add` 512 B in 1 block, `exp` 512 B in 1 block. Free some of it or give the \
-             device more HBM"
-                .replace("377484800", &(CAPACITY - (664 << 20) - 5 * 512).to_string())
+            "HBM exhausted (207001): `weights` asked for 300 MiB aligned to 512 B, but only 377484800 B of 1 GiB are \
+             free, the largest free block has 200 MiB; most is held by `ring heap` 600 MiB in 3 blocks, `arena` \
+             64 MiB in 1 block, `abs` 512 B in 1 block, `add` 512 B in 1 block, `exp` 512 B in 1 block. Free some of \
+             it or give the device more HBM"
         );
         assert!(message(hbm.allocate(u64::MAX, "typo")).contains("`typo` asked for 18446744073709551615 B"));
+        assert!(message(hbm.allocate_aligned(1, 1 << 50, "typo")).contains("1 B aligned to 1048576 GiB"));
         assert_eq!(hbm.allocate(200 << 20, "refill").unwrap(), heaps[0]);
     }
 
@@ -352,7 +354,8 @@ mod tests {
         assert_eq!(hbm.free(block, "host").unwrap().size, 4096);
         assert_eq!(
             message(hbm.free(block, "finalizer")),
-            "double free by `finalizer`: block #0 at 0x260000000000 (4 KiB of `tensor a`, freed by `host`) is free already"
+            "double free by `finalizer`: block #0 at 0x260000000000 (4 KiB of `tensor a`, freed by `host`) is free \
+             already"
         );
         assert_eq!((hbm.residency().device.frees, hbm.largest_free()), (1, CAPACITY));
     }
@@ -409,7 +412,8 @@ mod tests {
         );
         assert_eq!(
             message(hbm.read(DevicePtr::NULL, &mut [0; 4])),
-            "not device memory: read of 4 B at 0x0 lies outside 0x280000000000 to 0x280040000000, the memory of device 8"
+            "not device memory: read of 4 B at 0x0 lies outside 0x280000000000 to 0x280040000000, the memory of \
+             device 8"
         );
         hbm.free(second, "host").unwrap();
         assert_eq!(

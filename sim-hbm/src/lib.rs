@@ -15,13 +15,17 @@
 //! 3. Guests load and store through the addresses. The host goes through [`DmaEngine::submit`], which checks the range,
 //!    moves the bytes and says when the copy starts and ends in virtual time; tests and tools may use [`Hbm::read`] and
 //!    [`Hbm::write`], which check the range and cost nothing.
-//! 4. [`Hbm::free`] fills the block again and remembers whose it was, so that a second free or a late copy is reported by
-//!    name.
+//! 4. [`Hbm::free`] fills the block again and remembers whose it was, so that a second free or a late copy is
+//!    reported by name.
 //! 5. Dropping the `Hbm` unmaps the range, then gives the ordinal back.
 //!
 //! Invariants: a byte of a device is either in exactly one live block or free; **free memory holds the fill pattern**
 //! ([`FillPolicy`]) until a guest writes where it owns nothing; occupied and free bytes add up to the capacity; no Rust
 //! reference into device memory ever exists, since guests write there at any time.
+//!
+//! Filling costs next to nothing: chunks of the range map one sealed file that holds the pattern, copy-on-write, so
+//! that fresh memory reads as the pattern without a page being in use, and large freed blocks go back to that state.
+//! Blocks under 1 MiB are rewritten when they are freed.
 //!
 //! Nothing here knows the engine, and nothing reads a clock: virtual times come in and go out as values.
 //!

@@ -8,7 +8,11 @@ use sim_hbm::{FillPolicy, Hbm, HbmConfig};
 fn do_a_thousand_devices_leave_the_process_as_it_was_after_the_tenth() {
     let mut after_tenth = None;
     for cycle in 1..=1000 {
-        let fill = [FillPolicy::Zero, FillPolicy::Poison, FillPolicy::Random { seed: cycle }][cycle as usize % 3];
+        let fill = match cycle % 10 {
+            3 => FillPolicy::Poison,
+            6 => FillPolicy::Random { seed: cycle },
+            _ => FillPolicy::Zero,
+        };
         let mut hbm = Hbm::new(HbmConfig { capacity: 64 << 30, alignment: 512, fill, ordinal: None }).unwrap();
         let large = hbm.allocate(100 << 20, "large").unwrap();
         let small = hbm.allocate(4096, "small").unwrap();
