@@ -1,5 +1,6 @@
 //! The core of npusim: virtual time, the deterministic engine, the loader, profiles and the trace.
 
 pub mod actor;
+pub mod loader;
 pub mod time;
 pub mod trace;
