@@ -1,0 +1,29 @@
+//! The loader: from bytes to code in a namespace, with nothing unaccounted for.
+//!
+//! An object arrives as bytes (read from a file, fetched from device memory, embedded in the binary) and goes through
+//! these steps; everything up to the load itself works on the bytes alone and touches no state of the process:
+//!
+//! 1. [`image`]: is this a shared object that this host can load, and what does it bring along? [`image::CodeImage`]
+//!    has the facts, [`image_error::ImageError`] says in one sentence why not. The dynamic linker trusts its input; no
+//!    bytes may reach it that have not passed here.
+//! 2. [`unique`]: in a copy of the bytes, unique symbols become global ones, so that the object can be unloaded again.
+//! 3. [`wait_loops`]: loops that wait for memory without calling anything. No hook sees them; the engine puts a trap
+//!    on their back edge, and evaluates the branch it replaced with [`condition::Condition`].
+//! 4. [`ledger`]: every load leaves a [`ledger::LoadRecord`], whether or not it succeeded.
+//!
+//! [`inspect`] gathers the facts about one object for a reader, using [`hooks`], the table of functions by which code
+//! reaches the device. [`symbols`] says which function an address lies in.
+//!
+//! Hostile bytes are expected. Each number from a file is checked against the file before it is used as an offset or
+//! a count; the private module `elf` is the only place that turns bytes into tables.
+
+pub mod condition;
+mod elf;
+pub mod image;
+pub mod image_error;
+pub mod symbols;
+pub mod unique;
+pub mod wait_loops;
+
+#[cfg(test)]
+mod test_objects;

@@ -1,0 +1,114 @@
+//! Which symbol an address of an object lies in.
+//!
+//! Taken from the full symbol table where there is one, so that functions with internal linkage have names too, and
+//! from the dynamic symbols. Addresses are relative to the object's load address.
+
+use std::fmt;
+
+use object::elf;
+use serde::Serialize;
+
+use super::elf::{Elf, Symbol, SymbolTable};
+use super::image_error::ImageError;
+
+/// The functions and the data of an object, by address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SymbolMap {
+    functions: Vec<NamedRange>,
+    data: Vec<NamedRange>,
+}
+
+/// A symbol and what it covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NamedRange {
+    pub(super) address: u64,
+    /// 0 if not known.
+    pub(super) size: u64,
+    pub(super) name: String,
+}
+
+/// A place in an object, told by a symbol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SymbolOffset {
+    /// The symbol, as it is in the symbol table.
+    pub symbol: String,
+    /// Bytes from its start.
+    pub offset: u64,
+}
+
+impl fmt::Display for SymbolOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.offset {
+            0 => f.write_str(&self.symbol),
+            offset => write!(f, "{}+{offset:#x}", self.symbol),
+        }
+    }
+}
+
+impl SymbolMap {
+    /// Reads the symbols of the object in `bytes`; refuses one that could not be loaded.
+    pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, ImageError> {
+        SymbolMap::of(&Elf::open(name, bytes)?)
+    }
+
+    pub(super) fn of(elf: &Elf<'_>) -> Result<Self, ImageError> {
+        let mut map = SymbolMap::default();
+        for table in [elf.symbol_table(), Some(elf.dynamic_symbol_table()?)].into_iter().flatten() {
+            map.add(elf, table)?;
+        }
+        for ranges in [&mut map.functions, &mut map.data] {
+            // Of several names for one address the widest stays, and of those the first in the alphabet.
+            ranges.sort_by(|a, b| (a.address, b.size, &a.name).cmp(&(b.address, a.size, &b.name)));
+            ranges.dedup_by_key(|range| range.address);
+        }
+        Ok(map)
+    }
+
+    fn add(&mut self, elf: &Elf<'_>, table: SymbolTable<'_>) -> Result<(), ImageError> {
+        let mut budget = table.name_budget();
+        for symbol in table.iter().filter(is_placed) {
+            let ranges = match symbol.kind {
+                elf::STT_FUNC | elf::STT_GNU_IFUNC => &mut self.functions,
+                elf::STT_OBJECT => &mut self.data,
+                _ => continue,
+            };
+            let Some(name) = table.name(&symbol) else { continue };
+            budget = budget
+                .checked_sub(name.len())
+                .ok_or_else(|| elf.malformed("symbol table", table.start, "its names overlap too much"))?;
+            let name = String::from_utf8_lossy(name).into_owned();
+            ranges.push(NamedRange { address: symbol.value, size: symbol.size, name });
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_functions(functions: Vec<NamedRange>) -> Self {
+        SymbolMap { functions, data: Vec::new() }
+    }
+
+    pub(super) fn functions(&self) -> &[NamedRange] {
+        &self.functions
+    }
+
+    /// The function that `address` lies in. A function of unknown size extends to the next one.
+    pub fn function_at(&self, address: u64) -> Option<SymbolOffset> {
+        locate(&self.functions, address)
+    }
+
+    /// The data that `address` lies in.
+    pub fn data_at(&self, address: u64) -> Option<SymbolOffset> {
+        locate(&self.data, address)
+    }
+}
+
+fn is_placed(symbol: &Symbol) -> bool {
+    symbol.defined && symbol.value != 0
+}
+
+fn locate(ranges: &[NamedRange], address: u64) -> Option<SymbolOffset> {
+    let range = ranges[..ranges.partition_point(|range| range.address <= address)].last()?;
+    let offset = address - range.address;
+    let inside = range.size == 0 || offset < range.size;
+    inside.then(|| SymbolOffset { symbol: range.name.clone(), offset })
+}
