@@ -1,3 +1,6 @@
-//! AICores: clusters, kernel registry and cost model of npusim.
+//! The AICore side of a device: cores in clusters, the kernels they run, and what a kernel costs.
 
+pub mod array;
 pub mod cost;
+pub mod registry;
+pub mod task;

@@ -1,1 +1,6 @@
-//! AICPU pool, MMIO register file and orchestration objects of npusim.
+//! The AICPU side of a device: the pool of threads, the register file they reach the AICores through, and what their
+//! work costs.
+
+pub mod operation;
+pub mod pool;
+pub mod register_file;

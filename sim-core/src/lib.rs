@@ -4,5 +4,6 @@ pub mod actor;
 pub mod engine;
 pub mod loader;
 pub mod profile;
+pub mod shim;
 pub mod time;
 pub mod trace;

@@ -12,6 +12,7 @@ use super::context::{self, ActorContext};
 use super::tcb::Tcb;
 
 /// `pthread_create` and `pthread_join` of the guests' namespace.
+#[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadFunctions {
     /// `pthread_create`

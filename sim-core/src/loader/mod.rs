@@ -21,7 +21,11 @@ pub mod condition;
 mod elf;
 pub mod image;
 pub mod image_error;
+mod link;
+pub mod namespace;
+pub mod staging;
 pub mod symbols;
+pub mod tunables;
 pub mod unique;
 pub mod wait_loops;
 

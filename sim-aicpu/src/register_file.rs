@@ -1,0 +1,175 @@
+//! The register file: one block per AICore, reached by AICPU threads over MMIO and by the core inline.
+//!
+//! - A **store** by an AICPU thread is posted: it costs the thread little and arrives at the core after the
+//!   propagation time.
+//! - A **load** costs a round trip, and waits until the thread's own posted stores have arrived.
+//! - A **core** accesses its own block by plain loads and stores; the engine notices its stores at its next hook and
+//!   lets them arrive after their own propagation time.
+//!
+//! A block is plain memory at a stable address. Its words are the same for both sides; only the times differ.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sim_core::profile::Profile;
+use sim_core::time::{SimDuration, SimTime};
+
+/// A word of a core's block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Register {
+    /// Physical core id.
+    pub core: u16,
+    /// Offset in the block.
+    pub offset: u32,
+}
+
+/// The register blocks of a device.
+#[derive(Debug)]
+pub struct RegisterFile {
+    words: Box<[AtomicU32]>,
+    /// Where each core's block is, for guests.
+    bases: Box<[u64]>,
+    block_size: u32,
+    cond: u32,
+    data_main_base: u32,
+    store: SimDuration,
+    load: SimDuration,
+    propagation: SimDuration,
+    /// The last value of COND that an AICPU thread has read, by core.
+    seen: Box<[Cell<u32>]>,
+    /// When the last posted store of each AICPU thread arrives, by launch index.
+    drained: Box<[Cell<SimTime>]>,
+}
+
+impl RegisterFile {
+    /// The blocks of `cores` cores and `threads` AICPU threads.
+    pub fn new(profile: &Profile, cores: u32, threads: u32) -> Self {
+        let block_size = *profile.registers.block_size;
+        let words: Box<[AtomicU32]> = (0..cores * (block_size / 4)).map(|_| AtomicU32::new(0)).collect();
+        let start = words.as_ptr() as u64;
+        RegisterFile {
+            bases: (0..u64::from(cores)).map(|core| start + core * u64::from(block_size)).collect(),
+            words,
+            block_size,
+            cond: *profile.registers.cond,
+            data_main_base: *profile.registers.data_main_base,
+            store: *profile.mmio.store,
+            load: *profile.mmio.load,
+            propagation: *profile.mmio.propagation,
+            seen: (0..cores).map(|_| Cell::new(0)).collect(),
+            drained: (0..threads).map(|_| Cell::new(SimTime::ZERO)).collect(),
+        }
+    }
+
+    /// The address of each core's block, by physical core id.
+    pub fn bases(&self) -> &[u64] {
+        &self.bases
+    }
+
+    /// Which register an address is, if it is one.
+    pub fn locate(&self, address: usize) -> Option<Register> {
+        let distance = (address as u64).checked_sub(*self.bases.first()?)?;
+        let core = distance / u64::from(self.block_size);
+        let aligned = distance.is_multiple_of(4) && core < self.bases.len() as u64;
+        let offset = (distance % u64::from(self.block_size)) as u32;
+        aligned.then_some(Register { core: core as u16, offset })
+    }
+
+    fn word(&self, register: Register) -> &AtomicU32 {
+        let block = u32::from(register.core) * (self.block_size / 4);
+        &self.words[(block + register.offset / 4) as usize]
+    }
+
+    /// The word by which a core tells its state, to be watched.
+    pub fn cond(&self, core: u16) -> (Register, &AtomicU32) {
+        let register = Register { core, offset: self.cond };
+        (register, self.word(register))
+    }
+
+    /// The word by which a core is given its task.
+    pub fn data_main_base(&self, core: u16) -> (Register, &AtomicU32) {
+        let register = Register { core, offset: self.data_main_base };
+        (register, self.word(register))
+    }
+
+    /// What a posted store costs the thread.
+    pub fn store_cost(&self) -> SimDuration {
+        self.store
+    }
+
+    /// Thread `thread` has issued a store at `now`: when it arrives.
+    pub fn post(&self, thread: usize, now: SimTime) -> SimTime {
+        let arrival = now + self.propagation;
+        if let Some(drained) = self.drained.get(thread) {
+            drained.set(drained.get().max(arrival));
+        }
+        arrival
+    }
+
+    /// What a load issued at `now` costs the thread: its own stores go first.
+    pub fn load_cost(&self, thread: usize, now: SimTime) -> SimDuration {
+        let drained = self.drained.get(thread).map_or(SimTime::ZERO, Cell::get);
+        drained.since(now) + self.load
+    }
+
+    /// Reads a register, and says whether that is a value of COND that no AICPU thread has seen before.
+    pub fn read(&self, register: Register) -> (u32, bool) {
+        let value = self.word(register).load(Ordering::Acquire);
+        let news = register.offset == self.cond && self.seen[usize::from(register.core)].replace(value) != value;
+        (value, news)
+    }
+
+    /// The word of a register, to be stored to when the store arrives.
+    pub fn target(&self, register: Register) -> *const AtomicU32 {
+        self.word(register)
+    }
+
+    /// A launch begins: all registers are zero and nothing is on its way.
+    pub fn reset(&self) {
+        for core in 0..self.bases.len() as u16 {
+            self.cond(core).1.store(0, Ordering::Release);
+            self.data_main_base(core).1.store(0, Ordering::Release);
+        }
+        self.seen.iter().for_each(|seen| seen.set(0));
+        self.drained.iter().for_each(|drained| drained.set(SimTime::ZERO));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_core::profile::Arch;
+
+    use super::*;
+
+    fn file() -> RegisterFile {
+        RegisterFile::new(&Profile::load(Arch::A2a3).unwrap(), 3, 2)
+    }
+
+    #[test]
+    fn is_every_word_of_a_block_found_and_nothing_else() {
+        let file = file();
+        let base = file.bases()[2] as usize;
+        assert_eq!(file.locate(base + 0x4c8), Some(Register { core: 2, offset: 0x4c8 }));
+        assert_eq!(file.locate(base + 0x4c9), None);
+        assert_eq!(file.locate(base + 0x8000), None);
+        assert_eq!(file.locate(file.bases()[0] as usize - 4), None);
+    }
+
+    #[test]
+    fn does_a_load_wait_for_the_stores_of_its_own_thread_only() {
+        let file = file();
+        let now = SimTime::from_ns(1000);
+        assert_eq!(file.post(0, now), SimTime::from_ns(1140));
+        assert_eq!(file.load_cost(0, now), SimDuration::from_ns(140 + 95));
+        assert_eq!(file.load_cost(1, now), SimDuration::from_ns(95));
+        assert_eq!(file.load_cost(0, SimTime::from_ns(1140)), SimDuration::from_ns(95));
+    }
+
+    #[test]
+    fn is_a_value_of_cond_news_once() {
+        let file = file();
+        let (register, word) = file.cond(1);
+        word.store(7, Ordering::Release);
+        assert_eq!([file.read(register), file.read(register)], [(7, true), (7, false)]);
+    }
+}

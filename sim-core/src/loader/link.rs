@@ -1,0 +1,116 @@
+//! Linking: the calls into the dynamic linker.
+//!
+//! `dlmopen` and `dlclose` run constructors and destructors of guests. Once a namespace has threads of its own, these
+//! calls are therefore made as guest code ([`LinkStep::as_guest_call`]), so that a guest's initialisers find their own
+//! thread control block, and one that crashes ends that guest and not the process.
+
+use std::ffi::{CStr, CString, c_void};
+
+use crate::engine::GuestCall;
+
+/// Room for what the dynamic linker has to say.
+const MESSAGE_BYTES: usize = 1024;
+
+/// A namespace of the dynamic linker.
+pub(super) type NamespaceId = libc::Lmid_t;
+
+/// One call of the dynamic linker, with everything it needs and gives.
+pub(super) struct LinkStep {
+    operation: Operation,
+    handle: *mut c_void,
+    message: [u8; MESSAGE_BYTES],
+}
+
+enum Operation {
+    Open { namespace: NamespaceId, path: CString },
+    Close,
+}
+
+impl LinkStep {
+    /// Opens `path` in a namespace, `LM_ID_NEWLM` for a new one.
+    pub(super) fn open(namespace: NamespaceId, path: &CStr) -> LinkStep {
+        let operation = Operation::Open { namespace, path: path.to_owned() };
+        LinkStep { operation, handle: std::ptr::null_mut(), message: [0; MESSAGE_BYTES] }
+    }
+
+    /// Closes an object.
+    pub(super) fn close(handle: *mut c_void) -> LinkStep {
+        LinkStep { operation: Operation::Close, handle, message: [0; MESSAGE_BYTES] }
+    }
+
+    /// Makes the call on this thread.
+    pub(super) fn run(&mut self) {
+        perform(std::ptr::from_mut(self).cast());
+    }
+
+    /// The call as guest code. The step must stay where it is until the call has returned.
+    pub(super) fn as_guest_call(&mut self) -> GuestCall {
+        let function = perform as extern "C" fn(*mut c_void) -> u64 as *const () as usize;
+        GuestCall::new(function, &[std::ptr::from_mut(self) as u64])
+    }
+
+    /// What was opened, or what the dynamic linker said.
+    pub(super) fn opened(&self) -> Result<*mut c_void, String> {
+        if !self.handle.is_null() {
+            return Ok(self.handle);
+        }
+        let text = CStr::from_bytes_until_nul(&self.message).unwrap_or_default();
+        Err(text.to_string_lossy().into_owned())
+    }
+}
+
+/// Performs a step. It may run with a guest's thread control block: it neither allocates nor panics.
+extern "C" fn perform(step: *mut c_void) -> u64 {
+    // SAFETY: both callers pass a live step that nobody else uses meanwhile.
+    let step = unsafe { &mut *step.cast::<LinkStep>() };
+    match &step.operation {
+        Operation::Open { namespace, path } => {
+            // SAFETY: the bytes behind the path have been checked as far as that is possible; RTLD_GLOBAL is refused
+            // in namespaces.
+            step.handle = unsafe { libc::dlmopen(*namespace, path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+            if step.handle.is_null() {
+                keep_message(&mut step.message);
+            }
+        }
+        Operation::Close => {
+            // SAFETY: the handle came from `dlmopen` and is closed once.
+            unsafe { libc::dlclose(step.handle) };
+        }
+    }
+    0
+}
+
+/// Copies the dynamic linker's message; it is kept per thread control block and has to be fetched at once.
+fn keep_message(message: &mut [u8; MESSAGE_BYTES]) {
+    // SAFETY: dlerror gives null or a string that stays until the next call on this thread.
+    let text = unsafe { libc::dlerror() };
+    if text.is_null() {
+        return;
+    }
+    // SAFETY: as above.
+    let bytes = unsafe { CStr::from_ptr(text) }.to_bytes();
+    let length = bytes.len().min(MESSAGE_BYTES - 1);
+    message[..length].copy_from_slice(&bytes[..length]);
+}
+
+/// The namespace that an object is in.
+pub(super) fn namespace_of(handle: *mut c_void) -> Option<NamespaceId> {
+    let mut namespace: NamespaceId = 0;
+    // SAFETY: the handle is open, and RTLD_DI_LMID writes one Lmid_t.
+    let status = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LMID, (&raw mut namespace).cast()) };
+    (status == 0).then_some(namespace)
+}
+
+/// The difference between an object's addresses in memory and in its file.
+pub(super) fn load_address(handle: *mut c_void) -> Option<usize> {
+    /// The public head of glibc's `struct link_map`.
+    #[repr(C)]
+    struct LinkMap {
+        load_address: usize,
+    }
+    let mut map: *const LinkMap = std::ptr::null();
+    // SAFETY: the handle is open, and RTLD_DI_LINKMAP writes one pointer.
+    let status = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+    // SAFETY: the map belongs to the open object.
+    (status == 0).then(|| unsafe { (*map).load_address })
+}

@@ -1,0 +1,286 @@
+//! Staging: from bytes in memory to a path that the dynamic linker opens.
+//!
+//! The first choice is a sealed memfd: nothing on any disk, nothing left behind, and nobody can change the code once
+//! it is loaded (an unsealed memfd that is written to changes running code). Where the kernel refuses that, the bytes
+//! go into a file of their own in one of a few directories.
+//!
+//! The dynamic linker recognises an object by the *name* it was opened with before it looks at the file: opening
+//! `/proc/self/fd/3` twice gives the first object, whatever descriptor 3 is by then. So each staged object is opened
+//! through a name that was never used before: a symbolic link that exists only while it is being loaded, and carries
+//! the object's file stem.
+
+use std::ffi::{CStr, CString, OsString};
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{MemfdFlags, SealFlags};
+use serde::Serialize;
+
+/// How an object was given to the dynamic linker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// Memory of its own that nobody can change.
+    SealedMemfd,
+    /// A file in this directory, removed once it was loaded.
+    File(PathBuf),
+    /// A file in this directory that stays, for debuggers.
+    KeptFile(PathBuf),
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Strategy::SealedMemfd => f.write_str("sealed memfd"),
+            Strategy::File(directory) => write!(f, "file in {}", directory.display()),
+            Strategy::KeptFile(directory) => write!(f, "file kept in {}", directory.display()),
+        }
+    }
+}
+
+/// A strategy that was tried and did not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fallback {
+    /// What was tried.
+    pub strategy: Strategy,
+    /// Why it failed.
+    pub reason: String,
+}
+
+/// Where objects may be staged.
+#[derive(Clone, Debug)]
+pub struct StagingArea {
+    /// Try memory first.
+    pub memfd: bool,
+    /// Directories for files and links, in order.
+    pub directories: Vec<PathBuf>,
+    /// Put real files here, and leave them.
+    pub keep: Option<PathBuf>,
+}
+
+impl Default for StagingArea {
+    fn default() -> Self {
+        let own = std::env::var_os("TMPDIR").filter(|own| !own.is_empty()).map(PathBuf::from);
+        let usual = ["/dev/shm", "/tmp", "/var/tmp"].map(PathBuf::from);
+        StagingArea { memfd: true, directories: own.into_iter().chain(usual).collect(), keep: None }
+    }
+}
+
+/// An object that the dynamic linker can open. What it left in a file system goes when this goes.
+#[derive(Debug)]
+pub struct Staged {
+    path: CString,
+    strategy: Strategy,
+    /// Keeps the memory until the object is loaded.
+    _memory: Option<OwnedFd>,
+    /// The link or file to remove.
+    removes: Option<PathBuf>,
+}
+
+impl Staged {
+    /// The path to open. It was never used before.
+    pub(super) fn path(&self) -> &CStr {
+        &self.path
+    }
+
+    /// How it was staged.
+    pub(super) fn strategy(&self) -> &Strategy {
+        &self.strategy
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(path) = &self.removes {
+            // Somebody else may have cleaned up already; there is nobody to tell.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Bytes in sealed memory, to be opened any number of times under different names.
+#[derive(Debug)]
+pub(super) struct SealedBytes(OwnedFd);
+
+impl SealedBytes {
+    pub(super) fn new(name: &str, bytes: &[u8]) -> io::Result<SealedBytes> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        // dlopen needs no permission to execute; kernels before 6.3 do not know the flag that says so.
+        let memory = rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)
+            .or_else(|_| rustix::fs::memfd_create(name, flags))?;
+        let mut file = File::from(memory);
+        file.write_all(bytes)?;
+        rustix::fs::fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+        Ok(SealedBytes(file.into()))
+    }
+
+    /// A new name for the same memory.
+    pub(super) fn stage(&self, area: &StagingArea, name: &str) -> io::Result<Staged> {
+        let target = format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd());
+        let (path, removes) = area.link(name, &target);
+        let memory = self.0.as_fd().try_clone_to_owned()?;
+        Ok(Staged { path, strategy: Strategy::SealedMemfd, _memory: Some(memory), removes })
+    }
+}
+
+impl StagingArea {
+    /// Stages `bytes`; what was tried in vain goes to `fallbacks`. `Err`: nothing worked.
+    pub(super) fn stage(&self, name: &str, bytes: &[u8], fallbacks: &mut Vec<Fallback>) -> Result<Staged, ()> {
+        let mut failed = |strategy: Strategy, error: io::Error| {
+            fallbacks.push(Fallback { strategy, reason: error.to_string() });
+        };
+        if let Some(keep) = &self.keep {
+            let strategy = Strategy::KeptFile(keep.clone());
+            match write_file(keep, name, bytes, strategy.clone()) {
+                Ok(mut staged) => {
+                    staged.removes = None;
+                    return Ok(staged);
+                }
+                Err(error) => failed(strategy, error),
+            }
+        }
+        if self.memfd {
+            match SealedBytes::new(name, bytes).and_then(|sealed| sealed.stage(self, name)) {
+                Ok(staged) => return Ok(staged),
+                Err(error) => failed(Strategy::SealedMemfd, error),
+            }
+        }
+        for directory in &self.directories {
+            let strategy = Strategy::File(directory.clone());
+            match write_file(directory, name, bytes, strategy.clone()) {
+                Ok(staged) => return Ok(staged),
+                Err(error) => failed(strategy, error),
+            }
+        }
+        Err(())
+    }
+
+    /// A name never used before that leads to `target`, and what to remove when it is no longer needed.
+    fn link(&self, name: &str, target: &str) -> (CString, Option<PathBuf>) {
+        let file_name = unique_file_name(name);
+        let link = self
+            .directories
+            .iter()
+            .map(|directory| directory.join(&file_name))
+            .find(|link| std::os::unix::fs::symlink(target, link).is_ok());
+        match link {
+            Some(link) => (c_path(&link), Some(link)),
+            // No directory can be written to: a spelling of the same path that was never used before.
+            None => (c_string(unique_spelling(target, next_number())), None),
+        }
+    }
+}
+
+fn write_file(directory: &Path, name: &str, bytes: &[u8], strategy: Strategy) -> io::Result<Staged> {
+    let path = directory.join(unique_file_name(name));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    let staged = Staged { path: c_path(&path), strategy, _memory: None, removes: Some(path) };
+    file.write_all(bytes)?;
+    Ok(staged)
+}
+
+/// `npusim-<process>-<number>-<stem>.so`: unique in the file system, and it still says what it is.
+fn unique_file_name(name: &str) -> OsString {
+    let base = name.rsplit('/').next().unwrap_or(name).replace('\0', "_");
+    let suffix = if base.contains(".so") { "" } else { ".so" };
+    format!("npusim-{}-{}-{base}{suffix}", std::process::id(), next_number()).into()
+}
+
+/// The next of the numbers that make names unique in this process.
+fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The same path, spelt so that `number` can be read from it: an empty component for 0, a dot for 1.
+fn unique_spelling(path: &str, number: u64) -> String {
+    let bits = u64::BITS - number.leading_zeros();
+    (0..bits).map(|bit| if number >> bit & 1 == 1 { "/." } else { "/" }).chain([path]).collect()
+}
+
+fn c_path(path: &Path) -> CString {
+    c_string(path.as_os_str().as_bytes().to_vec())
+}
+
+/// Paths made here hold no zero byte; one from the environment that does is cut there by the system anyway.
+fn c_string(bytes: impl Into<Vec<u8>>) -> CString {
+    let mut bytes = bytes.into();
+    bytes.retain(|byte| *byte != 0);
+    CString::new(bytes).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(staged: &Staged) -> Vec<u8> {
+        std::fs::read(Path::new(std::ffi::OsStr::from_bytes(staged.path().to_bytes()))).unwrap()
+    }
+
+    #[test]
+    fn does_a_staged_object_leave_nothing_behind() {
+        let directory = tempdir("nothing-left");
+        let area = StagingArea { directories: vec![directory.clone()], ..StagingArea::default() };
+        for memfd in [true, false] {
+            let area = StagingArea { memfd, ..area.clone() };
+            let staged = area.stage("libkernel.so", b"bytes", &mut Vec::new()).unwrap();
+            assert_eq!(read(&staged), b"bytes");
+            assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+            drop(staged);
+            assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+        }
+        std::fs::remove_dir(directory).unwrap();
+    }
+
+    #[test]
+    fn can_sealed_bytes_still_be_changed() {
+        let sealed = SealedBytes::new("x", b"bytes").unwrap();
+        assert!(rustix::io::write(&sealed.0, b"y").is_err());
+        assert!(rustix::fs::ftruncate(&sealed.0, 0).is_err());
+    }
+
+    #[test]
+    fn is_every_name_new_even_for_the_same_bytes() {
+        let sealed = SealedBytes::new("x", b"bytes").unwrap();
+        let area = StagingArea::default();
+        let (first, second) = (sealed.stage(&area, "x").unwrap(), sealed.stage(&area, "x").unwrap());
+        assert_ne!(first.path(), second.path());
+    }
+
+    #[test]
+    fn is_a_name_found_where_no_directory_can_be_written_to() {
+        let area = StagingArea { directories: vec!["/proc/nowhere".into()], ..StagingArea::default() };
+        let staged = area.stage("x.so", b"bytes", &mut Vec::new()).unwrap();
+        assert_eq!(read(&staged), b"bytes");
+        assert_ne!(unique_spelling("/a", 1), unique_spelling("/a", 2));
+    }
+
+    #[test]
+    fn are_strategies_tried_in_order_and_failures_kept() {
+        let directory = tempdir("ladder");
+        let area = StagingArea {
+            memfd: false,
+            directories: vec!["/proc/nowhere".into(), directory.clone()],
+            keep: Some("/proc/nowhere/else".into()),
+        };
+        let mut fallbacks = Vec::new();
+        let staged = area.stage("x.so", b"bytes", &mut fallbacks).unwrap();
+        assert_eq!(*staged.strategy(), Strategy::File(directory.clone()));
+        let tried: Vec<String> = fallbacks.iter().map(|fallback| fallback.strategy.to_string()).collect();
+        assert_eq!(tried, ["file kept in /proc/nowhere/else", "file in /proc/nowhere"]);
+        drop(staged);
+        std::fs::remove_dir(directory).unwrap();
+    }
+
+    fn tempdir(name: &str) -> PathBuf {
+        let directory = std::env::temp_dir().join(format!("npusim-test-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        directory
+    }
+}
