@@ -200,13 +200,22 @@ pub struct TraceEvent {
     pub kind: EventKind,
 }
 
+/// Sees every event as it is recorded.
+pub trait Observer {
+    /// An actor was named.
+    fn actor(&mut self, id: ActorId, kind: ActorKind);
+    /// An event was recorded.
+    fn event(&mut self, event: &TraceEvent);
+}
+
 /// The events of one engine, hashed always and kept when asked for.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Trace {
     hash: u64,
     count: u64,
     kept: Option<Vec<TraceEvent>>,
     actors: Vec<ActorKind>,
+    observer: Option<Box<dyn Observer>>,
 }
 
 impl Trace {
@@ -215,10 +224,21 @@ impl Trace {
         Trace { kept: keep.then(Vec::new), ..Trace::default() }
     }
 
+    /// Lets `observer` see every event from now on, and the actors that are known already.
+    pub fn observe_with(&mut self, mut observer: Box<dyn Observer>) {
+        for (index, kind) in self.actors.iter().enumerate() {
+            observer.actor(ActorId(index as u32), *kind);
+        }
+        self.observer = Some(observer);
+    }
+
     /// Says what an actor is. Ids are given in order; those of ended actors are given again.
     pub fn name_actor(&mut self, id: ActorId, kind: ActorKind) {
         self.actors.truncate(id.0 as usize);
         self.actors.push(kind);
+        if let Some(observer) = &mut self.observer {
+            observer.actor(id, kind);
+        }
     }
 
     /// The kind of each actor, by id.
@@ -230,6 +250,9 @@ impl Trace {
     pub fn record(&mut self, event: TraceEvent) {
         self.hash = self.hash.wrapping_add(event_hash(&event));
         self.count += 1;
+        if let Some(observer) = &mut self.observer {
+            observer.event(&event);
+        }
         if let Some(kept) = &mut self.kept {
             kept.push(event);
         }

@@ -14,6 +14,23 @@ pub enum Fault {
     Hang(Hang),
     /// No actor can make progress.
     Deadlock(Deadlock),
+    /// A guest asked for something that a device cannot do.
+    Refused(Refusal),
+}
+
+/// Something that a guest asked for and a device cannot do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Who asked.
+    pub actor: ActorId,
+    /// What the actor is.
+    pub kind: ActorKind,
+    /// The actor's time.
+    pub at: SimTime,
+    /// What it asked for, and why that cannot be.
+    pub reason: String,
+    /// Code address of the guest.
+    pub caller: usize,
 }
 
 /// Guest code that was stopped by a signal.
@@ -62,6 +79,7 @@ impl Fault {
             Fault::Crash(crash) => crash.at,
             Fault::Hang(hang) => hang.at,
             Fault::Deadlock(deadlock) => deadlock.at,
+            Fault::Refused(refusal) => refusal.at,
         }
     }
 }

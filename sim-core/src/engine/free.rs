@@ -4,12 +4,15 @@
 //! nothing of it is deterministic, and it has no trace. Guests' hooks do their effect at once. What only the host may
 //! do (loading an object, say) is asked of the host thread, which serves while it waits.
 
+use std::any::Any;
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::CurrentActor;
 use super::context::{self, ActorContext, Standing};
 use super::fiber::GuestCall;
 use super::lender::{ThreadFunctions, block_all_signals, start_thread, wait_while, wake};
@@ -20,14 +23,15 @@ const STACK_BYTES: usize = 8 << 20;
 
 /// A request to the host, on the stack of the thread that waits for it.
 struct Request {
-    serve: unsafe fn(*mut c_void),
+    serve: unsafe fn(*mut c_void, &CurrentActor<'_>),
     data: *mut c_void,
     done: AtomicU32,
 }
 
 /// What the threads of one run share with the host.
-#[derive(Default)]
 pub(super) struct Shared {
+    /// What hooks need of the device.
+    rooms: Arc<dyn Any + Send + Sync>,
     /// Threads that have not ended.
     live: AtomicU32,
     /// Goes up whenever the host has something to look at.
@@ -63,8 +67,13 @@ impl FreeRun {
     /// # Safety
     ///
     /// The calls must be sound to make, each on a thread of its own.
-    pub unsafe fn start(functions: ThreadFunctions, calls: &[GuestCall]) -> std::io::Result<FreeRun> {
-        let shared = Box::new(Shared::default());
+    pub unsafe fn start(
+        functions: ThreadFunctions,
+        rooms: Arc<dyn Any + Send + Sync>,
+        calls: &[GuestCall],
+    ) -> std::io::Result<FreeRun> {
+        let shared =
+            Box::new(Shared { rooms, live: AtomicU32::new(0), bell: AtomicU32::new(0), mailbox: AtomicPtr::default() });
         let mut run = FreeRun { shared, threads: Vec::new(), functions, begun: Instant::now() };
         for (index, call) in calls.iter().enumerate() {
             let context = ActorContext::new();
@@ -86,10 +95,10 @@ impl FreeRun {
 
     /// Serves requests until all threads have ended, and says how long they ran. `None` after `limit`: the threads
     /// cannot be stopped and are left behind.
-    pub fn wait(mut self, limit: Duration) -> Option<Duration> {
+    pub fn wait(mut self, host: &CurrentActor<'_>, limit: Duration) -> Option<Duration> {
         while self.shared.live.load(Ordering::Acquire) > 0 {
             let bell = self.shared.bell.load(Ordering::Acquire);
-            self.serve();
+            self.serve(host);
             if self.begun.elapsed() > limit {
                 std::mem::forget(self);
                 return None;
@@ -107,17 +116,17 @@ impl FreeRun {
     }
 
     /// Whether all threads have ended. Serves a request if there is one.
-    pub fn is_complete(&self) -> bool {
-        self.serve();
+    pub fn is_complete(&self, host: &CurrentActor<'_>) -> bool {
+        self.serve(host);
         self.shared.live.load(Ordering::Acquire) == 0
     }
 
-    fn serve(&self) {
+    fn serve(&self, host: &CurrentActor<'_>) {
         // SAFETY: a request lives on the stack of the thread that waits for `done`.
         while let Some(request) = unsafe { self.shared.mailbox.load(Ordering::Acquire).as_ref() } {
             self.shared.mailbox.store(ptr::null_mut(), Ordering::Release);
             // SAFETY: `ask_host` pairs the function with its data.
-            unsafe { (request.serve)(request.data) };
+            unsafe { (request.serve)(request.data, host) };
             request.done.store(1, Ordering::Release);
             wake(&request.done);
         }
@@ -140,17 +149,18 @@ extern "C" fn free_main(argument: *mut c_void) -> *mut c_void {
 }
 
 /// Lets the host thread run `function` while this free-running thread waits. `None` if the caller is no such thread.
-pub fn ask_host<R>(context: &ActorContext, function: impl FnOnce() -> R) -> Option<R> {
+pub fn ask_host<R>(context: &ActorContext, function: impl FnOnce(&CurrentActor<'_>) -> R) -> Option<R> {
     struct Errand<F, R> {
         function: Option<F>,
         result: Option<R>,
     }
-    unsafe fn serve<F: FnOnce() -> R, R>(data: *mut c_void) {
+    unsafe fn serve<F: FnOnce(&CurrentActor<'_>) -> R, R>(data: *mut c_void, host: &CurrentActor<'_>) {
         // SAFETY: `ask_host` passes an errand of exactly this type, and nobody else touches it meanwhile.
         let errand = unsafe { &mut *data.cast::<Errand<F, R>>() };
-        errand.result = errand.function.take().map(|function| function());
+        errand.result = errand.function.take().map(|function| function(host));
     }
-    fn server_of<F: FnOnce() -> R, R>(_: &UnsafeCell<Errand<F, R>>) -> unsafe fn(*mut c_void) {
+    type Serve = unsafe fn(*mut c_void, &CurrentActor<'_>);
+    fn server_of<F: FnOnce(&CurrentActor<'_>) -> R, R>(_: &UnsafeCell<Errand<F, R>>) -> Serve {
         serve::<F, R>
     }
     // SAFETY: the run's shared part outlives its threads.
@@ -164,6 +174,12 @@ pub fn ask_host<R>(context: &ActorContext, function: impl FnOnce() -> R) -> Opti
     shared.ring();
     wait_while(&request.done, 0);
     errand.into_inner().result
+}
+
+/// What the device gave to the free run that the calling thread belongs to, if it is a `T`.
+pub fn rooms_of<T: 'static>(context: &ActorContext) -> Option<&T> {
+    // SAFETY: the run's shared part outlives its threads.
+    unsafe { context.free.get().as_ref() }?.rooms.downcast_ref()
 }
 
 /// Sleeps while `word` holds `value`, but not for longer than a few milliseconds.

@@ -57,7 +57,7 @@ use corosensei::stack::DefaultStack;
 use serde::Serialize;
 
 pub use context::{ActorContext, Standing, calling_actor, on_host};
-pub use fault::{Crash, Fault, Hang, Stalled};
+pub use fault::{Crash, Fault, Hang, Refusal, Stalled};
 pub use fiber::{GuestCall, Trap};
 pub use lender::ThreadFunctions;
 pub use native::HostCost;
@@ -172,6 +172,8 @@ pub struct Engine {
     fault: RefCell<Option<Fault>>,
     rooms: OnceCell<Rc<dyn Any>>,
     guest_threads: Cell<u16>,
+    /// Set by a guest that asked for something impossible, until the engine has taken note.
+    refusal: RefCell<Option<Refusal>>,
     /// The host runtime was stopped in the middle of a call: it can make no more.
     host_lost: Cell<bool>,
 }
@@ -202,6 +204,7 @@ impl Engine {
             fault: RefCell::default(),
             rooms: OnceCell::new(),
             guest_threads: Cell::new(0),
+            refusal: RefCell::default(),
             host_lost: Cell::new(false),
         });
         engine.add_host()?;
@@ -393,7 +396,10 @@ impl Engine {
         let outcome = unsafe { &mut *fiber }.resume();
         self.thread.leave();
         match outcome {
-            Ok(suspension) => Ok(Some(suspension)),
+            Ok(suspension) => match self.refusal.take() {
+                None => Ok(Some(suspension)),
+                Some(refusal) => Err(Fault::Refused(refusal)),
+            },
             Err(Exit::Returned(result)) => {
                 self.end(id, result);
                 Ok(None)
@@ -834,6 +840,15 @@ impl<'a> CurrentActor<'a> {
         self.engine.natives.borrow_mut().offer(&job, || watchdog.borrow().new_thread());
         self.suspend();
         self.context.standing.set(Standing::Fiber);
+    }
+
+    /// The guest asked for something that a device cannot do: the device's work ends here.
+    pub fn refuse(&self, reason: String, caller: usize) -> ! {
+        let (actor, kind, at) = (self.id(), self.kind(), self.now());
+        self.engine.refusal.replace(Some(Refusal { actor, kind, at, reason, caller }));
+        loop {
+            self.suspend();
+        }
     }
 
     /// Runs a piece of guest code, or something that guest memory can make fault, as the guest.
