@@ -19,11 +19,16 @@
 
 pub mod condition;
 mod elf;
+pub mod hooks;
 pub mod image;
 pub mod image_error;
+pub mod inspect;
+pub mod ledger;
 pub mod symbols;
 pub mod unique;
 pub mod wait_loops;
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod test_objects;
