@@ -9,7 +9,10 @@
 //! 2. [`unique`]: in a copy of the bytes, unique symbols become global ones, so that the object can be unloaded again.
 //! 3. [`wait_loops`]: loops that wait for memory without calling anything. No hook sees them; the engine puts a trap
 //!    on their back edge, and evaluates the branch it replaced with [`condition::Condition`].
-//! 4. [`ledger`]: every load leaves a [`ledger::LoadRecord`], whether or not it succeeded.
+//! 4. [`staging`] gives the bytes a name that the dynamic linker can open, and [`namespace`] has it opened there.
+//! 5. [`ledger`]: every load leaves a [`ledger::LoadRecord`], whether or not it succeeded.
+//!
+//! The process has to be started with settings that leave room for namespaces: [`tunables`].
 //!
 //! [`inspect`] gathers the facts about one object for a reader, using [`hooks`], the table of functions by which code
 //! reaches the device. [`symbols`] says which function an address lies in.
@@ -19,8 +22,11 @@
 
 pub mod condition;
 mod elf;
+pub mod hooks;
 pub mod image;
 pub mod image_error;
+pub mod inspect;
+pub mod ledger;
 mod link;
 pub mod namespace;
 pub mod staging;
@@ -29,5 +35,7 @@ pub mod tunables;
 pub mod unique;
 pub mod wait_loops;
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod test_objects;

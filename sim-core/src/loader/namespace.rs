@@ -21,8 +21,9 @@ use libloading::os::unix::Library;
 
 use super::image::CodeImage;
 use super::image_error::ImageError;
+use super::ledger::{FailedStrategy, LoadStrategy};
 use super::link::{self, LinkStep, NamespaceId};
-use super::staging::{Fallback, SealedBytes, StagingArea, Strategy};
+use super::staging::{SealedBytes, StagingArea};
 use super::symbols::{SymbolMap, SymbolOffset};
 use super::unique::without_unique;
 use crate::engine::{Fault, GuestCall, WaitTrap};
@@ -101,9 +102,9 @@ pub struct LoadedObject {
     /// The address range of its code and data.
     range: Range<usize>,
     /// How it was staged, and what was tried before.
-    pub strategy: Strategy,
+    pub strategy: LoadStrategy,
     /// What was tried in vain.
-    pub fallbacks: Vec<Fallback>,
+    pub fallbacks: Vec<FailedStrategy>,
     /// Host time that staging and linking took.
     pub bind_time: Duration,
     /// The name it was opened with.
@@ -379,7 +380,7 @@ impl Drop for Namespace {
     }
 }
 
-fn staging_error(name: &str, fallbacks: &[Fallback]) -> LoadError {
+fn staging_error(name: &str, fallbacks: &[FailedStrategy]) -> LoadError {
     let tried: Vec<String> = fallbacks.iter().map(|tried| format!("{}: {}", tried.strategy, tried.reason)).collect();
     LoadError::Staging { name: name.to_owned(), tried: tried.join("; ") }
 }

@@ -10,7 +10,6 @@
 //! the object's file stem.
 
 use std::ffi::{CStr, CString, OsString};
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -19,39 +18,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::ledger::{FailedStrategy, LoadStrategy};
 use rustix::fs::{MemfdFlags, SealFlags};
-use serde::Serialize;
-
-/// How an object was given to the dynamic linker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// Memory of its own that nobody can change.
-    SealedMemfd,
-    /// A file in this directory, removed once it was loaded.
-    File(PathBuf),
-    /// A file in this directory that stays, for debuggers.
-    KeptFile(PathBuf),
-}
-
-impl fmt::Display for Strategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Strategy::SealedMemfd => f.write_str("sealed memfd"),
-            Strategy::File(directory) => write!(f, "file in {}", directory.display()),
-            Strategy::KeptFile(directory) => write!(f, "file kept in {}", directory.display()),
-        }
-    }
-}
-
-/// A strategy that was tried and did not work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fallback {
-    /// What was tried.
-    pub strategy: Strategy,
-    /// Why it failed.
-    pub reason: String,
-}
 
 /// Where objects may be staged.
 #[derive(Clone, Debug)]
@@ -76,7 +44,7 @@ impl Default for StagingArea {
 #[derive(Debug)]
 pub struct Staged {
     path: CString,
-    strategy: Strategy,
+    strategy: LoadStrategy,
     /// Keeps the memory until the object is loaded.
     _memory: Option<OwnedFd>,
     /// The link or file to remove.
@@ -90,7 +58,7 @@ impl Staged {
     }
 
     /// How it was staged.
-    pub(super) fn strategy(&self) -> &Strategy {
+    pub(super) fn strategy(&self) -> &LoadStrategy {
         &self.strategy
     }
 }
@@ -125,18 +93,18 @@ impl SealedBytes {
         let target = format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd());
         let (path, removes) = area.link(name, &target);
         let memory = self.0.as_fd().try_clone_to_owned()?;
-        Ok(Staged { path, strategy: Strategy::SealedMemfd, _memory: Some(memory), removes })
+        Ok(Staged { path, strategy: LoadStrategy::SealedMemfd, _memory: Some(memory), removes })
     }
 }
 
 impl StagingArea {
     /// Stages `bytes`; what was tried in vain goes to `fallbacks`. `Err`: nothing worked.
-    pub(super) fn stage(&self, name: &str, bytes: &[u8], fallbacks: &mut Vec<Fallback>) -> Result<Staged, ()> {
-        let mut failed = |strategy: Strategy, error: io::Error| {
-            fallbacks.push(Fallback { strategy, reason: error.to_string() });
+    pub(super) fn stage(&self, name: &str, bytes: &[u8], fallbacks: &mut Vec<FailedStrategy>) -> Result<Staged, ()> {
+        let mut failed = |strategy: LoadStrategy, error: io::Error| {
+            fallbacks.push(FailedStrategy { strategy, reason: error.to_string() });
         };
         if let Some(keep) = &self.keep {
-            let strategy = Strategy::KeptFile(keep.clone());
+            let strategy = LoadStrategy::KeptFile { directory: keep.display().to_string() };
             match write_file(keep, name, bytes, strategy.clone()) {
                 Ok(mut staged) => {
                     staged.removes = None;
@@ -148,11 +116,11 @@ impl StagingArea {
         if self.memfd {
             match SealedBytes::new(name, bytes).and_then(|sealed| sealed.stage(self, name)) {
                 Ok(staged) => return Ok(staged),
-                Err(error) => failed(Strategy::SealedMemfd, error),
+                Err(error) => failed(LoadStrategy::SealedMemfd, error),
             }
         }
         for directory in &self.directories {
-            let strategy = Strategy::File(directory.clone());
+            let strategy = LoadStrategy::TemporaryFile { directory: directory.display().to_string() };
             match write_file(directory, name, bytes, strategy.clone()) {
                 Ok(staged) => return Ok(staged),
                 Err(error) => failed(strategy, error),
@@ -177,7 +145,7 @@ impl StagingArea {
     }
 }
 
-fn write_file(directory: &Path, name: &str, bytes: &[u8], strategy: Strategy) -> io::Result<Staged> {
+fn write_file(directory: &Path, name: &str, bytes: &[u8], strategy: LoadStrategy) -> io::Result<Staged> {
     let path = directory.join(unique_file_name(name));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     let staged = Staged { path: c_path(&path), strategy, _memory: None, removes: Some(path) };
@@ -271,7 +239,7 @@ mod tests {
         };
         let mut fallbacks = Vec::new();
         let staged = area.stage("x.so", b"bytes", &mut fallbacks).unwrap();
-        assert_eq!(*staged.strategy(), Strategy::File(directory.clone()));
+        assert_eq!(*staged.strategy(), LoadStrategy::TemporaryFile { directory: directory.display().to_string() });
         let tried: Vec<String> = fallbacks.iter().map(|fallback| fallback.strategy.to_string()).collect();
         assert_eq!(tried, ["file kept in /proc/nowhere/else", "file in /proc/nowhere"]);
         drop(staged);

@@ -31,3 +31,50 @@ pub fn without_unique(name: &str, bytes: &[u8]) -> Result<WithoutUnique, ImageEr
     }
     Ok(copy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loader::image::CodeImage;
+    use crate::loader::test_objects::{Language, shared_object};
+
+    const COUNTERS: &str = "template <int N> struct Counter { static int value; };
+        template <int N> int Counter<N>::value = N;
+        extern \"C\" int sum() { return ++Counter<1>::value + ++Counter<2>::value; }";
+
+    #[test]
+    fn are_unique_symbols_made_global_and_nothing_else_changed() {
+        let bytes = shared_object(Language::Cxx, COUNTERS, &["-fgnu-unique"]);
+        let before = CodeImage::parse("c.so", &bytes).expect("a loadable object");
+        assert_eq!(before.unique_symbols, ["_ZN7CounterILi1EE5valueE", "_ZN7CounterILi2EE5valueE"]);
+
+        let copy = without_unique("c.so", &bytes).expect("a loadable object");
+        assert_eq!(copy.changed, 2);
+        let after = CodeImage::parse("c.so", &copy.bytes).expect("a loadable object");
+        assert_eq!(after.unique_symbols, [] as [&str; 0]);
+        assert_eq!((after.exports, after.imports), (before.exports, before.imports));
+        let changed: Vec<_> = bytes.iter().zip(&copy.bytes).filter(|(old, new)| old != new).collect();
+        // Unique data to global data.
+        assert_eq!(changed, [(&0xa1, &0x11), (&0xa1, &0x11)]);
+    }
+
+    #[test]
+    fn is_an_object_without_unique_symbols_copied_as_it_is() {
+        let bytes = shared_object(Language::Cxx, COUNTERS, &["-fno-gnu-unique"]);
+        assert_eq!(without_unique("c.so", &bytes), Ok(WithoutUnique { bytes, changed: 0 }));
+    }
+
+    #[test]
+    fn is_a_symbol_with_a_name_outside_the_strings_refused() {
+        let bytes = shared_object(Language::Cxx, COUNTERS, &["-fgnu-unique"]);
+        let unique = Elf::open("c.so", &bytes).and_then(|elf| elf.dynamic_symbols()).expect("a loadable object");
+        let info =
+            unique.iter().find(|symbol| symbol.symbol.bind == elf::STB_GNU_UNIQUE).expect("a symbol").info_offset;
+        let mut broken = bytes.clone();
+        broken[info - 4..info].copy_from_slice(&u32::MAX.to_le_bytes());
+        let error = without_unique("c.so", &broken).expect_err("it is malformed").to_string();
+        let expected =
+            format!("c.so: malformed dynamic symbol at offset {:#x}: string 0xffffffff of a table", info - 4);
+        assert!(error.starts_with(&expected), "{error}");
+    }
+}

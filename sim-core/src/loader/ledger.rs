@@ -1,0 +1,507 @@
+//! The account of everything that was loaded.
+//!
+//! Each request to load an object leaves one [`LoadRecord`], in the order of the requests: it was loaded, an object
+//! loaded before was reused, or it failed. A record that loaded something goes on to say how many use it and what
+//! became of it:
+//!
+//! ```text
+//!   loaded ──► Live ──release, by the last user──► Idle ──► Unloaded
+//!                ▲                                  │ └───► Pinned     closed, and still there
+//!                └──────────────reuse───────────────┘
+//! ```
+//!
+//! What depends on the host (how long it took, which temporary name it had) is kept apart in [`HostSide`], and left out
+//! of [`LoadLedger::deterministic`].
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::image::CodeImage;
+use crate::time::SimDuration;
+use crate::trace::ContentHash;
+
+/// The version of the layout of `loads.json`.
+const LAYOUT: u32 = 1;
+
+/// The number of a record in its ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct LoadId(pub u32);
+
+/// What an object is to the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadOrigin {
+    /// The shim, first in its namespace.
+    Shim,
+    /// The C++ library, made unloadable.
+    CxxLibrary,
+    /// The host runtime.
+    HostRuntime,
+    /// The AICPU object of a runtime.
+    Aicpu,
+    /// The AICore object of a runtime.
+    Aicore,
+    /// An orchestration.
+    Orchestration,
+    /// A kernel.
+    Kernel,
+}
+
+/// How bytes become something that the dynamic linker can open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum LoadStrategy {
+    /// A file in memory that nobody can change any more.
+    SealedMemfd,
+    /// A file with a new name, removed once it is open.
+    TemporaryFile {
+        /// Where it is.
+        directory: String,
+    },
+    /// A file that stays, for debuggers and profilers.
+    KeptFile {
+        /// Where it is.
+        directory: String,
+    },
+}
+
+impl fmt::Display for LoadStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadStrategy::SealedMemfd => f.write_str("sealed memfd"),
+            LoadStrategy::TemporaryFile { directory } => write!(f, "file in {directory}"),
+            LoadStrategy::KeptFile { directory } => write!(f, "file kept in {directory}"),
+        }
+    }
+}
+
+/// A strategy that did not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedStrategy {
+    /// What was tried.
+    pub strategy: LoadStrategy,
+    /// Why it did not work.
+    pub reason: String,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum LoadOutcome {
+    /// Nothing was there to be reused: it was loaded.
+    Miss {
+        /// By which strategy.
+        strategy: LoadStrategy,
+    },
+    /// The object of an earlier record served.
+    Reuse {
+        /// That record.
+        of: LoadId,
+    },
+    /// It was not loaded.
+    Failure {
+        /// Why not.
+        error: String,
+    },
+}
+
+/// What became of a loaded object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadState {
+    /// Loaded and in use.
+    Live,
+    /// Loaded, in case somebody asks for it again.
+    Idle,
+    /// Gone.
+    Unloaded,
+    /// Closed, and something still keeps it loaded.
+    Pinned,
+}
+
+/// What the host has to do with a load; different in each process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HostSide {
+    /// The name under which the dynamic linker opened it.
+    pub opened_as: String,
+    /// How long it took to load and bind.
+    pub bind_us: u64,
+}
+
+/// One request to load an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoadRecord {
+    /// What it is to the device.
+    pub origin: LoadOrigin,
+    /// The name it came with.
+    pub name: String,
+    /// The hash of its bytes.
+    pub content: ContentHash,
+    /// The number of its bytes.
+    pub size: u64,
+    /// The linker's identification.
+    pub build_id: Option<String>,
+    /// The namespace it was to be loaded into.
+    pub namespace: Option<u32>,
+    /// What came of the request.
+    pub outcome: LoadOutcome,
+    /// Strategies that were tried before, in order.
+    pub fallbacks: Vec<FailedStrategy>,
+    /// What the load takes on the device.
+    #[serde(rename = "device_time_ps")]
+    pub device_time: SimDuration,
+    /// How many use what this record loaded.
+    pub users: u32,
+    /// What became of what this record loaded; none if it loaded nothing.
+    pub state: Option<LoadState>,
+    /// The host's part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostSide>,
+}
+
+impl LoadRecord {
+    /// A record of a request for `image`. An object that is loaded has one user at first.
+    pub fn new(origin: LoadOrigin, image: &CodeImage, outcome: LoadOutcome) -> Self {
+        let loaded = matches!(outcome, LoadOutcome::Miss { .. });
+        LoadRecord {
+            origin,
+            name: image.name.clone(),
+            content: image.content,
+            size: image.size,
+            build_id: image.build_id.clone(),
+            namespace: None,
+            outcome,
+            fallbacks: Vec::new(),
+            device_time: SimDuration::ZERO,
+            users: u32::from(loaded),
+            state: loaded.then_some(LoadState::Live),
+            host: None,
+        }
+    }
+
+    /// A record of bytes that were refused as code.
+    pub fn refused(origin: LoadOrigin, name: &str, bytes: &[u8], error: &super::image_error::ImageError) -> Self {
+        LoadRecord {
+            origin,
+            name: name.to_owned(),
+            content: ContentHash::of(bytes),
+            size: bytes.len() as u64,
+            build_id: None,
+            namespace: None,
+            outcome: LoadOutcome::Failure { error: error.to_string() },
+            fallbacks: Vec::new(),
+            device_time: SimDuration::ZERO,
+            users: 0,
+            state: None,
+            host: None,
+        }
+    }
+}
+
+/// A request to the ledger that its records do not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, displaydoc::Display)]
+pub enum LedgerError {
+    /// load {id} is not in this ledger of {count} loads; use an id that it gave out
+    Unknown {
+        /// The record asked for.
+        id: u32,
+        /// How many there are.
+        count: usize,
+    },
+    /// load {id} has no object that could be used (it is {state}); load it again
+    NotLoaded {
+        /// The record asked for.
+        id: u32,
+        /// What became of its object.
+        state: &'static str,
+    },
+    /// load {id} was released more often than it was used; release it once per use
+    NotInUse {
+        /// The record asked for.
+        id: u32,
+    },
+    /// load {id} was unloaded while {users} still use it; release it first
+    InUse {
+        /// The record asked for.
+        id: u32,
+        /// How many use it.
+        users: u32,
+    },
+}
+
+/// How many loads came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LoadCounts {
+    /// Requests in all.
+    pub requests: usize,
+    /// Objects loaded.
+    pub loaded: usize,
+    /// Requests served by an object that was there.
+    pub reused: usize,
+    /// Requests that failed.
+    pub failed: usize,
+    /// Objects that are still loaded, those that nobody uses included.
+    pub resident: usize,
+    /// Objects that were closed and did not go.
+    pub pinned: usize,
+}
+
+/// All loads of a process, in the order in which they were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadLedger {
+    records: Vec<LoadRecord>,
+}
+
+impl LoadLedger {
+    /// Adds a record.
+    pub fn add(&mut self, record: LoadRecord) -> LoadId {
+        self.records.push(record);
+        LoadId((self.records.len() - 1) as u32)
+    }
+
+    /// Adds a record of a request that the object of record `of` serves, and counts its new user.
+    pub fn reuse(&mut self, of: LoadId) -> Result<LoadId, LedgerError> {
+        let loaded = self.resident(of)?;
+        loaded.users += 1;
+        loaded.state = Some(LoadState::Live);
+        let record = LoadRecord {
+            outcome: LoadOutcome::Reuse { of },
+            fallbacks: Vec::new(),
+            device_time: SimDuration::ZERO,
+            users: 0,
+            state: None,
+            host: None,
+            ..loaded.clone()
+        };
+        Ok(self.add(record))
+    }
+
+    /// Counts one user less of what record `id` loaded; returns how many are left.
+    pub fn release(&mut self, id: LoadId) -> Result<u32, LedgerError> {
+        let record = self.resident(id)?;
+        record.users = record.users.checked_sub(1).ok_or(LedgerError::NotInUse { id: id.0 })?;
+        if record.users == 0 {
+            record.state = Some(LoadState::Idle);
+        }
+        Ok(record.users)
+    }
+
+    /// Notes that what record `id` loaded was closed, and whether it went.
+    pub fn close(&mut self, id: LoadId, gone: bool) -> Result<(), LedgerError> {
+        let record = self.resident(id)?;
+        if record.users > 0 {
+            return Err(LedgerError::InUse { id: id.0, users: record.users });
+        }
+        record.state = Some(if gone { LoadState::Unloaded } else { LoadState::Pinned });
+        Ok(())
+    }
+
+    /// The records, in order; the id of a record is its index.
+    pub fn records(&self) -> &[LoadRecord] {
+        &self.records
+    }
+
+    /// One record.
+    pub fn get(&self, id: LoadId) -> Option<&LoadRecord> {
+        self.records.get(id.0 as usize)
+    }
+
+    /// How many loads came to what.
+    pub fn counts(&self) -> LoadCounts {
+        let mut counts = LoadCounts { requests: self.records.len(), ..LoadCounts::default() };
+        for record in &self.records {
+            match record.outcome {
+                LoadOutcome::Miss { .. } => counts.loaded += 1,
+                LoadOutcome::Reuse { .. } => counts.reused += 1,
+                LoadOutcome::Failure { .. } => counts.failed += 1,
+            }
+            match record.state {
+                Some(LoadState::Live | LoadState::Idle) => counts.resident += 1,
+                Some(LoadState::Pinned) => counts.pinned += 1,
+                Some(LoadState::Unloaded) | None => {}
+            }
+        }
+        counts
+    }
+
+    /// The same ledger without what depends on the host: equal for equal runs.
+    pub fn deterministic(&self) -> LoadLedger {
+        let without_host = |record: &LoadRecord| LoadRecord { host: None, ..record.clone() };
+        LoadLedger { records: self.records.iter().map(without_host).collect() }
+    }
+
+    fn resident(&mut self, id: LoadId) -> Result<&mut LoadRecord, LedgerError> {
+        let count = self.records.len();
+        let record = self.records.get_mut(id.0 as usize).ok_or(LedgerError::Unknown { id: id.0, count })?;
+        let state = match record.state {
+            Some(LoadState::Live | LoadState::Idle) => return Ok(record),
+            Some(LoadState::Unloaded) => "unloaded",
+            Some(LoadState::Pinned) => "closed",
+            None => "no load of its own",
+        };
+        Err(LedgerError::NotLoaded { id: id.0, state })
+    }
+}
+
+impl Serialize for LoadLedger {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Layout<'ledger> {
+            version: u32,
+            counts: LoadCounts,
+            loads: &'ledger [LoadRecord],
+        }
+        Layout { version: LAYOUT, counts: self.counts(), loads: &self.records }.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loader::test_objects::{Language, shared_object};
+
+    fn image() -> CodeImage {
+        let bytes = shared_object(Language::C, "int f(void) { return 1; }", &["-nostdlib", "-Wl,--build-id=0xab"]);
+        let image = CodeImage::parse("k.so", &bytes).expect("a loadable object");
+        // What the linker decides.
+        CodeImage { content: ContentHash(7), size: 100, ..image }
+    }
+
+    fn loaded() -> LoadRecord {
+        let mut record =
+            LoadRecord::new(LoadOrigin::Kernel, &image(), LoadOutcome::Miss { strategy: LoadStrategy::SealedMemfd });
+        record.namespace = Some(1);
+        record.device_time = SimDuration::from_us(12);
+        record.host = Some(HostSide { opened_as: "/tmp/0-k.so".to_owned(), bind_us: 31 });
+        record
+    }
+
+    #[test]
+    fn what_is_in_loads_json() {
+        let mut ledger = LoadLedger::default();
+        let mut fallen_back = loaded();
+        let directory = || "/tmp".to_owned();
+        let no_memfd = FailedStrategy { strategy: LoadStrategy::SealedMemfd, reason: "EPERM".to_owned() };
+        fallen_back.fallbacks.push(no_memfd);
+        fallen_back.outcome = LoadOutcome::Miss { strategy: LoadStrategy::TemporaryFile { directory: directory() } };
+        let id = ledger.add(fallen_back);
+        ledger.reuse(id).expect("it is loaded");
+        insta::assert_json_snapshot!(ledger, @r#"
+        {
+          "version": 1,
+          "counts": {
+            "requests": 2,
+            "loaded": 1,
+            "reused": 1,
+            "failed": 0,
+            "resident": 1,
+            "pinned": 0
+          },
+          "loads": [
+            {
+              "origin": "kernel",
+              "name": "k.so",
+              "content": "0000000000000007",
+              "size": 100,
+              "build_id": "ab",
+              "namespace": 1,
+              "outcome": {
+                "kind": "miss",
+                "strategy": {
+                  "kind": "temporary_file",
+                  "directory": "/tmp"
+                }
+              },
+              "fallbacks": [
+                {
+                  "strategy": {
+                    "kind": "sealed_memfd"
+                  },
+                  "reason": "EPERM"
+                }
+              ],
+              "device_time_ps": 12000000,
+              "users": 2,
+              "state": "live",
+              "host": {
+                "opened_as": "/tmp/0-k.so",
+                "bind_us": 31
+              }
+            },
+            {
+              "origin": "kernel",
+              "name": "k.so",
+              "content": "0000000000000007",
+              "size": 100,
+              "build_id": "ab",
+              "namespace": 1,
+              "outcome": {
+                "kind": "reuse",
+                "of": 0
+              },
+              "fallbacks": [],
+              "device_time_ps": 0,
+              "users": 0,
+              "state": null
+            }
+          ]
+        }
+        "#);
+    }
+
+    #[test]
+    fn are_equal_runs_equal_without_the_host() {
+        let (mut first, mut second) = (LoadLedger::default(), LoadLedger::default());
+        first.add(loaded());
+        let mut slower = loaded();
+        slower.host = Some(HostSide { opened_as: "/tmp/9-k.so".to_owned(), bind_us: 99 });
+        second.add(slower);
+        assert_ne!(first, second);
+        assert_eq!(first.deterministic(), second.deterministic());
+        let json = serde_json::to_string(&first.deterministic()).expect("plain data");
+        assert!(!json.contains("bind_us") && !json.contains("opened_as"), "{json}");
+    }
+
+    #[test]
+    fn is_a_load_followed_from_its_first_user_to_its_end() {
+        let mut ledger = LoadLedger::default();
+        let id = ledger.add(loaded());
+        ledger.reuse(id).expect("it is loaded");
+        assert_eq!(ledger.close(id, true), Err(LedgerError::InUse { id: 0, users: 2 }));
+        assert_eq!((ledger.release(id), ledger.release(id)), (Ok(1), Ok(0)));
+        assert_eq!(ledger.get(id).map(|record| record.state), Some(Some(LoadState::Idle)));
+        assert_eq!(ledger.release(id), Err(LedgerError::NotInUse { id: 0 }));
+
+        ledger.reuse(id).expect("it is still loaded");
+        assert_eq!(ledger.release(id), Ok(0));
+        assert_eq!(ledger.close(id, true), Ok(()));
+        assert_eq!(ledger.reuse(id), Err(LedgerError::NotLoaded { id: 0, state: "unloaded" }));
+        let counts = LoadCounts { requests: 3, loaded: 1, reused: 2, ..LoadCounts::default() };
+        assert_eq!(ledger.counts(), counts);
+    }
+
+    #[test]
+    fn is_an_object_that_does_not_go_counted() {
+        let mut ledger = LoadLedger::default();
+        let id = ledger.add(loaded());
+        assert_eq!(ledger.release(id), Ok(0));
+        assert_eq!(ledger.close(id, false), Ok(()));
+        assert_eq!((ledger.counts().pinned, ledger.counts().resident), (1, 0));
+    }
+
+    #[test]
+    fn does_a_refused_object_leave_a_record() {
+        let mut ledger = LoadLedger::default();
+        let error = CodeImage::parse("k.so", b"junk").expect_err("no object");
+        let id = ledger.add(LoadRecord::refused(LoadOrigin::Kernel, "k.so", b"junk", &error));
+        let record = &ledger.records()[0];
+        assert_eq!(record.outcome, LoadOutcome::Failure { error: error.to_string() });
+        assert_eq!((record.size, record.content), (4, ContentHash::of(b"junk")));
+        assert_eq!(ledger.counts().failed, 1);
+        let expected = LedgerError::NotLoaded { id: 0, state: "no load of its own" };
+        assert_eq!(ledger.reuse(id), Err(expected));
+        assert_eq!(ledger.release(LoadId(5)), Err(LedgerError::Unknown { id: 5, count: 1 }));
+    }
+}
