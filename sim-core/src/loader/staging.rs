@@ -90,9 +90,9 @@ impl SealedBytes {
 
     /// A new name for the same memory.
     pub(super) fn stage(&self, area: &StagingArea, name: &str) -> io::Result<Staged> {
-        let target = format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd());
-        let (path, removes) = area.link(name, &target);
         let memory = self.0.as_fd().try_clone_to_owned()?;
+        let target = format!("/proc/{}/fd/{}", std::process::id(), memory.as_raw_fd());
+        let (path, removes) = area.link(name, &target);
         Ok(Staged { path, strategy: LoadStrategy::SealedMemfd, _memory: Some(memory), removes })
     }
 }
