@@ -242,6 +242,24 @@ fn is_a_loop_that_counts_no_wait() {
 }
 
 #[test]
+fn is_a_step_to_another_state_no_wait() {
+    // A search that goes on with a wider mask, once.
+    let found = assembled("1: test [rdi], esi\n je 2f\n cmp esi, -1\n je 2f\n mov esi, -1\n jmp 1b\n 2: ret");
+    assert_eq!(found, nothing());
+}
+
+#[test]
+fn is_a_retry_at_a_position_that_was_loaded_no_wait() {
+    let source = "struct Slot { std::atomic<unsigned long> sequence; void *task; };
+        struct Queue { std::atomic<unsigned long> head; unsigned long mask; Slot slots[64]; };
+        extern \"C\" Slot *claim(Queue *queue) { for (;;) {
+            unsigned long position = queue->head.load();
+            Slot &slot = queue->slots[position & 63];
+            if (slot.sequence.load() == position) return &slot; } }";
+    assert_eq!(compiled(source, "-O2"), nothing());
+}
+
+#[test]
 fn is_a_loop_with_a_store_no_wait() {
     let source = "extern \"C\" void busy(volatile int *flag, volatile int *count) { while (!*flag) *count = 1; }";
     assert_eq!(compiled(source, "-O2"), nothing());
@@ -322,6 +340,12 @@ fn is_a_flag_that_is_not_atomic_hopeless() {
     assert_eq!(found.waits, []);
     let reasons: Vec<_> = found.hopeless.iter().map(|hopeless| hopeless.reason).collect();
     assert_eq!(reasons, [HopelessReason::LoadsNothing]);
+}
+
+#[test]
+fn is_data_between_functions_that_reads_like_a_hang_left_alone() {
+    let found = assembled("ret\n .size f, 1\n 1: jmp 1b\n .type g, @function\n .globl g\n g: ret\n .size g, 1");
+    assert_eq!(found, nothing());
 }
 
 #[test]
