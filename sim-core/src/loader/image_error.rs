@@ -6,7 +6,7 @@ use std::fmt;
 
 use object::elf;
 
-/// What a machine an object is built for.
+/// The machine that an object is built for: the number in its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Machine(pub u16);
 

@@ -94,7 +94,7 @@ impl Inspection {
         let of = |front| {
             let names: Vec<_> =
                 self.hooks.iter().filter(|hook| hook.front == front).map(|hook| &*hook.symbol).collect();
-            (!names.is_empty()).then(|| (front, names))
+            (!names.is_empty()).then_some((front, names))
         };
         let mut label = "hooks";
         for (front, names) in fronts.into_iter().filter_map(of) {

@@ -11,7 +11,7 @@
 //! - the branch back can be reached from the head inside the loop (code placed behind the hot path of a function, that
 //!   ends with a jump back into it, looks like a loop and is none);
 //! - no register depends on its own value of an iteration before: loops that count or walk along a list make progress.
-//!   So addresses are the same in every iteration, or were loaded from such addresses in the same iteration.
+//!   Addresses are the same in every iteration, or pointers that the same iteration loaded.
 //!
 //! Loads of what is constant once the object is loaded, like the addresses of variables, do not count.
 //! A loop that loads nothing else, or only stack slots whose address the function never takes, cannot be ended by anybody.
@@ -262,8 +262,8 @@ impl<'symbols> Finder<'symbols> {
             let branch = self.instructions[last];
             let symbol = self.symbols.function_at(branch.ip());
             let hopeless = self.hopeless(&iteration, symbol.as_ref().is_some_and(is_whole_function));
-            if hopeless.is_some() && iteration.uses_its_own_values {
-                // It ends by itself after a few iterations.
+            // Ends by itself after a few iterations, or may be data between functions that reads like code.
+            if hopeless.is_some() && (iteration.uses_its_own_values || symbol.is_none()) {
                 continue;
             }
             let bytes = function.bytes[(branch.ip() - function.address) as usize..][..branch.len()].to_vec();

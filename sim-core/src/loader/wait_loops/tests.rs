@@ -13,10 +13,20 @@ fn search(bytes: &[u8]) -> WaitLoops {
     found
 }
 
+/// Assembles the body of one function.
 fn assembled(source: &str) -> WaitLoops {
-    let text = format!(".intel_syntax noprefix\n.globl f\n.type f, @function\nf:\n{source}\n.size f, . - f\n");
-    let text = format!("{text}.section .note.GNU-stack,\"\",@progbits\n");
+    assembled_file(&format!(".globl f\n.type f, @function\nf:\n{source}\n.size f, . - f\n"))
+}
+
+fn assembled_file(source: &str) -> WaitLoops {
+    let text = format!(".intel_syntax noprefix\n{source}\n.section .note.GNU-stack,\"\",@progbits\n");
     find("test.so", &shared_object(Language::Assembly, &text, &["-nostdlib"])).expect("a loadable object")
+}
+
+/// Assembles `source` between two functions, so that it belongs to none.
+fn assembled_between_functions(source: &str) -> WaitLoops {
+    let function = |name| format!(".globl {name}\n.type {name}, @function\n{name}: ret\n.size {name}, 1\n");
+    assembled_file(&format!("{}{source}\n{}", function("f"), function("g")))
 }
 
 fn compiled(source: &str, optimisation: &str) -> WaitLoops {
@@ -206,9 +216,8 @@ fn are_waits_found_without_symbols() {
 
 #[test]
 fn is_a_wait_between_functions_found() {
-    let text = "nop\n1: cmp byte ptr [rdi], 0\n je 1b\n ret\n .type g, @function\n .globl g\n g: ret\n .size g, 1";
-    let found = assembled(&format!("ret\n .size f, 1\n h: {text}\n"));
-    assert_eq!(found.waits.len(), 1);
+    let found = assembled_between_functions("1: cmp byte ptr [rdi], 0\n je 1b\n ret");
+    assert_eq!(found.waits.iter().map(|wait| &wait.site.symbol).collect::<Vec<_>>(), [&None]);
 }
 
 // ---- code that looks like a wait ------------------------------------------------------------------------------------
@@ -239,6 +248,24 @@ fn is_a_loop_that_counts_no_wait() {
     for optimisation in ["-O1", "-O2", "-O3"] {
         assert_eq!(compiled(source, optimisation).waits, [], "{optimisation}");
     }
+}
+
+#[test]
+fn is_a_step_to_another_state_no_wait() {
+    // A search that goes on with a wider mask, once.
+    let found = assembled("1: test [rdi], esi\n je 2f\n cmp esi, -1\n je 2f\n mov esi, -1\n jmp 1b\n 2: ret");
+    assert_eq!(found, nothing());
+}
+
+#[test]
+fn is_a_retry_at_a_position_that_was_loaded_no_wait() {
+    let source = "struct Slot { std::atomic<unsigned long> sequence; void *task; };
+        struct Queue { std::atomic<unsigned long> head; unsigned long mask; Slot slots[64]; };
+        extern \"C\" Slot *claim(Queue *queue) { for (;;) {
+            unsigned long position = queue->head.load();
+            Slot &slot = queue->slots[position & 63];
+            if (slot.sequence.load() == position) return &slot; } }";
+    assert_eq!(compiled(source, "-O2"), nothing());
 }
 
 #[test]
@@ -322,6 +349,12 @@ fn is_a_flag_that_is_not_atomic_hopeless() {
     assert_eq!(found.waits, []);
     let reasons: Vec<_> = found.hopeless.iter().map(|hopeless| hopeless.reason).collect();
     assert_eq!(reasons, [HopelessReason::LoadsNothing]);
+}
+
+#[test]
+fn is_data_between_functions_that_reads_like_a_hang_left_alone() {
+    assert_eq!(assembled_between_functions("1: jmp 1b"), nothing());
+    assert_eq!(assembled("1: jmp 1b").hopeless.len(), 1);
 }
 
 #[test]

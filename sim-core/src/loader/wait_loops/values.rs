@@ -3,8 +3,13 @@
 //! A loop waits if an iteration does nothing but read memory and registers, and if the registers after an iteration
 //! are decided by memory and by registers that the loop does not write. Then only somebody else's store can end it.
 //! So each register that the loop writes is followed back to the registers it was computed from, as they were when
-//! the iteration began. A register that depends on its own old value (a counter, a walk along a list) makes progress,
-//! and its loop does not wait.
+//! the iteration began. Two kinds of loops make progress by themselves and do not wait: those in which a register
+//! depends on its own old value (a counter, a walk along a list), and those that use a register before setting it to
+//! something that was not loaded (a step from one state to the next).
+//!
+//! Addresses are invariant, or pointers loaded in the same iteration. An address computed from what was loaded, like
+//! the slot of a queue at its current position, belongs to an operation that is tried again when somebody else was
+//! faster: its branch back is passed each time and seldom taken, and does not wait.
 
 use iced_x86::{Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register, RflagsBits, UsedMemory};
 
@@ -13,6 +18,10 @@ use super::body::Body;
 /// General-purpose registers are numbered as in the encoding; the flags come after them.
 const FLAGS: usize = 16;
 const VALUES: usize = 17;
+/// The origin of what was loaded in the same iteration.
+const MEMORY: Set = 1 << VALUES;
+/// The origin of what was computed from that, or is no whole pointer.
+const COMPUTED: Set = MEMORY << 1;
 const ALL_FLAGS: u32 =
     RflagsBits::OF | RflagsBits::SF | RflagsBits::ZF | RflagsBits::AF | RflagsBits::CF | RflagsBits::PF;
 
@@ -41,6 +50,8 @@ struct Effect {
     writes: Set,
     /// Written registers that keep a part of their old value.
     keeps: Set,
+    /// It moves a pointer, and computes nothing.
+    moves_pointer: bool,
     /// The registers used, by the names under which they are used.
     names: Vec<Register>,
     loads: Vec<UsedMemory>,
@@ -58,14 +69,23 @@ pub(super) fn iteration(body: &Body<'_>) -> Option<Iteration> {
     if !settles(written, &depends_on) {
         return None;
     }
-    let branches_on_flags = |one: &Instruction| one.is_jcc_short_or_near();
-    let uses_its_own_values = body.instructions.iter().zip(&effects).zip(&before).any(|((one, effect), before)| {
-        let flags = if branches_on_flags(one) { 1 << FLAGS } else { 0 };
-        members(effect.reads | flags).any(|register| before[register] & written != 0)
+    let carried = body.instructions.iter().zip(&effects).zip(&before).fold(0, |carried, ((one, effect), before)| {
+        let flags = if one.is_jcc_short_or_near() { 1 << FLAGS } else { 0 };
+        members(effect.reads | flags).fold(carried, |carried, register| carried | before[register] & written)
     });
+    if members(carried).any(|register| after[register] & MEMORY == 0) {
+        return None;
+    }
+    let at_computed_address = |(effect, before): (&Effect, &[Set; VALUES])| {
+        let registers = effect.loads.iter().fold(0, |set, memory| set | address_registers(memory));
+        members(registers).any(|register| before[register] & COMPUTED != 0)
+    };
+    if effects.iter().zip(&before).any(at_computed_address) {
+        return None;
+    }
     let load = |memory: UsedMemory| Load { memory, invariant: address_registers(&memory) & written == 0 };
     Some(Iteration {
-        uses_its_own_values,
+        uses_its_own_values: carried != 0,
         loads: effects.into_iter().flat_map(|effect| effect.loads).map(load).collect(),
     })
 }
@@ -108,7 +128,11 @@ fn origins(body: &Body<'_>, effects: &[Effect]) -> (Vec<[Set; VALUES]>, [Set; VA
 }
 
 fn apply(before: &[Set; VALUES], effect: &Effect) -> [Set; VALUES] {
-    let inputs = members(effect.reads).fold(0, |set, register| set | before[register]);
+    let loaded = if effect.loads.is_empty() { 0 } else { MEMORY };
+    let mut inputs = members(effect.reads).fold(loaded, |set, register| set | before[register]);
+    if inputs & MEMORY != 0 && !effect.moves_pointer {
+        inputs |= COMPUTED;
+    }
     let mut after = *before;
     for register in members(effect.writes) {
         after[register] = inputs | if effect.keeps & (1 << register) != 0 { before[register] } else { 0 };
@@ -141,6 +165,7 @@ fn effect(instruction: &Instruction, factory: &mut InstructionInfoFactory) -> Op
     if matches!(instruction.mnemonic(), Mnemonic::Nop | Mnemonic::Pause | Mnemonic::Endbr64 | Mnemonic::Lfence) {
         return Some(effect);
     }
+    effect.moves_pointer = instruction.mnemonic() == Mnemonic::Mov && instruction.op0_register().is_gpr64();
     let info = factory.info(instruction);
     for memory in info.used_memory() {
         match memory.access() {
