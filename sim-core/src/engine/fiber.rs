@@ -64,7 +64,7 @@ impl GuestCall {
     /// # Safety
     ///
     /// `function` must be a C function that takes these arguments, and the thread control block must be the guest's.
-    pub(super) unsafe fn invoke(&self) -> u64 {
+    pub unsafe fn invoke(&self) -> u64 {
         type Function = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, u64, u64, u64, u64) -> u64;
         let [a, b, c, d, e, f, g, h, i, j] = self.arguments;
         // SAFETY: the caller vouches for the function; integer arguments beyond those it takes are ignored.

@@ -5,7 +5,7 @@
 //! [`Namespace::open`] makes a new namespace of the dynamic linker and loads two objects into it: the **shim** first,
 //! since the first object's symbols win over those of all others, libstdc++ included; then a copy of **libstdc++**
 //! whose unique symbols were made global, since one that is bound to a unique symbol can never be unloaded again. Then
-//! guests are loaded with [`Namespace::load`]. Objects are closed in reverse order: guests by [`Namespace::unload`] or
+//! guests are loaded with [`Namespace::prepare`]. Objects are closed in reverse order: guests by [`Namespace::remove`] or
 //! when the namespace goes, then libstdc++, the shim last; the dynamic linker then frees the namespace for the next.
 //!
 //! There can be 15 namespaces at once. A namespace whose guest crashed must not run that guest's destructors: it is
@@ -23,10 +23,10 @@ use super::image::CodeImage;
 use super::image_error::ImageError;
 use super::ledger::{FailedStrategy, LoadStrategy};
 use super::link::{self, LinkStep, NamespaceId};
-use super::staging::{SealedBytes, StagingArea};
+use super::staging::{SealedBytes, Staged, StagingArea};
 use super::symbols::{SymbolMap, SymbolOffset};
 use super::unique::without_unique;
-use crate::engine::{Fault, GuestCall, WaitTrap};
+use crate::engine::{GuestCall, WaitTrap};
 use crate::loader::wait_loops::{self, WaitLoop};
 
 /// Where distributions keep libstdc++.
@@ -41,6 +41,9 @@ const LIBRARY_DIRECTORIES: [&str; 7] = [
 ];
 
 const LIBSTDCXX: &str = "libstdc++.so.6";
+
+/// The objects before are the shim and libstdc++.
+const FIRST_GUEST: usize = 2;
 
 /// Why an object could not be loaded.
 #[derive(Debug, thiserror::Error, displaydoc::Display)]
@@ -60,13 +63,6 @@ pub enum LoadError {
         name: String,
         /// What the dynamic linker said.
         message: String,
-    },
-    /// {name}: its initialisers did not end: {fault:?}
-    Initialiser {
-        /// The object.
-        name: String,
-        /// What happened.
-        fault: Box<Fault>,
     },
     /// {name} has no symbol {symbol}; it exports {exports} functions, check that it is the right object
     MissingSymbol {
@@ -206,13 +202,6 @@ pub struct Namespace {
     abandoned: bool,
 }
 
-/// What the dynamic linker gave for an object.
-struct Handle {
-    raw: *mut c_void,
-    load_address: usize,
-    library: Library,
-}
-
 /// Which object of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(usize);
@@ -236,11 +225,9 @@ impl Namespace {
     /// A new namespace with this shim in it.
     pub fn open(shim: &[u8], area: StagingArea) -> Result<Namespace, LoadError> {
         let mut namespace = Namespace { id: libc::LM_ID_NEWLM, area, objects: Vec::new(), abandoned: false };
-        let here = |step: &mut LinkStep| {
-            step.run();
-            Ok(())
-        };
-        namespace.load_with("libnpusim_shim.so", Arc::from(shim), here)?;
+        let mut linking = namespace.prepare("libnpusim_shim.so", shim)?;
+        linking.step.run();
+        namespace.adopt(linking)?;
         namespace.load_libstdcxx()?;
         Ok(namespace)
     }
@@ -250,19 +237,41 @@ impl Namespace {
         self.id
     }
 
-    /// Loads an object. `call` makes one call as guest code, so that initialisers run as such.
-    pub fn load(
-        &mut self,
-        name: &str,
-        bytes: &[u8],
-        call: impl FnOnce(GuestCall) -> Result<u64, Fault>,
-    ) -> Result<ObjectId, LoadError> {
-        let bytes = if CodeImage::parse(name, bytes)?.unique_symbols.is_empty() {
-            Arc::from(bytes)
-        } else {
-            without_unique(name, bytes)?.bytes.into()
-        };
-        self.load_with(name, bytes, |step| call(step.as_guest_call()).map(|_| ()))
+    /// Prepares an object to be linked into this namespace.
+    ///
+    /// Then the call that [`Linking::call`] gives has to be made as guest code, since it runs the object's
+    /// initialisers, and the object handed to [`Namespace::adopt`]. The namespace can be used meanwhile.
+    pub fn prepare(&self, name: &str, bytes: &[u8]) -> Result<Linking, LoadError> {
+        let image = CodeImage::parse(name, bytes)?;
+        if image.unique_symbols.is_empty() {
+            return self.stage(image, Arc::from(bytes));
+        }
+        let bytes: Arc<[u8]> = without_unique(name, bytes)?.bytes.into();
+        self.stage(CodeImage::parse(name, &bytes)?, bytes)
+    }
+
+    /// Takes an object in whose linking call has been made.
+    pub fn adopt(&mut self, linking: Linking) -> Result<ObjectId, LoadError> {
+        let Linking { image, bytes, staged, step, fallbacks, begun } = linking;
+        let failed = |message| LoadError::Link { name: image.name.clone(), message };
+        let raw = step.opened().map_err(failed)?;
+        let load_address = link::load_address(raw).unwrap_or(0);
+        if self.objects.is_empty() {
+            self.id = link::namespace_of(raw).unwrap_or(self.id);
+        }
+        self.objects.push(Some(LoadedObject {
+            range: address_range(load_address, &bytes),
+            strategy: staged.strategy().clone(),
+            opened_as: staged.path().to_string_lossy().into_owned(),
+            bind_time: begun.elapsed(),
+            image,
+            bytes,
+            // SAFETY: the handle was just opened, and this library is its only owner.
+            library: unsafe { Library::from_raw(raw) },
+            load_address,
+            fallbacks,
+        }));
+        Ok(ObjectId(self.objects.len() - 1))
     }
 
     /// The shim, to be tied to the simulator.
@@ -280,18 +289,14 @@ impl Namespace {
         self.objects().find_map(|object| object.site(address))
     }
 
-    /// Unloads a guest. `call` makes one call as guest code. `None`: there is no such object.
-    pub fn unload(
-        &mut self,
-        id: ObjectId,
-        call: impl FnOnce(GuestCall) -> Result<u64, Fault>,
-    ) -> Option<Result<(), Fault>> {
-        if id <= ObjectId::SHIM || id.0 == 1 {
+    /// Gives up a guest. The call that [`Unlinking::call`] gives has to be made as guest code, since it runs the
+    /// object's finalisers. `None`: there is no such guest.
+    pub fn remove(&mut self, id: ObjectId) -> Option<Unlinking> {
+        if id.0 < FIRST_GUEST {
             return None;
         }
         let object = self.objects.get_mut(id.0)?.take()?;
-        let mut step = LinkStep::close(object.library.into_raw());
-        Some(call(step.as_guest_call()).map(|_| ()))
+        Some(Unlinking { step: Box::new(LinkStep::close(object.library.into_raw())) })
     }
 
     /// A guest crashed: nothing of this namespace is run or unloaded any more.
@@ -299,46 +304,15 @@ impl Namespace {
         self.abandoned = true;
     }
 
-    fn load_with(
-        &mut self,
-        name: &str,
-        bytes: Arc<[u8]>,
-        link: impl FnOnce(&mut LinkStep) -> Result<(), Fault>,
-    ) -> Result<ObjectId, LoadError> {
-        let image = Arc::new(CodeImage::parse(name, &bytes)?);
+    fn stage(&self, image: CodeImage, bytes: Arc<[u8]>) -> Result<Linking, LoadError> {
         let begun = Instant::now();
         let mut fallbacks = Vec::new();
-        let staged = self.area.stage(name, &bytes, &mut fallbacks).map_err(|()| staging_error(name, &fallbacks))?;
-        let handle = self.link(name, &staged, link)?;
-        if self.objects.is_empty() {
-            self.id = link::namespace_of(handle.raw).unwrap_or(self.id);
-        }
-        self.objects.push(Some(LoadedObject {
-            range: address_range(handle.load_address, &bytes),
-            strategy: staged.strategy().clone(),
-            opened_as: staged.path().to_string_lossy().into_owned(),
-            bind_time: begun.elapsed(),
-            image,
-            bytes,
-            library: handle.library,
-            load_address: handle.load_address,
-            fallbacks,
-        }));
-        Ok(ObjectId(self.objects.len() - 1))
-    }
-
-    fn link(
-        &self,
-        name: &str,
-        staged: &super::staging::Staged,
-        link: impl FnOnce(&mut LinkStep) -> Result<(), Fault>,
-    ) -> Result<Handle, LoadError> {
-        let mut step = LinkStep::open(self.id, staged.path());
-        link(&mut step).map_err(|fault| LoadError::Initialiser { name: name.to_owned(), fault: Box::new(fault) })?;
-        let raw = step.opened().map_err(|message| LoadError::Link { name: name.to_owned(), message })?;
-        let load_address = link::load_address(raw).unwrap_or(0);
-        // SAFETY: the handle was just opened, and this library is its only owner.
-        Ok(Handle { raw, load_address, library: unsafe { Library::from_raw(raw) } })
+        let staged = self
+            .area
+            .stage(&image.name, &bytes, &mut fallbacks)
+            .map_err(|()| staging_error(&image.name, &fallbacks))?;
+        let step = Box::new(LinkStep::open(self.id, staged.path()));
+        Ok(Linking { image: Arc::new(image), bytes, staged, step, fallbacks, begun })
     }
 
     /// Every namespace gets its own libstdc++ from the same sealed memory.
@@ -349,22 +323,45 @@ impl Namespace {
             .sealed
             .stage(&self.area, LIBSTDCXX)
             .map_err(|error| LoadError::Staging { name: LIBSTDCXX.to_owned(), tried: error.to_string() })?;
-        let handle = self.link(LIBSTDCXX, &staged, |step| {
-            step.run();
-            Ok(())
-        })?;
-        self.objects.push(Some(LoadedObject {
-            range: address_range(handle.load_address, &source.bytes),
+        let mut linking = Linking {
             image: Arc::clone(&source.image),
             bytes: Arc::clone(&source.bytes),
-            library: handle.library,
-            load_address: handle.load_address,
-            strategy: staged.strategy().clone(),
+            step: Box::new(LinkStep::open(self.id, staged.path())),
+            staged,
             fallbacks: Vec::new(),
-            bind_time: begun.elapsed(),
-            opened_as: staged.path().to_string_lossy().into_owned(),
-        }));
-        Ok(())
+            begun,
+        };
+        linking.step.run();
+        self.adopt(linking).map(|_| ())
+    }
+}
+
+/// An object on its way into a namespace. What it left in a file system goes when this goes.
+pub struct Linking {
+    image: Arc<CodeImage>,
+    bytes: Arc<[u8]>,
+    staged: Staged,
+    step: Box<LinkStep>,
+    fallbacks: Vec<FailedStrategy>,
+    begun: Instant,
+}
+
+impl Linking {
+    /// The call that links the object, to be made once, while this lives.
+    pub fn call(&mut self) -> GuestCall {
+        self.step.as_guest_call()
+    }
+}
+
+/// An object on its way out of a namespace.
+pub struct Unlinking {
+    step: Box<LinkStep>,
+}
+
+impl Unlinking {
+    /// The call that closes the object, to be made once, while this lives.
+    pub fn call(&mut self) -> GuestCall {
+        self.step.as_guest_call()
     }
 }
 

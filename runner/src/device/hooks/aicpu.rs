@@ -1,0 +1,98 @@
+//! Hooks of AICPU threads: registers, charges, the gate.
+
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sim_aicpu::operation::Operation;
+use sim_core::actor::ActorKind;
+use sim_core::engine::{CurrentActor, Poll};
+use sim_core::trace::EventKind;
+
+use super::super::rooms::Rooms;
+use super::{free_rooms, on_device};
+
+/// The register that an AICPU thread names; one that does not exist ends the device's work.
+fn register_at(
+    actor: &CurrentActor<'_>,
+    rooms: &Rooms,
+    word: *const AtomicU32,
+    caller: usize,
+) -> sim_aicpu::register_file::Register {
+    match rooms.registers.locate(word as usize) {
+        Some(register) => register,
+        None => actor.refuse(format!("{word:p} is not a register of any core"), caller),
+    }
+}
+
+/// The index of an AICPU thread, for what it has posted.
+fn thread_of(actor: &CurrentActor<'_>) -> usize {
+    match actor.kind() {
+        ActorKind::Aicpu(index) => usize::from(index),
+        _ => usize::MAX,
+    }
+}
+
+pub(super) extern "C" fn reg_load(word: *const AtomicU32, caller: usize) -> u32 {
+    let loaded = on_device(|actor, rooms| {
+        let register = register_at(actor, rooms, word, caller);
+        actor.look(rooms.registers.load_cost(thread_of(actor), actor.now()), caller);
+        let (value, news) = rooms.registers.read(register);
+        let poll = Poll::Register { core: register.core, offset: register.offset, value };
+        actor.saw(poll, u64::from(register.core) << 32 | u64::from(register.offset), u64::from(value));
+        if news {
+            actor.record(EventKind::RegisterSeen { core: register.core, offset: register.offset, value });
+        }
+        value
+    });
+    // SAFETY: outside virtual time the guest reads the word that it names, as it would by itself.
+    loaded.unwrap_or_else(|| unsafe { &*word }.load(Ordering::Acquire))
+}
+
+pub(super) extern "C" fn reg_store(word: *const AtomicU32, value: u32, caller: usize) {
+    let stored = on_device(|actor, rooms| {
+        let register = register_at(actor, rooms, word, caller);
+        actor.charge(rooms.registers.store_cost(), caller);
+        let arrival = rooms.registers.post(thread_of(actor), actor.now());
+        let Some(core) = rooms.launch.core_actor(register.core) else {
+            actor.refuse(format!("core {} was not launched", register.core), caller)
+        };
+        actor.record(EventKind::RegisterStore { core: register.core, offset: register.offset, value });
+        if register == rooms.registers.data_main_base(register.core).0 {
+            rooms.launch.send(register.core, value, arrival);
+        }
+        // SAFETY: the registers outlive the engine.
+        unsafe { actor.store_at(arrival, rooms.registers.target(register), value, core) };
+    });
+    if stored.is_none() {
+        // SAFETY: outside virtual time the guest stores to the word that it names, as it would by itself.
+        unsafe { &*word }.store(value, Ordering::Release);
+    }
+}
+
+pub(super) extern "C" fn cache_maintenance(_address: usize, _size: usize, _flush: c_int) {
+    on_device(|actor, rooms| actor.look(*rooms.profile.aicpu.cache_maintenance, 0));
+}
+
+pub(super) extern "C" fn charge(operation: u32, count: u32) {
+    on_device(|actor, rooms| {
+        let Some(operation) = Operation::from_code(operation) else {
+            actor.refuse(format!("{operation} is not an operation that can be charged for"), 0)
+        };
+        actor.charge(rooms.operations.of(operation, count), 0);
+    });
+}
+
+pub(super) extern "C" fn aicpu_gate() -> i32 {
+    let number = match free_rooms() {
+        Some(rooms) => rooms.pool.pass_gate(),
+        None => on_device(|_, rooms| rooms.pool.pass_gate()).flatten(),
+    };
+    number.map_or(-1, |number| number as i32)
+}
+
+pub(super) extern "C" fn register_bases() -> *const u64 {
+    match free_rooms() {
+        Some(rooms) => rooms.bases.as_ptr(),
+        None => on_device(|_, rooms| rooms.registers.bases().as_ptr()).unwrap_or(std::ptr::null()),
+    }
+}

@@ -1,0 +1,194 @@
+//! Hooks that load code.
+
+use std::convert::Infallible;
+use std::ffi::{c_char, c_int};
+
+use sim_aicore::registry::LoadedKernel;
+use sim_core::engine::CurrentActor;
+use sim_core::loader::hooks::{self, Blocking};
+use sim_core::loader::ledger::LoadOrigin;
+use sim_core::loader::namespace::{LoadError, ObjectId};
+use sim_core::time::SimDuration;
+use sim_core::trace::ContentHash;
+use sim_hbm::DevicePtr;
+
+use super::super::error::DeviceError;
+use super::super::rooms::Rooms;
+use super::{guest_bytes, guest_text, on_device_or_host};
+
+/// The function of a kernel object that cores call.
+const KERNEL_ENTRY: &str = "kernel_entry";
+
+/// `NPUSIM_ORIGIN_*`
+fn origin_of(code: u32) -> Option<LoadOrigin> {
+    match code {
+        1 => Some(LoadOrigin::Aicpu),
+        2 => Some(LoadOrigin::Aicore),
+        3 => Some(LoadOrigin::Orchestration),
+        _ => None,
+    }
+}
+
+pub(super) extern "C" fn load(origin: u32, bytes: *const u8, size: usize, name: *const c_char) -> u64 {
+    let loaded = on_device_or_host(|actor, rooms| {
+        let origin = origin_of(origin)?;
+        let name = guest_text(actor, name);
+        let bytes = object_bytes(actor, rooms, bytes, size)?;
+        match load_guest(actor, rooms, origin, &name, &bytes) {
+            Ok(object) => Some(object.to_handle()),
+            Err(error) => {
+                rooms.failed(error);
+                None
+            }
+        }
+    });
+    loaded.flatten().unwrap_or(0)
+}
+
+/// The bytes of an object, which may be in device memory: then they have to be in one block of it.
+fn object_bytes(actor: &CurrentActor<'_>, rooms: &Rooms, bytes: *const u8, size: usize) -> Option<Vec<u8>> {
+    let hbm = rooms.hbm.borrow();
+    let at = DevicePtr::from(bytes);
+    if at >= hbm.start() && at < hbm.end() {
+        let mut copy = vec![0; size];
+        let read = hbm.read(at, &mut copy);
+        drop(hbm);
+        return match read {
+            Ok(()) => Some(copy),
+            Err(error) => {
+                rooms.failed(error.into());
+                None
+            }
+        };
+    }
+    drop(hbm);
+    if bytes.is_null() || size == 0 { None } else { Some(guest_bytes(actor, bytes, size)) }
+}
+
+/// Loads an object; its initialisers run as the guest that asked.
+fn load_as_guest(
+    actor: &CurrentActor<'_>,
+    rooms: &Rooms,
+    origin: LoadOrigin,
+    name: &str,
+    bytes: &[u8],
+    device_time: SimDuration,
+) -> Result<ObjectId, LoadError> {
+    let loaded = rooms.load(origin, name, bytes, device_time, |call| {
+        // SAFETY: the call links the object.
+        Ok::<u64, Infallible>(actor.as_guest(|| unsafe { call.invoke() }))
+    });
+    match loaded {
+        Ok(loaded) => loaded,
+    }
+}
+
+/// Loads an object of the runtime, traps its wait loops, and lets the time pass that the load takes on the device.
+fn load_guest(
+    actor: &CurrentActor<'_>,
+    rooms: &Rooms,
+    origin: LoadOrigin,
+    name: &str,
+    bytes: &[u8],
+) -> Result<ObjectId, DeviceError> {
+    let on_device = origin == LoadOrigin::Orchestration;
+    let cost = if on_device { *rooms.profile.aicpu.object_load } else { SimDuration::ZERO };
+    let object = load_as_guest(actor, rooms, origin, name, bytes, cost)?;
+    if !rooms.free {
+        let traps = rooms.namespace.borrow().object(object).map(|object| object.trap_wait_loops()).transpose()?;
+        actor.engine().add_wait_traps(&traps.unwrap_or_default());
+        actor.charge(cost, 0);
+        Rooms::record_load(actor, bytes);
+    }
+    Ok(object)
+}
+
+pub(super) extern "C" fn symbol(object: u64, name: *const c_char) -> usize {
+    let found = on_device_or_host(|actor, rooms| {
+        let name = guest_text(actor, name);
+        let namespace = rooms.namespace.borrow();
+        let object = namespace.object(ObjectId::from_handle(object)?)?;
+        match object.symbol(&name) {
+            Ok(address) => Some(address),
+            Err(error) => {
+                rooms.failed(error.into());
+                None
+            }
+        }
+    });
+    found.flatten().unwrap_or(0)
+}
+
+pub(super) extern "C" fn unload(object: u64) -> c_int {
+    let unloaded = on_device_or_host(|actor, rooms| {
+        let id = ObjectId::from_handle(object)?;
+        unload_object(actor, rooms, id)
+    });
+    if unloaded.flatten().is_some() { 0 } else { -1 }
+}
+
+fn unload_object(actor: &CurrentActor<'_>, rooms: &Rooms, id: ObjectId) -> Option<()> {
+    let range = rooms.namespace.borrow().object(id)?.range();
+    actor.engine().remove_wait_traps(range);
+    let mut unlinking = rooms.namespace.borrow_mut().remove(id)?;
+    let call = unlinking.call();
+    // SAFETY: the call closes the object.
+    actor.as_guest(|| unsafe { call.invoke() });
+    rooms.loads.borrow_mut().close(id);
+    Some(())
+}
+
+pub(super) extern "C" fn register_kernel(func_id: i32, bytes: *const u8, size: usize) -> u64 {
+    let registered = on_device_or_host(|actor, rooms| {
+        let bytes = object_bytes(actor, rooms, bytes, size)?;
+        match register(actor, rooms, func_id, &bytes) {
+            Ok(handle) => Some(handle),
+            Err(error) => {
+                rooms.failed(error.into());
+                None
+            }
+        }
+    });
+    registered.flatten().unwrap_or(0)
+}
+
+fn register(actor: &CurrentActor<'_>, rooms: &Rooms, func_id: i32, bytes: &[u8]) -> Result<u64, LoadError> {
+    let content = ContentHash::of(bytes);
+    if let Some(handle) = rooms.kernels.borrow_mut().reuse(content) {
+        if let Some(kernel) = rooms.kernels.borrow().find(handle) {
+            rooms.loads.borrow_mut().reuse(kernel.object);
+        }
+        return Ok(handle);
+    }
+    let name = rooms.kernels.borrow().name_of(content, func_id);
+    let object = load_as_guest(actor, rooms, LoadOrigin::Kernel, &name, bytes, SimDuration::ZERO)?;
+    let namespace = rooms.namespace.borrow();
+    let loaded = namespace.object(object).map(|loaded| {
+        let blocking = hooks::blocking(&loaded.image) != Blocking::Natively;
+        loaded.symbol(KERNEL_ENTRY).map(|entry| LoadedKernel { object, entry, blocking })
+    });
+    drop(namespace);
+    match loaded {
+        Some(Ok(kernel)) => Ok(rooms.kernels.borrow_mut().add(content, func_id, kernel)),
+        Some(Err(error)) => {
+            unload_object(actor, rooms, object);
+            Err(error)
+        }
+        None => unreachable!("the object was just loaded"),
+    }
+}
+
+pub(super) extern "C" fn unregister_kernel(kernel: u64) -> c_int {
+    let unregistered = on_device_or_host(|actor, rooms| {
+        let object = rooms.kernels.borrow().find(kernel).map(|kernel| kernel.object)?;
+        let last = rooms.kernels.borrow_mut().release(kernel).ok()?;
+        match last {
+            Some(object) => unload_object(actor, rooms, object),
+            None => {
+                rooms.loads.borrow_mut().release(object);
+                Some(())
+            }
+        }
+    });
+    if unregistered.flatten().is_some() { 0 } else { -1 }
+}

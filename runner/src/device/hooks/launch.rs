@@ -1,0 +1,172 @@
+//! Hooks of the host: launching and waiting.
+
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use sim_aicore::array::CoreArray;
+use sim_core::actor::ActorKind;
+use sim_core::engine::free::FreeRun;
+use sim_core::engine::{CurrentActor, GuestCall, NewActor, Poll, PollPolicy};
+use sim_core::shim::{Launch, Topology};
+use sim_core::time::SimDuration;
+
+use super::super::error::DeviceError;
+use super::super::rooms::Rooms;
+use super::{guest_value, on_device};
+
+/// A bad argument.
+const INVALID: c_int = -1;
+
+/// The reference's `CoreType`.
+const CORE_TYPE_AIC: u64 = 0;
+const CORE_TYPE_AIV: u64 = 1;
+
+pub(super) extern "C" fn topology(topology: *mut Topology) {
+    on_device(|actor, rooms| {
+        let value = Topology {
+            clusters: *rooms.profile.topology.clusters,
+            aicpu_launched: rooms.pool.launched(),
+            aicpu_active: rooms.pool.active(),
+            schedulers: rooms.pool.schedulers(),
+            counter_hz: rooms.profile.clock.system_counter.as_hz(),
+        };
+        // SAFETY: as the guest, a bad pointer ends the guest.
+        actor.as_guest(|| unsafe { topology.write_unaligned(value) });
+    });
+}
+
+pub(super) extern "C" fn launch(launch: *const Launch) -> c_int {
+    let launched = on_device(|actor, rooms| {
+        if launch.is_null() {
+            return INVALID;
+        }
+        let launch = guest_value(actor, launch);
+        let code = rooms.fault_code(actor.engine().fault().as_deref());
+        if code != 0 {
+            rooms.failed(DeviceError::Poisoned);
+            return -(super::super::error::DeviceCode::ContextPoisoned as i32);
+        }
+        if launch.block_dim > *rooms.profile.topology.clusters || !actor.is_complete() {
+            return INVALID;
+        }
+        start(actor, rooms, &launch).map_or_else(|error| rooms.failed(DeviceError::Threads(error)), |()| 0)
+    });
+    launched.unwrap_or(INVALID)
+}
+
+fn start(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch) -> std::io::Result<()> {
+    actor.charge(*rooms.profile.host_link.launch, 0);
+    let array = CoreArray::new(&rooms.profile.topology, launch.block_dim);
+    rooms.registers.reset();
+    rooms.pool.open_gate();
+    rooms.launch.begin(array);
+    let in_kernels = actor.engine().kernel_time_of_engine();
+    rooms.stopwatch.start(in_kernels, actor.now());
+    if rooms.free { start_free(actor, rooms, launch, array) } else { start_virtual(actor, rooms, launch, array) }
+}
+
+fn start_virtual(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch, array: CoreArray) -> std::io::Result<()> {
+    let start = actor.now();
+    for kind in array.kinds() {
+        let core = kind.core().unwrap_or_default();
+        let (register, cond) = rooms.registers.cond(core);
+        let new = NewActor {
+            kind,
+            start,
+            call: core_call(rooms, launch, kind),
+            policy: PollPolicy::Park,
+            watched: Some((cond, register.offset)),
+            propagation: *rooms.profile.mmio.cond_propagation,
+        };
+        // SAFETY: the host runtime vouches for the entry; the registers outlive the engine.
+        rooms.launch.add_core(unsafe { actor.engine().spawn(&new) }?);
+    }
+    let fast_forward = actor.engine().settings().fast_forward;
+    for index in 0..launch.aicpu_threads {
+        let new = NewActor {
+            kind: ActorKind::Aicpu(index as u16),
+            start,
+            call: aicpu_call(launch),
+            policy: if fast_forward { PollPolicy::FastForward } else { PollPolicy::Execute },
+            watched: None,
+            propagation: SimDuration::ZERO,
+        };
+        // SAFETY: the host runtime vouches for the entry.
+        unsafe { actor.engine().spawn(&new) }?;
+    }
+    Ok(())
+}
+
+fn start_free(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch, array: CoreArray) -> std::io::Result<()> {
+    let cores = array.kinds().map(|kind| core_call(rooms, launch, kind));
+    let aicpus = (0..launch.aicpu_threads).map(|_| aicpu_call(launch));
+    let calls: Vec<GuestCall> = cores.chain(aicpus).collect();
+    let free_rooms = Arc::clone(&rooms.free_rooms);
+    // SAFETY: the host runtime vouches for the entries.
+    let run = unsafe { FreeRun::start(actor.engine().thread_functions(), free_rooms, &calls) }?;
+    rooms.free_run.replace(Some(run));
+    Ok(())
+}
+
+/// `aicore_execute_wrapper(runtime, block_idx, core_type, physical_core, regs, prof_flags, rotation_table)`
+fn core_call(rooms: &Rooms, launch: &Launch, kind: ActorKind) -> GuestCall {
+    let core = u64::from(kind.core().unwrap_or_default());
+    let core_type = if matches!(kind, ActorKind::Aic(_)) { CORE_TYPE_AIC } else { CORE_TYPE_AIV };
+    let registers = rooms.registers.bases().as_ptr() as u64;
+    let flags = u64::from(launch.profiling_flags);
+    let arguments = [launch.runtime, core, core_type, core, registers, flags, launch.rotation_table];
+    GuestCall::new(launch.aicore_entry as usize, &arguments)
+}
+
+/// `aicpu_execute(runtime)`
+fn aicpu_call(launch: &Launch) -> GuestCall {
+    GuestCall::new(launch.aicpu_entry as usize, &[launch.runtime])
+}
+
+pub(super) extern "C" fn wait() -> c_int {
+    on_device(|actor, rooms| if rooms.free { wait_free(actor, rooms) } else { wait_virtual(actor, rooms) })
+        .unwrap_or(INVALID)
+}
+
+fn wait_virtual(actor: &CurrentActor<'_>, rooms: &Rooms) -> c_int {
+    let fault = actor.wait_for_completion();
+    finish(actor, rooms);
+    rooms.fault_code(fault.as_ref())
+}
+
+fn wait_free(actor: &CurrentActor<'_>, rooms: &Rooms) -> c_int {
+    let run = rooms.free_run.take();
+    let ended = run.is_none_or(|run| run.wait(actor, rooms.free_limit).is_some());
+    finish(actor, rooms);
+    if ended { 0 } else { rooms.failed(DeviceError::FreeRunTimeout { seconds: rooms.free_limit.as_secs() }) }
+}
+
+/// Everything that was launched has ended.
+fn finish(actor: &CurrentActor<'_>, rooms: &Rooms) {
+    let in_kernels = actor.engine().kernel_time_of_engine();
+    rooms.stopwatch.stop(in_kernels, actor.now());
+}
+
+pub(super) extern "C" fn poll() -> c_int {
+    let state = on_device(|actor, rooms| {
+        let complete = match &*rooms.free_run.borrow() {
+            Some(run) => run.is_complete(actor),
+            None => actor.is_complete(),
+        };
+        let code = rooms.fault_code(actor.engine().fault().as_deref());
+        if code != 0 {
+            finish(actor, rooms);
+            return code;
+        }
+        if !complete {
+            actor.spin(*rooms.profile.host_link.poll_interval, Poll::Spin, 0);
+            return 0;
+        }
+        if rooms.free {
+            wait_free(actor, rooms);
+        }
+        finish(actor, rooms);
+        1
+    });
+    state.unwrap_or(INVALID)
+}

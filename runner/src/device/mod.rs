@@ -1,0 +1,360 @@
+//! The device: HBM, AICPU pool and AICores on one engine, with a runtime in a namespace of its own.
+//!
+//! # Lifecycle
+//!
+//! [`Device::new`] reserves the memory, opens the namespace, ties its shim to the hooks, starts the engine and loads
+//! the host runtime. [`Device::call`] makes a call of that runtime as its host process would; whatever the runtime
+//! launches runs while the call waits. When the device goes, the engine's threads end first, then the namespace's
+//! objects are closed, the shim last, and the memory is unmapped: nothing stays. After a fault the namespace is
+//! abandoned instead, since the destructors of a guest that was stopped cannot be trusted.
+
+mod clock;
+pub mod error;
+mod hooks;
+pub mod notes;
+mod rooms;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sim_aicore::array::CoreArray;
+use sim_aicore::cost::{CostModel, KernelTable};
+use sim_aicore::registry::{Description, KernelRegistry};
+use sim_aicpu::operation::OperationCosts;
+use sim_aicpu::pool::AicpuPool;
+use sim_aicpu::register_file::RegisterFile;
+use sim_core::engine::{Counters, Engine, Fault, GuestCall, Polling, Settings};
+use sim_core::loader::ledger::{LoadLedger, LoadOrigin};
+use sim_core::loader::namespace::{Namespace, ObjectId};
+use sim_core::loader::staging::StagingArea;
+use sim_core::profile::Profile;
+use sim_core::shim::{BIND, Bind, HOOK_ABI, ShimFunctions};
+use sim_core::time::{SimDuration, SimTime};
+use sim_core::trace::{ContentHash, Observer, Trace};
+use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HostLink, Residency};
+
+use crate::report::tasks::TaskNotes;
+use error::{DeadlockReport, DeviceError, Explainer};
+use notes::{LogLine, Notebook};
+use rooms::{FreeRooms, Launched, Loads, Rooms, Stopwatch};
+
+/// Host time after which a free run is given up, in units of the limit for guests.
+const FREE_RUN_PATIENCE: u32 = 120;
+
+/// How guests are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// Virtual time, idle cores parked.
+    Virtual,
+    /// Virtual time, every poll executed: the oracle.
+    Naive,
+    /// Free-running OS threads: the baseline.
+    Threads,
+}
+
+/// What a device is made of.
+#[derive(Clone, Debug)]
+pub struct DeviceConfig {
+    /// Its constants.
+    pub profile: Profile,
+    /// How guests are run.
+    pub engine: EngineKind,
+    /// Threads that run kernel bodies.
+    pub workers: usize,
+    /// What fresh and freed memory holds.
+    pub fill: FillPolicy,
+    /// AICPU threads may skip iterations that are equal to the last.
+    pub fast_forward: bool,
+    /// Host time after which device code that calls no hook is stopped.
+    pub guest_limit: Duration,
+    /// Keep events and task notes, not only their sums.
+    pub keep_events: bool,
+    /// Put real files for loaded objects here, and leave them.
+    pub keep_objects: Option<PathBuf>,
+    /// Costs of kernels by name.
+    pub kernel_costs: KernelTable,
+    /// What is known of kernels beside their code.
+    pub kernels: BTreeMap<ContentHash, Description>,
+}
+
+impl DeviceConfig {
+    /// A device of this profile, with the defaults of the command.
+    pub fn new(profile: Profile) -> Self {
+        let settings = Settings::default();
+        DeviceConfig {
+            profile,
+            engine: EngineKind::Virtual,
+            workers: settings.workers,
+            fill: FillPolicy::Poison,
+            fast_forward: false,
+            guest_limit: settings.guest_limit,
+            keep_events: false,
+            keep_objects: None,
+            kernel_costs: KernelTable::default(),
+            kernels: BTreeMap::new(),
+        }
+    }
+}
+
+/// An object by name and bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedObject<'a> {
+    /// The name, for people.
+    pub name: &'a str,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+/// A device with a host runtime loaded.
+pub struct Device {
+    /// Goes first: its lenders are threads of the namespace.
+    engine: Option<Rc<Engine>>,
+    rooms: Rc<Rooms>,
+    host_runtime: ObjectId,
+    flush: extern "C" fn() -> i32,
+}
+
+impl Device {
+    /// A device with this shim and this host runtime.
+    pub fn new(config: DeviceConfig, shim: &[u8], host_runtime: NamedObject<'_>) -> Result<Device, DeviceError> {
+        let area = StagingArea { keep: config.keep_objects.clone(), ..StagingArea::default() };
+        let namespace = Namespace::open(shim, area)?;
+        let functions = bind(&namespace)?;
+        let engine = Engine::new(settings_of(&config), functions.threads).map_err(DeviceError::Threads)?;
+        let lenders = lenders_of(&config);
+        let rooms = Rc::new(rooms_of(config, namespace)?);
+        engine.prepare_lenders(lenders).map_err(DeviceError::Threads)?;
+        engine.attach(Rc::clone(&rooms) as Rc<dyn std::any::Any>);
+        let mut device = Device { engine: Some(engine), rooms, host_runtime: ObjectId::SHIM, flush: functions.flush };
+        device.host_runtime = device.load_host_runtime(host_runtime)?;
+        Ok(device)
+    }
+
+    fn load_host_runtime(&self, object: NamedObject<'_>) -> Result<ObjectId, DeviceError> {
+        let engine = self.engine();
+        let origin = LoadOrigin::HostRuntime;
+        let loaded = self.rooms.load(origin, object.name, object.bytes, SimDuration::ZERO, |call| {
+            // SAFETY: the call links the object.
+            unsafe { engine.call(call) }
+        });
+        match loaded {
+            Ok(loaded) => Ok(loaded?),
+            Err(fault) => Err(self.explain(&fault)),
+        }
+    }
+
+    fn engine(&self) -> &Engine {
+        match &self.engine {
+            Some(engine) => engine,
+            None => unreachable!("the engine goes with the device"),
+        }
+    }
+
+    /// The address of a function of the host runtime.
+    pub fn symbol(&self, name: &str) -> Result<usize, DeviceError> {
+        let namespace = self.rooms.namespace.borrow();
+        let object = namespace.object(self.host_runtime).ok_or(DeviceError::Poisoned)?;
+        Ok(object.symbol(name)?)
+    }
+
+    /// Calls a function of the host runtime as its host process would.
+    ///
+    /// # Safety
+    ///
+    /// The function must take these arguments.
+    pub unsafe fn call(&self, function: usize, arguments: &[u64]) -> Result<u64, DeviceError> {
+        // SAFETY: the caller vouches for the call.
+        unsafe { self.engine().call(GuestCall::new(function, arguments)) }.map_err(|fault| self.explain(&fault))
+    }
+
+    fn explain(&self, fault: &Fault) -> DeviceError {
+        Explainer { namespace: &self.rooms.namespace.borrow(), hbm: &self.rooms.hbm.borrow() }.explain(fault)
+    }
+
+    /// What ended the device's work, if something did.
+    pub fn fault(&self) -> Option<DeviceError> {
+        self.engine().fault().map(|fault| self.explain(&fault))
+    }
+
+    /// The last failure that the device reported to a guest by a code, once.
+    pub fn take_error(&self) -> Option<DeviceError> {
+        self.rooms.last_error.take()
+    }
+
+    /// How it looked when only polling was left, if that ever happened.
+    pub fn stall(&self) -> Option<DeadlockReport> {
+        let stalled = self.engine().stalled()?;
+        Some(Explainer { namespace: &self.rooms.namespace.borrow(), hbm: &self.rooms.hbm.borrow() }.stall(&stalled))
+    }
+
+    /// Lets `observer` see every event from now on.
+    pub fn observe(&self, observer: Box<dyn Observer>) {
+        self.engine().trace_mut().observe_with(observer);
+    }
+
+    /// The trace so far.
+    pub fn trace(&self) -> std::cell::Ref<'_, Trace> {
+        self.engine().trace()
+    }
+
+    /// Counters of the engine's work.
+    pub fn counters(&self) -> Counters {
+        self.engine().counters()
+    }
+
+    /// Kernels that free-running threads have executed.
+    pub fn free_kernels(&self) -> u64 {
+        self.rooms.free_rooms.kernels.load(Ordering::Relaxed)
+    }
+
+    /// The loads so far.
+    pub fn loads(&self) -> LoadLedger {
+        self.rooms.loads.borrow().ledger.clone()
+    }
+
+    /// What holds how much memory.
+    pub fn residency(&self) -> Residency {
+        self.rooms.hbm.borrow().residency().clone()
+    }
+
+    /// What guests noted of their tasks; empty unless events are kept.
+    pub fn take_task_notes(&self) -> TaskNotes {
+        self.rooms.notebook.borrow_mut().tasks.take().unwrap_or_default()
+    }
+
+    /// What guests logged.
+    pub fn log_lines(&self) -> Vec<LogLine> {
+        self.rooms.notebook.borrow().lines.clone()
+    }
+
+    /// The names of the registered kernels, by content.
+    pub fn kernel_names(&self) -> BTreeMap<ContentHash, String> {
+        let kernels = self.rooms.kernels.borrow();
+        kernels.iter().map(|kernel| (kernel.content, kernel.description.name.clone())).collect()
+    }
+
+    /// Host time between launch and completion, all launches together.
+    pub fn host_elapsed(&self) -> Duration {
+        self.rooms.stopwatch.elapsed.get()
+    }
+
+    /// CPU time of the engine's thread in that, kernel bodies not included.
+    pub fn engine_cpu(&self) -> Duration {
+        self.rooms.stopwatch.engine_cpu.get()
+    }
+
+    /// Virtual time from the last launch to its completion.
+    pub fn device_time(&self) -> SimDuration {
+        self.rooms.stopwatch.completed_at.get().since(self.rooms.stopwatch.launched_at.get())
+    }
+
+    /// The host's virtual time.
+    pub fn now(&self) -> SimTime {
+        self.engine().host_time()
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let faulted = self.engine().fault().is_some();
+        if !faulted {
+            // Streams of the namespace have buffers of their own, which nobody else writes out.
+            let flush = GuestCall::new(self.flush as *const () as usize, &[]);
+            // SAFETY: the shim's function takes nothing.
+            let _ = unsafe { self.engine().call(flush) };
+        } else {
+            self.rooms.namespace.borrow_mut().abandon();
+        }
+        // The engine holds the rooms, and the rooms the namespace: the lenders end before the objects are closed.
+        self.engine = None;
+    }
+}
+
+/// Ties the shim of a namespace to the hooks.
+fn bind(namespace: &Namespace) -> Result<ShimFunctions, DeviceError> {
+    let shim = namespace.object(ObjectId::SHIM).ok_or(DeviceError::ShimVersion)?;
+    let bind = shim.symbol(BIND)?;
+    // SAFETY: the shim's function of this name has this type; the table is static.
+    let functions = unsafe { std::mem::transmute::<usize, Bind>(bind)(&raw const hooks::TABLE).as_ref() };
+    functions.copied().filter(|functions| functions.abi == HOOK_ABI).ok_or(DeviceError::ShimVersion)
+}
+
+fn settings_of(config: &DeviceConfig) -> Settings {
+    let profile = &config.profile;
+    Settings {
+        polling: if config.engine == EngineKind::Naive { Polling::Naive } else { Polling::Parked },
+        fast_forward: config.fast_forward,
+        workers: config.workers,
+        guest_limit: config.guest_limit,
+        stall_window: *profile.guards.stall_window,
+        leap_limit: *profile.guards.leap_limit,
+        wait_loop_cost: *profile.aicpu.wait_spin,
+        keep_events: config.keep_events,
+    }
+}
+
+/// One per core and AICPU thread; free-running threads need none.
+fn lenders_of(config: &DeviceConfig) -> usize {
+    let topology = &config.profile.topology;
+    let cores = usize::from(CoreArray::new(topology, *topology.clusters).count());
+    if config.engine == EngineKind::Threads { 0 } else { cores + *topology.aicpu_launched as usize }
+}
+
+fn rooms_of(config: DeviceConfig, namespace: Namespace) -> Result<Rooms, DeviceError> {
+    let profile = config.profile;
+    let array = CoreArray::new(&profile.topology, *profile.topology.clusters);
+    let hbm = Hbm::new(HbmConfig {
+        capacity: *profile.hbm.capacity,
+        alignment: *profile.hbm.alignment,
+        fill: config.fill,
+        ordinal: None,
+    })?;
+    let pool = Arc::new(AicpuPool::new(&profile.topology));
+    let registers = RegisterFile::new(&profile, u32::from(array.count()), pool.launched());
+    let free_rooms =
+        Arc::new(FreeRooms { pool: Arc::clone(&pool), bases: registers.bases().into(), kernels: AtomicU64::new(0) });
+    let mut kernels = KernelRegistry::default();
+    for (content, description) in config.kernels {
+        kernels.describe(content, description);
+    }
+    Ok(Rooms {
+        operations: OperationCosts::new(&profile),
+        hbm: RefCell::new(hbm),
+        dma: RefCell::new(DmaEngine::new(host_link_of(&profile))),
+        registers,
+        pool,
+        kernels: RefCell::new(kernels),
+        costs: CostModel::new(&profile, config.kernel_costs),
+        namespace: RefCell::new(namespace),
+        linking: RefCell::default(),
+        loads: RefCell::new(Loads::default()),
+        launch: Launched::new(array),
+        notebook: RefCell::new(Notebook::new(config.keep_events)),
+        last_code: Cell::new(0),
+        last_error: RefCell::new(None),
+        free: config.engine == EngineKind::Threads,
+        free_run: RefCell::new(None),
+        free_rooms,
+        free_limit: config.guest_limit * FREE_RUN_PATIENCE,
+        stopwatch: Stopwatch::default(),
+        profile,
+    })
+}
+
+fn host_link_of(profile: &Profile) -> HostLink {
+    let link = &profile.host_link;
+    HostLink {
+        to_device_latency: *link.to_device_latency,
+        to_device_bandwidth: link.to_device_bandwidth.as_bytes_per_s(),
+        from_device_latency: *link.from_device_latency,
+        from_device_bandwidth: link.from_device_bandwidth.as_bytes_per_s(),
+        memset_latency: *link.memset_latency,
+        memset_bandwidth: link.memset_bandwidth.as_bytes_per_s(),
+    }
+}

@@ -1,0 +1,325 @@
+//! The rooms of a device, as hooks see them.
+//!
+//! Each room is borrowed only between two points of virtual time: no hook holds one while its actor is suspended.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use sim_aicore::array::CoreArray;
+use sim_aicore::cost::CostModel;
+use sim_aicore::registry::KernelRegistry;
+use sim_aicpu::operation::OperationCosts;
+use sim_aicpu::pool::AicpuPool;
+use sim_aicpu::register_file::RegisterFile;
+use sim_core::actor::{ActorId, ActorKind};
+use sim_core::engine::free::FreeRun;
+use sim_core::engine::{CurrentActor, GuestCall};
+use sim_core::loader::image::CodeImage;
+use sim_core::loader::ledger::{HostSide, LoadId, LoadLedger, LoadOrigin, LoadOutcome, LoadRecord};
+use sim_core::loader::namespace::{Linking, LoadError, LoadedObject, Namespace, ObjectId};
+use sim_core::profile::Profile;
+use sim_core::time::{SimDuration, SimTime};
+use sim_core::trace::{ContentHash, EventKind};
+use sim_hbm::{DmaEngine, Hbm};
+
+use super::clock::ThreadCpu;
+use super::error::DeviceError;
+use super::notes::Notebook;
+
+/// Everything of a device that is not the engine.
+pub(super) struct Rooms {
+    pub(super) profile: Profile,
+    pub(super) operations: OperationCosts,
+    pub(super) hbm: RefCell<Hbm>,
+    pub(super) dma: RefCell<DmaEngine>,
+    pub(super) registers: RegisterFile,
+    pub(super) pool: Arc<AicpuPool>,
+    pub(super) kernels: RefCell<KernelRegistry>,
+    pub(super) costs: CostModel,
+    pub(super) namespace: RefCell<Namespace>,
+    /// Objects whose initialisers are running.
+    pub(super) linking: RefCell<Vec<Linking>>,
+    pub(super) loads: RefCell<Loads>,
+    pub(super) launch: Launched,
+    pub(super) notebook: RefCell<Notebook>,
+    /// The code of the last failure that a guest can ask for, negated.
+    pub(super) last_code: Cell<i32>,
+    /// The failure behind it.
+    pub(super) last_error: RefCell<Option<DeviceError>>,
+    /// Guests run freely on OS threads.
+    pub(super) free: bool,
+    pub(super) free_run: RefCell<Option<FreeRun>>,
+    pub(super) free_rooms: Arc<FreeRooms>,
+    /// Host time after which a free run is given up.
+    pub(super) free_limit: Duration,
+    pub(super) stopwatch: Stopwatch,
+}
+
+/// What hooks of free-running threads need.
+pub(super) struct FreeRooms {
+    pub(super) pool: Arc<AicpuPool>,
+    pub(super) bases: Box<[u64]>,
+    pub(super) kernels: AtomicU64,
+}
+
+/// Host time between launch and completion.
+#[derive(Default)]
+pub(super) struct Stopwatch {
+    begun: Cell<Option<(Instant, ThreadCpu, Duration)>>,
+    pub(super) elapsed: Cell<Duration>,
+    pub(super) engine_cpu: Cell<Duration>,
+    /// Virtual time from the start of the first actor to the end of the last.
+    pub(super) launched_at: Cell<SimTime>,
+    pub(super) completed_at: Cell<SimTime>,
+}
+
+impl Stopwatch {
+    /// Something was launched; the engine's thread had spent `in_kernels` in kernel bodies by then.
+    pub(super) fn start(&self, in_kernels: Duration, at: SimTime) {
+        self.begun.set(Some((Instant::now(), ThreadCpu::now(), in_kernels)));
+        self.launched_at.set(at);
+    }
+
+    /// It has ended.
+    pub(super) fn stop(&self, in_kernels: Duration, at: SimTime) {
+        if let Some((begun, cpu, kernels_before)) = self.begun.take() {
+            self.elapsed.set(self.elapsed.get() + begun.elapsed());
+            let kernels = in_kernels.saturating_sub(kernels_before);
+            let engine = cpu.elapsed().saturating_sub(kernels);
+            self.engine_cpu.set(self.engine_cpu.get() + engine);
+            self.completed_at.set(at);
+        }
+    }
+}
+
+/// The cores of the launch that is under way, or of the last one.
+pub(super) struct Launched {
+    pub(super) array: Cell<CoreArray>,
+    actors: RefCell<Vec<ActorId>>,
+    /// The tokens on their way to each core, and when they arrive.
+    tokens: RefCell<Vec<VecDeque<(u32, SimTime)>>>,
+    /// When the kernels that are running end.
+    ends: RefCell<Vec<SimTime>>,
+}
+
+impl Launched {
+    pub(super) fn new(array: CoreArray) -> Self {
+        Launched {
+            array: Cell::new(array),
+            actors: RefCell::default(),
+            tokens: RefCell::default(),
+            ends: RefCell::default(),
+        }
+    }
+
+    /// A launch of `array` begins; its actors follow.
+    pub(super) fn begin(&self, array: CoreArray) {
+        self.array.set(array);
+        self.actors.borrow_mut().clear();
+        self.ends.borrow_mut().clear();
+        let mut tokens = self.tokens.borrow_mut();
+        tokens.clear();
+        tokens.resize_with(usize::from(array.count()), VecDeque::new);
+    }
+
+    pub(super) fn add_core(&self, actor: ActorId) {
+        self.actors.borrow_mut().push(actor);
+    }
+
+    /// The actor that is core `core`, if it was launched.
+    pub(super) fn core_actor(&self, core: u16) -> Option<ActorId> {
+        self.actors.borrow().get(usize::from(core)).copied()
+    }
+
+    /// A token is on its way to a core.
+    pub(super) fn send(&self, core: u16, token: u32, arrival: SimTime) {
+        if let Some(tokens) = self.tokens.borrow_mut().get_mut(usize::from(core)) {
+            tokens.push_back((token, arrival));
+        }
+    }
+
+    /// A core begins the task of the next of its tokens.
+    pub(super) fn receive(&self, core: u16, now: SimTime) -> (u32, SimTime) {
+        let mut tokens = self.tokens.borrow_mut();
+        // Tokens that are not tasks (the one that opens the registers) are passed over: a task's is the last arrived.
+        let Some(tokens) = tokens.get_mut(usize::from(core)) else { return (0, now) };
+        while tokens.len() > 1 && !is_task(tokens[0].0) {
+            tokens.pop_front();
+        }
+        tokens.pop_front().map_or((0, now), |(token, arrival)| (token, arrival.min(now)))
+    }
+
+    /// How many cores run a kernel at `now`, with the one that begins one until `end`.
+    pub(super) fn active_cores(&self, now: SimTime) -> u32 {
+        let mut ends = self.ends.borrow_mut();
+        ends.retain(|end| *end > now);
+        ends.len() as u32 + 1
+    }
+
+    /// A kernel runs until `end`.
+    pub(super) fn runs_until(&self, end: SimTime) {
+        self.ends.borrow_mut().push(end);
+    }
+}
+
+/// The record of an object that was loaded from these bytes.
+fn record_of(origin: LoadOrigin, object: &LoadedObject, bytes: &[u8]) -> LoadRecord {
+    let outcome = LoadOutcome::Miss { strategy: object.strategy.clone() };
+    let host = HostSide {
+        opened_as: object.opened_as.clone(),
+        bind_us: u64::try_from(object.bind_time.as_micros()).unwrap_or(u64::MAX),
+    };
+    LoadRecord {
+        fallbacks: object.fallbacks.clone(),
+        host: Some(host),
+        content: ContentHash::of(bytes),
+        ..LoadRecord::new(origin, &object.image, outcome)
+    }
+}
+
+/// Tokens from 0x7FFFFFF0 on are control: exit and idle.
+const FIRST_CONTROL_TOKEN: u32 = 0x7fff_fff0;
+
+fn is_task(token: u32) -> bool {
+    token < FIRST_CONTROL_TOKEN
+}
+
+/// The ledger of loads, and which record each object has.
+#[derive(Default)]
+pub(super) struct Loads {
+    pub(super) ledger: LoadLedger,
+    records: Vec<(ObjectId, LoadId)>,
+}
+
+impl Loads {
+    /// A request that the object of an earlier one serves.
+    pub(super) fn reuse(&mut self, object: ObjectId) {
+        if let Some((_, id)) = self.records.iter().find(|(known, _)| *known == object) {
+            // The record exists and its object is loaded, so the ledger takes it.
+            let _ = self.ledger.reuse(*id);
+        }
+    }
+
+    /// One user less.
+    pub(super) fn release(&mut self, object: ObjectId) {
+        if let Some((_, id)) = self.records.iter().find(|(known, _)| *known == object) {
+            let _ = self.ledger.release(*id);
+        }
+    }
+
+    /// An object was closed.
+    pub(super) fn close(&mut self, object: ObjectId) {
+        self.release(object);
+        if let Some(index) = self.records.iter().position(|(known, _)| *known == object) {
+            let (_, id) = self.records.swap_remove(index);
+            let _ = self.ledger.close(id, true);
+        }
+    }
+
+    fn add(&mut self, object: ObjectId, record: LoadRecord) {
+        let id = self.ledger.add(record);
+        self.records.push((object, id));
+    }
+}
+
+impl Rooms {
+    /// Loads an object into the namespace and into the ledger. `call` makes one call as guest code.
+    pub(super) fn load<F>(
+        &self,
+        origin: LoadOrigin,
+        name: &str,
+        bytes: &[u8],
+        device_time: SimDuration,
+        call: impl FnOnce(GuestCall) -> Result<u64, F>,
+    ) -> Result<Result<ObjectId, LoadError>, F> {
+        let prepared = self.namespace.borrow().prepare(name, bytes);
+        let loaded = match prepared {
+            Ok(linking) => self.link(linking, call)?,
+            Err(error) => Err(error),
+        };
+        self.account(origin, name, bytes, device_time, &loaded);
+        Ok(loaded)
+    }
+
+    /// Makes the linking call. The object waits in the rooms meanwhile: an initialiser that crashes takes everything
+    /// with it that is on its stack.
+    fn link<F>(
+        &self,
+        mut linking: Linking,
+        call: impl FnOnce(GuestCall) -> Result<u64, F>,
+    ) -> Result<Result<ObjectId, LoadError>, F> {
+        let guest_call = linking.call();
+        self.linking.borrow_mut().push(linking);
+        call(guest_call)?;
+        let linking = self.linking.borrow_mut().pop();
+        Ok(linking.map_or_else(|| unreachable!("links nest"), |linking| self.namespace.borrow_mut().adopt(linking)))
+    }
+
+    /// Writes a load into the ledger.
+    fn account(
+        &self,
+        origin: LoadOrigin,
+        name: &str,
+        bytes: &[u8],
+        device_time: SimDuration,
+        loaded: &Result<ObjectId, LoadError>,
+    ) {
+        let namespace = self.namespace.borrow();
+        let mut loads = self.loads.borrow_mut();
+        match loaded {
+            Ok(id) => {
+                if let Some(object) = namespace.object(*id) {
+                    let namespace = u32::try_from(namespace.id()).ok();
+                    let record = LoadRecord { namespace, device_time, ..record_of(origin, object, bytes) };
+                    loads.add(*id, record);
+                }
+            }
+            Err(LoadError::Image(error)) => drop(loads.ledger.add(LoadRecord::refused(origin, name, bytes, error))),
+            Err(error) => {
+                if let Ok(image) = CodeImage::parse(name, bytes) {
+                    let outcome = LoadOutcome::Failure { error: error.to_string() };
+                    loads.ledger.add(LoadRecord::new(origin, &image, outcome));
+                }
+            }
+        }
+    }
+
+    /// Keeps a failure for whoever asks, and gives its negated code to the guest.
+    pub(super) fn failed(&self, error: DeviceError) -> i32 {
+        let code = error.code().map_or(-1, |code| -(code as i32));
+        self.last_code.set(code);
+        self.last_error.replace(Some(error));
+        code
+    }
+
+    /// The code of what ended the device's work, negated; 0 if nothing did.
+    pub(super) fn fault_code(&self, fault: Option<&sim_core::engine::Fault>) -> i32 {
+        fault.map_or(0, |fault| -(super::error::code_of(fault) as i32))
+    }
+
+    /// What the spin hint of an actor costs.
+    pub(super) fn spin_cost(&self, kind: ActorKind) -> SimDuration {
+        match kind {
+            ActorKind::Aic(_) | ActorKind::Aiv(_) => *self.profile.aicore.spin,
+            ActorKind::Host => *self.profile.host_link.poll_interval,
+            ActorKind::Aicpu(_) | ActorKind::Thread(_) => *self.profile.aicpu.spin,
+        }
+    }
+
+    /// What reading the clock costs an actor.
+    pub(super) fn counter_cost(&self, kind: ActorKind) -> SimDuration {
+        match kind {
+            ActorKind::Aic(_) | ActorKind::Aiv(_) => *self.profile.aicore.counter_read,
+            ActorKind::Host => SimDuration::ZERO,
+            ActorKind::Aicpu(_) | ActorKind::Thread(_) => *self.profile.aicpu.counter_read,
+        }
+    }
+
+    /// Records a load in the trace.
+    pub(super) fn record_load(actor: &CurrentActor<'_>, bytes: &[u8]) {
+        actor.record(EventKind::Load { object: ContentHash::of(bytes) });
+    }
+}
