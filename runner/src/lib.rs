@@ -1,1 +1,6 @@
 //! npusim: assembles a device from its rooms and plays the host process.
+
+pub mod device;
+pub mod report {
+    pub mod tasks;
+}

@@ -104,6 +104,14 @@ void npusim_execute(const NpusimKernelCall *call);
 
 // ---- notes for the trace: they cost nothing and change nothing ------------------------------------------------------
 enum { NPUSIM_EDGE_EXPLICIT = 0, NPUSIM_EDGE_CREATOR = 1, NPUSIM_EDGE_TENSORMAP = 2 };
+// How a task uses a tensor: the values of TensorArgType (npusim/tensor.h).
+typedef enum NpusimAccess {
+    NPUSIM_ACCESS_INPUT = 0,
+    NPUSIM_ACCESS_OUTPUT = 1,
+    NPUSIM_ACCESS_INOUT = 2,
+    NPUSIM_ACCESS_OUTPUT_EXISTING = 3,
+    NPUSIM_ACCESS_NO_DEP = 4,
+} NpusimAccess;
 typedef struct NpusimTaskNote {
     uint64_t task_id;
     uint64_t scope;          // number of the scope that owns the task
