@@ -381,7 +381,7 @@ mod tests {
         let mut trace = Trace::new(true);
         trace.name_actor(ActorId(0), ActorKind::Aiv(1));
         trace.name_actor(ActorId(1), ActorKind::Aicpu(1));
-        [100, 2000].map(|ns| trace.record(fixture::store(ns, 1, 1, 0)));
+        [100, 2000].into_iter().for_each(|ns| trace.record(fixture::store(ns, 1, 1, 0)));
         trace.record(fixture::kernel_start(2100, 0, 5, 0, 10));
         let executions = Timeline::of_trace(&trace, &fixture::chip()).executions;
         assert_eq!((executions[0].dispatch, executions[0].end), (at(2000), None));
