@@ -1,6 +1,4 @@
 //! npusim: assembles a device from its rooms and plays the host process.
 
 pub mod device;
-pub mod report {
-    pub mod tasks;
-}
+pub mod report;

@@ -1,0 +1,382 @@
+//! The summary of one run: what `--json` prints and report.json begins with.
+//!
+//! Keys keep their meaning within one [`SCHEMA`]; a key may be added, but never renamed or reused, without raising it.
+//! Virtual times are in nanoseconds (`_ns`, exact to a picosecond), host times in milliseconds (`_ms`).
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use sim_core::actor::ActorKind;
+use sim_core::time::SimDuration;
+use sim_core::trace::{CopyDirection, CostSource, Phase};
+
+use super::statistics::{CopyTotal, CoreUse, CostTotal, RunStatistics};
+
+/// The version of the keys of [`RunSummary`].
+pub const SCHEMA: u32 = 1;
+
+/// One run in one flat object.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunSummary {
+    schema: u32,
+    /// What was run, and how.
+    #[serde(flatten)]
+    pub run: RunFacts,
+    /// What the device did.
+    #[serde(flatten)]
+    pub device: DeviceSummary,
+}
+
+/// What is known of a run outside its trace.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunFacts {
+    /// Name of the case.
+    pub case: String,
+    /// `a2a3` or `a5`.
+    pub arch: String,
+    /// Name of the runtime.
+    pub runtime: String,
+    /// Whether the results were right.
+    #[serde(flatten)]
+    pub golden: Golden,
+    /// The exit code that the process ends with.
+    pub exit: u8,
+    /// How actors were run.
+    pub engine: EngineMode,
+    /// Host threads that may run kernels at once.
+    pub workers: usize,
+    /// Whether another run of the same input gives the same trace.
+    pub deterministic: bool,
+    /// The hash over all events; none if times came from the host.
+    #[serde(serialize_with = "hash_digits")]
+    pub trace_hash: Option<u64>,
+    /// Objects loaded.
+    pub loads: u64,
+    /// Calls of guests into the simulator.
+    pub hooks: u64,
+    /// Switches between actors.
+    pub switches: u64,
+    /// Host time from launch to completion on the device.
+    #[serde(rename = "host_elapsed_ms", serialize_with = "milliseconds")]
+    pub host_elapsed: Duration,
+    /// Host CPU time of the engine in it.
+    #[serde(rename = "engine_cpu_ms", serialize_with = "milliseconds")]
+    pub engine_cpu: Duration,
+    /// The most device memory that was allocated at once.
+    pub hbm_peak_bytes: u64,
+    /// Why the run ended early, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<RunError>,
+}
+
+/// Why a run ended before it was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunError {
+    /// What went wrong and where, as people are told.
+    pub message: String,
+    /// The code that silicon would give.
+    pub device_code: Option<u32>,
+}
+
+/// The comparison of the results with the expected ones.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Golden {
+    /// Whether all were within tolerance.
+    #[serde(rename = "golden")]
+    pub verdict: Verdict,
+    /// The largest absolute error; not finite (`null`) if a result was not.
+    #[serde(rename = "golden_worst_absolute")]
+    pub worst_absolute: f64,
+    /// The largest relative error; not finite (`null`) if a result was not.
+    #[serde(rename = "golden_worst_relative")]
+    pub worst_relative: f64,
+}
+
+/// Whether results were right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All within tolerance.
+    Pass,
+    /// At least one was not, or the run ended before it had results.
+    Fail,
+    /// The case expects nothing.
+    Unchecked,
+}
+
+/// How actors are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineMode {
+    /// Virtual time, pure pollers parked.
+    Virtual,
+    /// Virtual time, every poll executed.
+    Naive,
+    /// Free-running OS threads.
+    Threads,
+}
+
+/// What the device did, from [`RunStatistics`].
+#[derive(Clone, Debug, Serialize)]
+pub struct DeviceSummary {
+    /// Tasks submitted.
+    pub tasks: u64,
+    /// Kernels that ended.
+    pub kernels: u64,
+    /// From the first to the last event of AICPU and AICores.
+    #[serde(rename = "device_time_ns", serialize_with = "nanoseconds")]
+    pub device_time: SimDuration,
+    /// Tasks per second of device time.
+    pub tasks_per_s: f64,
+    /// How long each phase of the AICPU's work took.
+    pub phases: PhaseTimes,
+    /// Kernel costs by where they came from.
+    pub cost_sources: CostSources,
+    /// AICores that took part.
+    pub cores: usize,
+    /// The core that was busy for the longest; the one with the smallest id among equals.
+    pub busiest_core: Option<CoreLoad>,
+    /// The core that was busy for the shortest; the one with the smallest id among equals.
+    pub idlest_core: Option<CoreLoad>,
+    /// Copies and fills by the host.
+    pub copies: Copies,
+    /// Times at which nothing but polling was left and time was advanced.
+    pub leaps: CostSummary,
+    /// Events in the trace.
+    pub events: u64,
+}
+
+/// Spans over all AICPU threads; they overlap and do not add up to the device time.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PhaseTimes {
+    /// Start-up and handshake.
+    #[serde(rename = "preamble_ns", serialize_with = "nanoseconds")]
+    pub preamble: SimDuration,
+    /// The orchestration function.
+    #[serde(rename = "orch_ns", serialize_with = "nanoseconds")]
+    pub orch: SimDuration,
+    /// The scheduler's loop.
+    #[serde(rename = "sched_ns", serialize_with = "nanoseconds")]
+    pub sched: SimDuration,
+    /// Shutdown, on the thread that ends last.
+    #[serde(rename = "post_orch_ns", serialize_with = "nanoseconds")]
+    pub post_orch: SimDuration,
+}
+
+/// Kernel costs by where they came from.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CostSources {
+    /// The table of the case or profile.
+    pub table: CostSummary,
+    /// The instruction pipelines.
+    pub pipes: CostSummary,
+    /// Bytes over bandwidth.
+    pub roofline: CostSummary,
+    /// The profile's floor.
+    pub default: CostSummary,
+}
+
+/// A [`CostTotal`] in a report.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CostSummary {
+    /// How many.
+    pub count: u64,
+    /// How long in all.
+    #[serde(rename = "time_ns", serialize_with = "nanoseconds")]
+    pub time: SimDuration,
+}
+
+/// Copies and fills of device memory by the host.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Copies {
+    /// Host to device.
+    pub to_device: CopySummary,
+    /// Device to host.
+    pub from_device: CopySummary,
+    /// Fills.
+    pub memset: CopySummary,
+}
+
+/// A [`CopyTotal`] in a report.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CopySummary {
+    /// How many.
+    pub count: u64,
+    /// How many bytes in all.
+    pub bytes: u64,
+    /// How long in all.
+    #[serde(rename = "time_ns", serialize_with = "nanoseconds")]
+    pub time: SimDuration,
+}
+
+/// A [`CoreUse`] in a report.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CoreLoad {
+    /// Which core.
+    pub core: ActorKind,
+    /// Kernels that ended on it.
+    pub kernels: u64,
+    /// Time inside kernels.
+    #[serde(rename = "busy_ns", serialize_with = "nanoseconds")]
+    pub busy: SimDuration,
+    /// That time as a part of the device time, 0 to 1.
+    pub utilisation: f64,
+}
+
+impl RunSummary {
+    /// The summary of a run.
+    pub fn new(run: RunFacts, statistics: &RunStatistics) -> Self {
+        RunSummary { schema: SCHEMA, run, device: DeviceSummary::new(statistics) }
+    }
+
+    /// Tasks per second of host time between launch and completion.
+    pub fn host_tasks_per_s(&self) -> f64 {
+        rate(self.device.tasks, self.run.host_elapsed.as_secs_f64())
+    }
+}
+
+impl DeviceSummary {
+    fn new(statistics: &RunStatistics) -> Self {
+        let device_time = statistics.device_time();
+        let cores = core_loads(statistics);
+        let phase = |phase| statistics.phase_time(phase);
+        let cost = |source| CostSummary::from(statistics.cost(source));
+        let copies = |direction| CopySummary::from(statistics.copies(direction));
+        DeviceSummary {
+            tasks: statistics.tasks(),
+            kernels: statistics.kernels(),
+            device_time,
+            tasks_per_s: rate(statistics.tasks(), device_time.as_ns_f64() / 1e9),
+            phases: PhaseTimes {
+                preamble: phase(Phase::Preamble),
+                orch: phase(Phase::Orch),
+                sched: phase(Phase::Sched),
+                post_orch: phase(Phase::PostOrch),
+            },
+            cost_sources: CostSources {
+                table: cost(CostSource::Table),
+                pipes: cost(CostSource::Pipes),
+                roofline: cost(CostSource::Roofline),
+                default: cost(CostSource::Default),
+            },
+            cores: cores.len(),
+            busiest_core: cores.iter().rev().max_by_key(|load| load.busy).copied(),
+            idlest_core: cores.iter().min_by_key(|load| load.busy).copied(),
+            copies: Copies {
+                to_device: copies(CopyDirection::ToDevice),
+                from_device: copies(CopyDirection::FromDevice),
+                memset: copies(CopyDirection::Memset),
+            },
+            leaps: statistics.leaps().into(),
+            events: statistics.events(),
+        }
+    }
+}
+
+/// The load of every core, by core id.
+pub(super) fn core_loads(statistics: &RunStatistics) -> Vec<CoreLoad> {
+    let device_time = statistics.device_time().as_ns_f64();
+    let load = |CoreUse { core, kernels, busy }: CoreUse| {
+        let utilisation = if device_time > 0.0 { busy.as_ns_f64() / device_time } else { 0.0 };
+        CoreLoad { core, kernels, busy, utilisation }
+    };
+    statistics.cores().into_iter().map(load).collect()
+}
+
+impl From<CostTotal> for CostSummary {
+    fn from(CostTotal { count, time }: CostTotal) -> Self {
+        CostSummary { count, time }
+    }
+}
+
+impl From<CopyTotal> for CopySummary {
+    fn from(CopyTotal { count, bytes, time }: CopyTotal) -> Self {
+        CopySummary { count, bytes, time }
+    }
+}
+
+/// Per second; zero if no time has passed.
+fn rate(count: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+}
+
+fn hash_digits<S: Serializer>(hash: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match hash {
+        Some(hash) => serializer.collect_str(&format_args!("{hash:016x}")),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Whole nanoseconds as an integer, others as a decimal fraction.
+pub(super) fn nanoseconds<S: Serializer>(span: &SimDuration, serializer: S) -> Result<S::Ok, S::Error> {
+    if span.as_ps().is_multiple_of(1000) {
+        serializer.serialize_u64(span.as_ns())
+    } else {
+        serializer.serialize_f64(span.as_ns_f64())
+    }
+}
+
+/// Milliseconds to a microsecond.
+fn milliseconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(span.as_micros() as f64 / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_core::actor::ActorId;
+
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn which_keys_does_the_summary_have() {
+        insta::assert_json_snapshot!(fixture::summary());
+    }
+
+    #[test]
+    fn is_the_trace_hash_null_when_times_came_from_the_host() {
+        let mut summary = fixture::summary();
+        summary.run.trace_hash = None;
+        summary.run.engine = EngineMode::Threads;
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!((&json["trace_hash"], &json["engine"]), (&serde_json::Value::Null, &"threads".into()));
+    }
+
+    #[test]
+    fn is_the_reason_of_an_early_end_in_the_summary() {
+        let mut summary = fixture::summary();
+        summary.run.error = Some(RunError { message: "aiv1 accessed null".into(), device_code: Some(507_015) });
+        let error = serde_json::json!({"message": "aiv1 accessed null", "device_code": 507_015});
+        assert_eq!(serde_json::to_value(&summary).unwrap()["error"], error);
+    }
+
+    #[test]
+    fn do_leading_zeros_of_the_hash_stay() {
+        let mut summary = fixture::summary();
+        summary.run.trace_hash = Some(0xf);
+        assert_eq!(serde_json::to_value(&summary).unwrap()["trace_hash"], "000000000000000f");
+    }
+
+    #[test]
+    fn is_a_picosecond_kept_in_nanoseconds() {
+        let cost = |ps| serde_json::to_string(&CostSummary { count: 1, time: SimDuration::from_ps(ps) }).unwrap();
+        assert_eq!(cost(42_030_000), r#"{"count":1,"time_ns":42030}"#);
+        assert_eq!(cost(42_030_001), r#"{"count":1,"time_ns":42030.001}"#);
+    }
+
+    #[test]
+    fn which_of_equally_busy_cores_is_named() {
+        let mut statistics = RunStatistics::default();
+        (0..).zip([3, 1, 2]).for_each(|(id, core)| statistics.name_actor(ActorId(id), ActorKind::Aiv(core)));
+        let summary = DeviceSummary::new(&statistics);
+        assert_eq!(summary.busiest_core.unwrap().core, ActorKind::Aiv(1));
+        assert_eq!(summary.idlest_core.unwrap().core, ActorKind::Aiv(1));
+    }
+
+    #[test]
+    fn does_a_run_without_events_divide_by_nothing() {
+        let summary = DeviceSummary::new(&RunStatistics::default());
+        assert_eq!((summary.tasks_per_s, summary.cores), (0.0, 0));
+        assert!(summary.busiest_core.is_none() && summary.idlest_core.is_none());
+    }
+}
