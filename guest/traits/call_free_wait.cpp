@@ -72,11 +72,8 @@ uint64_t decoy_cold_block(uint32_t limit) {
     if (__builtin_expect(seen > limit, 0)) seen = level.load(std::memory_order_acquire);
     // Long enough that no compiler puts a copy of it into the cold block.
     const uint64_t in_flight = produced.load(std::memory_order_relaxed) - consumed.load(std::memory_order_relaxed);
-    const uint64_t known = seen * 3 + limit;
-    store_level(static_cast<uint32_t>(known));
-    store_produced(known ^ in_flight);
-    store_flag(static_cast<uint32_t>(seen));
-    return known + in_flight / 7;
+    const uint64_t mixed = (seen * 31 + in_flight) * 31 + static_cast<uint64_t>(answer.load(std::memory_order_relaxed));
+    return mixed % 1021 + in_flight / 7 + seen % 13;
 }
 
 // Walks along a list: the address register is written, so it makes progress.

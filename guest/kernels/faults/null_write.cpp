@@ -2,6 +2,7 @@
 #include "npusim/kernel.h"
 
 void kernel_entry(int64_t *) {
-    float *volatile nowhere = nullptr;  // volatile: a compiler that sees the null emits a trap instead of the write
+    // Volatile twice: a compiler that sees the null emits a trap, and one that sees nothing behind it drops the write.
+    volatile float *volatile nowhere = nullptr;
     *nowhere = 1.0f;
 }
