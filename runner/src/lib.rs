@@ -1,5 +1,6 @@
 //! npusim: assembles a device from its rooms and plays the host process.
 
+pub mod bundled;
 pub mod device;
 pub mod report {
     pub mod tasks;
