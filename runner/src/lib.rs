@@ -4,3 +4,4 @@ pub mod device;
 pub mod report {
     pub mod tasks;
 }
+pub mod tensor;
