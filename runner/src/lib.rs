@@ -1,6 +1,8 @@
 //! npusim: assembles a device from its rooms and plays the host process.
 
+pub mod case;
 pub mod device;
+pub mod golden;
 pub mod report {
     pub mod tasks;
 }

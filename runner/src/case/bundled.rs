@@ -86,59 +86,51 @@ impl AicoreVariant {
     }
 }
 
-/// A bundled orchestration. Arguments are tensors, then scalars; the number before a kernel is its function id, and
-/// kernels take their tensors in the order of their signature, then scalars.
+/// A bundled orchestration. Arguments are tensors, then scalars; the number before a kernel is its function id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Orchestration {
     /// `f = (a + b + 1) * (a + b + 2) + (a + b)` in five tasks.
     ///
-    /// Arguments: `a[n]` in, `b[n]` in, `f[n]` out, all f32.
+    /// Arguments: `a` in, `b` in, `f` out, of one shape.
     /// Kernels: 0 [`Kernel::Add`], 1 [`Kernel::AddScalar`], 2 [`Kernel::Mul`].
     VectorExample,
-    /// `c[g, i] += sum over k of a[g, k, i] @ b[g, k, i]`: for each group a scope with one AIC task and one AIV task
-    /// per `k`.
+    /// `c[b] += a[b] @ b[b]` for every batch, tile by tile: two tasks for each step of k.
     ///
-    /// Arguments: `a[groups, grid_k, tiles, edge, edge]` in, `b` likewise in, `c[groups, tiles, edge, edge]` inout,
-    /// all f32; the shapes say everything. Kernels: 0 [`Kernel::GemmTile`], 1 [`Kernel::TileAdd`].
+    /// Arguments: `a[batch, m_tiles, k_tiles, edge, edge]` in, `b[batch, k_tiles, n_tiles, edge, edge]` in,
+    /// `c[batch, m_tiles, n_tiles, edge, edge]` inout; `batch`, `m_tiles`, `n_tiles`, `k_tiles`, `edge`.
+    /// Kernels: 0 [`Kernel::GemmTile`] on AIC, 1 [`Kernel::TileAdd`] on AIV.
     Bgemm,
     /// One task, `width` tasks that depend on it, one task that depends on them all.
     ///
-    /// `s = x + 1`, `parts[i] = s + i`, `y = parts[0] + parts[1] + …` in this order.
-    /// Arguments: `x[n]` in, `parts[width, n]` out, `y[n]` out, all f32; `width` u64.
-    /// Kernels: 0 [`Kernel::AddScalar`], 1 [`Kernel::SumSlices`].
+    /// `slices[i] = (input + 1) * (i + 1)`, `output = slices[0] + slices[1] + …` in this order.
+    /// Arguments: `input[n]` in, `slices[width, n]` out, `output[n]` out; `width`.
+    /// Kernels: 0 [`Kernel::DiamondSource`], 1 [`Kernel::DiamondMiddle`], 2 [`Kernel::DiamondSink`].
     Diamond,
-    /// `length` tasks, each of which depends on the one before and adds 1.
+    /// `length` tasks, each of which needs the one before and adds 1.
     ///
-    /// Arguments: `x[n]` inout, f32; `length` u64. Kernels: 0 [`Kernel::Increment`].
+    /// Arguments: `counter` inout; `length`. Kernels: 0 [`Kernel::Increment`], or another that takes one tensor.
     Chain,
-    /// `tasks` tasks without arguments that depend on nothing, AIC and AIV in proportion to the cores.
+    /// `tasks` tasks that do nothing and need nothing.
     ///
-    /// Arguments: `tasks` u64. Kernels: 0 [`Kernel::Empty`] on AIC, 1 [`Kernel::Empty`] on AIV.
+    /// Arguments: `tasks`. Kernels: 0 [`Kernel::Empty`].
     Flood,
-    /// One AIV task that reads and writes its only argument.
-    ///
-    /// Arguments: `x[n]` inout, f32. Kernels: 0, any that takes one tensor.
-    OneTask,
-    /// `tasks` tasks in one scope, whose outputs and so whose slots are kept until the scope ends.
-    ///
-    /// Arguments: `x[n]` in, f32; `tasks` u64. Kernels: 0 [`Kernel::AddScalar`].
+    /// Fills a ring from within one scope, so that nothing retires. No arguments. Kernels: 0 [`Kernel::Empty`].
     RingFull,
-    /// Submits one task that writes `x`, then waits within the orchestration for a word that only itself would write.
+    /// Waits for a word that only a task would write which it has not submitted yet.
     ///
-    /// Arguments: `x[n]` inout, f32. Kernels: 0 [`Kernel::Increment`].
+    /// Arguments: `word`, one 0.0, inout. Kernels: 0 [`Kernel::Increment`].
     SelfWait,
 }
 
 impl Orchestration {
     /// Every orchestration.
-    pub const ALL: [Orchestration; 8] = [
+    pub const ALL: [Orchestration; 7] = [
         Orchestration::VectorExample,
         Orchestration::Bgemm,
         Orchestration::Diamond,
         Orchestration::Chain,
         Orchestration::Flood,
-        Orchestration::OneTask,
         Orchestration::RingFull,
         Orchestration::SelfWait,
     ];
@@ -151,49 +143,54 @@ impl Orchestration {
             Orchestration::Diamond => "diamond",
             Orchestration::Chain => "chain",
             Orchestration::Flood => "flood",
-            Orchestration::OneTask => "one_task",
             Orchestration::RingFull => "ring_full",
             Orchestration::SelfWait => "self_wait",
         }
     }
 }
 
-/// A bundled kernel. All tensors are f32.
+/// A bundled kernel. Tensors are f32 and contiguous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kernel {
-    /// `out = left + right`; left in, right in, out.
+    /// `sum = left + right`; left in, right in, sum out.
     Add,
-    /// `out = source + value`; source in, out, value f32.
+    /// `sum = tensor + addend`; tensor in, sum out, addend f32.
     AddScalar,
-    /// `out = left * right`; left in, right in, out.
+    /// `product = left * right`; left in, right in, product out.
     Mul,
-    /// `x = x + value`; x inout, value f32.
-    Increment,
-    /// `y = parts[0] + parts[1] + …`; parts in, y out.
-    SumSlices,
-    /// `out[i] = left[i] @ right[i]` for each tile; left in, right in, out.
+    /// `product = left @ right`, each element summed in the order of k; left in, right in, product out.
     GemmTile,
-    /// `sum = sum + addend`; sum inout, addend in.
+    /// `total = total + addend`; total inout, addend in.
     TileAdd,
-    /// Nothing; no arguments.
+    /// `tile = input + 1`; input in, tile out.
+    DiamondSource,
+    /// `slice = tile * factor`; tile in, slice out, factor f32.
+    DiamondMiddle,
+    /// `output = slices[0] + slices[1] + …`; slices in, output out.
+    DiamondSink,
+    /// `counter = counter + 1`; counter inout.
+    Increment,
+    /// Nothing, with any arguments.
     Empty,
-    /// Never ends and calls nothing; x inout.
+    /// Never returns and calls nothing.
     Hang,
-    /// Writes through a null pointer; x inout.
+    /// Writes through a null pointer.
     NullWrite,
 }
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 10] = [
+    pub const ALL: [Kernel; 12] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
-        Kernel::Increment,
-        Kernel::SumSlices,
         Kernel::GemmTile,
         Kernel::TileAdd,
+        Kernel::DiamondSource,
+        Kernel::DiamondMiddle,
+        Kernel::DiamondSink,
+        Kernel::Increment,
         Kernel::Empty,
         Kernel::Hang,
         Kernel::NullWrite,
@@ -205,10 +202,12 @@ impl Kernel {
             Kernel::Add => "add",
             Kernel::AddScalar => "add_scalar",
             Kernel::Mul => "mul",
-            Kernel::Increment => "increment",
-            Kernel::SumSlices => "sum_slices",
             Kernel::GemmTile => "gemm_tile",
             Kernel::TileAdd => "tile_add",
+            Kernel::DiamondSource => "diamond_source",
+            Kernel::DiamondMiddle => "diamond_middle",
+            Kernel::DiamondSink => "diamond_sink",
+            Kernel::Increment => "increment",
             Kernel::Empty => "empty",
             Kernel::Hang => "hang",
             Kernel::NullWrite => "null_write",

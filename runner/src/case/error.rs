@@ -8,7 +8,7 @@ use sim_core::profile::ProfileError;
 use super::{CALLABLE_IDS, FUNCTION_IDS, Runtime, ScalarType};
 use crate::golden::ReferenceError;
 use crate::tensor::npy::NpyError;
-use crate::tensor::{DType, GeneratorError, MAX_DIMS};
+use crate::tensor::{DType, GeneratorError};
 
 /// Where a case comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,7 +179,7 @@ pub enum FieldProblem {
         /// Path of the entry that had it first.
         first: String,
     },
-    /// there are {count} dimensions, 1 to {MAX_DIMS} are possible
+    /// there are {count} dimensions, 1 to 5 are possible
     DimensionCount {
         /// How many there are.
         count: usize,
