@@ -1,7 +1,7 @@
 //! A small run for tests: three tasks in a chain on one cube and two vector cores, one orchestrator, one scheduler.
 //!
 //! ```text
-//!   host     copy 0..700, load 700, copy 10000
+//!   host     copy 0..700, load 700, copy 10000..10300
 //!   aicpu0   preamble 1000, orch 1500..3000        submits t0 2000, t1 2400, r1t0 2800
 //!   aicpu1   preamble 1000, sched 1500, post_orch 7700..10000
 //!   aiv1     t0 2300..4300, r1t0 6300..7300        aic0  t1 4800..5800        aiv2  idle
@@ -15,7 +15,7 @@ use sim_core::trace::{ContentHash, CopyDirection, CostSource, EdgeSource, EventK
 
 use super::chip::{ChipDescription, SchedulingCosts};
 use super::names::{KernelName, ProgramNames};
-use super::statistics::RunStatistics;
+use super::statistics::{RunStatistics, StatisticsObserver};
 use super::summary::{EngineMode, Golden, RunFacts, RunSummary, Verdict};
 use super::tasks::{Access, DataType, ScopeKind, TaskArg, TaskHeader, TaskNotes, TensorView};
 
@@ -66,11 +66,24 @@ pub(super) fn finished(token: u32) -> u32 {
 }
 
 pub(super) fn trace() -> Trace {
+    observed(None)
+}
+
+/// What an observer of the run counts.
+pub(super) fn statistics() -> RunStatistics {
+    let observer = StatisticsObserver::default();
+    observed(Some(observer.clone()));
+    observer.statistics()
+}
+
+fn observed(observer: Option<StatisticsObserver>) -> Trace {
     let mut trace = Trace::new(true);
     let cores = [ActorKind::Aic(0), ActorKind::Aiv(1), ActorKind::Aiv(2)];
-    trace.add_actor(ActorKind::Host);
-    cores.map(|core| trace.add_actor(core));
-    [0, 1].map(|index| trace.add_actor(ActorKind::Aicpu(index)));
+    let kinds = [ActorKind::Host].into_iter().chain(cores).chain([0, 1].map(ActorKind::Aicpu));
+    (0..).zip(kinds).for_each(|(id, kind)| trace.name_actor(ActorId(id), kind));
+    if let Some(observer) = observer {
+        trace.observe_with(Box::new(observer));
+    }
     events().into_iter().for_each(|event| trace.record(event));
     trace
 }
@@ -78,8 +91,7 @@ pub(super) fn trace() -> Trace {
 fn events() -> Vec<TraceEvent> {
     let phase = |ns, actor, entered| event(ns, actor, EventKind::Phase { entered });
     let submit = |ns, task, kernels| event(ns, ORCHESTRATOR, EventKind::Submit { task, kernels });
-    let edge =
-        |ns, pred, succ, arg, source| event(ns, ORCHESTRATOR, EventKind::Edge { pred, succ, arg, source });
+    let edge = |ns, pred, succ, arg, source| event(ns, ORCHESTRATOR, EventKind::Edge { pred, succ, arg, source });
     let copy = |ns, direction, bytes, cost| {
         event(ns, HOST, EventKind::Copy { direction, bytes, cost: SimDuration::from_ns(cost) })
     };
@@ -87,7 +99,7 @@ fn events() -> Vec<TraceEvent> {
         event(ns, core, EventKind::RegisterSet { core: (core - AIC0) as u16, offset: COND, value: finished(token) })
     };
     let mut events =
-        vec![copy(0, CopyDirection::ToDevice, 65_536, 700), event(700, HOST, EventKind::Load { object: ADD })];
+        vec![copy(700, CopyDirection::ToDevice, 65_536, 700), event(700, HOST, EventKind::Load { object: ADD })];
     events.extend((AIC0..=SCHEDULER).map(|actor| event(1000, actor, EventKind::Start)));
     events.extend([
         phase(1000, ORCHESTRATOR, Some(Phase::Preamble)),
@@ -134,7 +146,7 @@ fn events() -> Vec<TraceEvent> {
     ]);
     events.extend((AIC0..=ORCHESTRATOR).map(|actor| event(8000, actor, EventKind::End)));
     events.push(event(10_000, SCHEDULER, EventKind::End));
-    events.push(copy(10_000, CopyDirection::FromDevice, 4096, 300));
+    events.push(copy(10_300, CopyDirection::FromDevice, 4096, 300));
     events
 }
 
@@ -179,7 +191,10 @@ pub(super) fn notes() -> TaskNotes {
     let mut notes = TaskNotes::default();
     notes.push(header(0, [-1, 0, -1]), &[arg(Access::Input, Some(input)), arg(Access::Output, None)]);
     notes.push(header(1, [1, -1, -1]), &[arg(Access::Inout, Some(middle))]);
-    notes.push(header(R1T0, [-1, 0, -1]), &[arg(Access::Input, Some(middle)), arg(Access::OutputExisting, Some(output))]);
+    notes.push(
+        header(R1T0, [-1, 0, -1]),
+        &[arg(Access::Input, Some(middle)), arg(Access::OutputExisting, Some(output))],
+    );
     notes
 }
 
@@ -200,6 +215,7 @@ pub(super) fn summary() -> RunSummary {
         host_elapsed: Duration::from_micros(6_200),
         engine_cpu: Duration::from_micros(750),
         hbm_peak_bytes: 69_632,
+        error: None,
     };
-    RunSummary::new(facts, &RunStatistics::of_trace(&trace()))
+    RunSummary::new(facts, &statistics())
 }

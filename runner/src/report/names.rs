@@ -81,10 +81,7 @@ mod tests {
     #[test]
     fn what_does_the_name_map_say() {
         let json = serde_json::to_string(&NameMap::new(&fixture::names())).unwrap();
-        assert_eq!(
-            json,
-            r#"{"level":2,"orchestrator_name":"chain3","callable_id_to_name":{"0":"add","1":"matmul"}}"#
-        );
+        assert_eq!(json, r#"{"level":2,"orchestrator_name":"chain3","callable_id_to_name":{"0":"add","1":"matmul"}}"#);
     }
 
     #[test]

@@ -1,12 +1,19 @@
 //! The totals of a run, gathered event by event.
 //!
-//! [`RunStatistics`] keeps one small record per actor and a few sums; it never keeps an event. Feed it while the run
-//! goes on, or afterwards with [`RunStatistics::of_trace`] when the events were kept: the result is the same, because
-//! nothing in it depends on the order of events of different actors.
+//! [`RunStatistics`] keeps one small record per actor and core and a few sums; it never keeps an event. A
+//! [`StatisticsObserver`] feeds it while the run goes on. Nothing in it depends on the order of events of different
+//! actors.
+//!
+//! Numbers of ended actors are given again by the next launch. Whatever was counted for a core then moves from its
+//! actor to the core, so that a device which launches a thousand times still needs memory for its cores only.
 
-use sim_core::actor::ActorKind;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use sim_core::actor::{ActorId, ActorKind};
 use sim_core::time::{SimDuration, SimTime};
-use sim_core::trace::{CopyDirection, CostSource, EventKind, Phase, Trace, TraceEvent};
+use sim_core::trace::{CopyDirection, CostSource, EventKind, Observer, Phase, TraceEvent};
 
 const PHASES: usize = 4;
 const COST_SOURCES: usize = 4;
@@ -15,7 +22,10 @@ const COPY_DIRECTIONS: usize = 3;
 /// The accumulator of one run.
 #[derive(Clone, Debug)]
 pub struct RunStatistics {
+    /// The actors by number.
     actors: Vec<ActorTally>,
+    /// What actors whose numbers were given again did, by core id.
+    retired: BTreeMap<u16, CoreUse>,
     /// First and last event of the device's own actors.
     window: Window,
     phases: [Window; PHASES],
@@ -93,6 +103,7 @@ impl Default for RunStatistics {
     fn default() -> Self {
         RunStatistics {
             actors: Vec::new(),
+            retired: BTreeMap::new(),
             window: Window::EMPTY,
             phases: [Window::EMPTY; PHASES],
             costs: Default::default(),
@@ -106,16 +117,16 @@ impl Default for RunStatistics {
 }
 
 impl RunStatistics {
-    /// The statistics of events that were kept.
-    pub fn of_trace(trace: &Trace) -> Self {
-        let mut statistics = RunStatistics::default();
-        trace.actors().iter().for_each(|kind| statistics.add_actor(*kind));
-        trace.events().iter().for_each(|event| statistics.observe(event));
-        statistics
-    }
-
-    /// Names the next actor; ids are given in this order, as in [`Trace::add_actor`].
-    pub fn add_actor(&mut self, kind: ActorKind) {
+    /// Says what an actor is, as [`sim_core::trace::Trace::name_actor`] does: actors with this number and larger ones
+    /// have ended.
+    ///
+    /// # Panics
+    /// If a smaller number was never given.
+    pub fn name_actor(&mut self, id: ActorId, kind: ActorKind) {
+        let index = id.0 as usize;
+        assert!(index <= self.actors.len(), "actors are numbered in order");
+        let ended = self.actors.split_off(index);
+        ended.into_iter().for_each(|actor| self.retire(actor));
         let on_device = matches!(kind, ActorKind::Aicpu(_) | ActorKind::Aic(_) | ActorKind::Aiv(_));
         self.actors.push(ActorTally {
             kind,
@@ -125,6 +136,11 @@ impl RunStatistics {
             busy: SimDuration::ZERO,
             phase: None,
         });
+    }
+
+    fn retire(&mut self, actor: ActorTally) {
+        self.leave_phase(actor.phase, self.window.end);
+        add_core(&mut self.retired, &actor);
     }
 
     /// Takes in one event. Events of one actor come in their order; those of different actors in any.
@@ -207,7 +223,8 @@ impl RunStatistics {
 
     /// Kernels that ended.
     pub fn kernels(&self) -> u64 {
-        self.actors.iter().map(|actor| actor.kernels).sum()
+        let retired: u64 = self.retired.values().map(|core| core.kernels).sum();
+        retired + self.actors.iter().map(|actor| actor.kernels).sum::<u64>()
     }
 
     /// Kernels started with a cost from `source`, and those costs summed.
@@ -237,24 +254,42 @@ impl RunStatistics {
 
     /// The use of every core, by core id; a core that was started several times counts once.
     pub fn cores(&self) -> Vec<CoreUse> {
-        let mut cores: Vec<(u16, CoreUse)> = self
-            .actors
-            .iter()
-            .filter_map(|actor| {
-                let tally = CoreUse { core: actor.kind, kernels: actor.kernels, busy: actor.busy };
-                actor.kind.core().map(|core| (core, tally))
-            })
-            .collect();
-        cores.sort_by_key(|(core, _)| *core);
-        cores.dedup_by(|(next, from), (core, into)| {
-            let same = next == core;
-            if same {
-                into.kernels += from.kernels;
-                into.busy += from.busy;
-            }
-            same
-        });
-        cores.into_iter().map(|(_, tally)| tally).collect()
+        let mut cores = self.retired.clone();
+        self.actors.iter().for_each(|actor| add_core(&mut cores, actor));
+        cores.into_values().collect()
+    }
+}
+
+/// Adds what an actor did to the core that it was, if it was one.
+fn add_core(cores: &mut BTreeMap<u16, CoreUse>, actor: &ActorTally) {
+    if let Some(core) = actor.kind.core() {
+        let total = cores.entry(core).or_insert(CoreUse { core: actor.kind, kernels: 0, busy: SimDuration::ZERO });
+        total.kernels += actor.kernels;
+        total.busy += actor.busy;
+    }
+}
+
+/// Feeds statistics with the events of an engine as they are recorded; the other holder of the statistics reads them
+/// when the run is over.
+#[derive(Clone, Debug, Default)]
+pub struct StatisticsObserver {
+    statistics: Rc<RefCell<RunStatistics>>,
+}
+
+impl StatisticsObserver {
+    /// The statistics so far.
+    pub fn statistics(&self) -> RunStatistics {
+        self.statistics.borrow().clone()
+    }
+}
+
+impl Observer for StatisticsObserver {
+    fn actor(&mut self, id: ActorId, kind: ActorKind) {
+        self.statistics.borrow_mut().name_actor(id, kind);
+    }
+
+    fn event(&mut self, event: &TraceEvent) {
+        self.statistics.borrow_mut().observe(event);
     }
 }
 
@@ -271,10 +306,14 @@ fn extend_phase(window: &mut Window, phase: Phase, start: SimTime, end: SimTime)
 
 #[cfg(test)]
 mod tests {
-    use sim_core::actor::ActorId;
-
     use super::*;
     use crate::report::fixture;
+
+    fn named(kinds: &[ActorKind]) -> RunStatistics {
+        let mut statistics = RunStatistics::default();
+        (0..).zip(kinds).for_each(|(id, kind)| statistics.name_actor(ActorId(id), *kind));
+        statistics
+    }
 
     fn phase(ns: u64, actor: u32, entered: Option<Phase>) -> TraceEvent {
         TraceEvent { time: SimTime::from_ns(ns), actor: ActorId(actor), kind: EventKind::Phase { entered } }
@@ -282,7 +321,7 @@ mod tests {
 
     #[test]
     fn do_the_totals_of_three_tasks_come_out_exactly() {
-        let statistics = RunStatistics::of_trace(&fixture::trace());
+        let statistics = fixture::statistics();
         assert_eq!(statistics.device_time(), SimDuration::from_ns(9_000));
         assert_eq!((statistics.tasks(), statistics.kernels(), statistics.loads()), (3, 3, 1));
         let table = CostTotal { count: 2, time: SimDuration::from_ns(3_000) };
@@ -295,7 +334,7 @@ mod tests {
 
     #[test]
     fn is_the_use_of_each_core_summed_by_core_id() {
-        let cores = RunStatistics::of_trace(&fixture::trace()).cores();
+        let cores = fixture::statistics().cores();
         let use_of = |core, kernels, ns| CoreUse { core, kernels, busy: SimDuration::from_ns(ns) };
         let expected =
             [use_of(ActorKind::Aic(0), 1, 1_000), use_of(ActorKind::Aiv(1), 2, 3_000), use_of(ActorKind::Aiv(2), 0, 0)];
@@ -304,21 +343,21 @@ mod tests {
 
     #[test]
     fn does_a_core_that_was_started_twice_count_once() {
-        let mut statistics = RunStatistics::default();
-        [ActorKind::Aiv(4), ActorKind::Aic(0), ActorKind::Aiv(4)].map(|kind| statistics.add_actor(kind));
-        for actor in [0, 2] {
-            statistics.observe(&fixture::kernel_start(10, actor, 1, 1, 5));
-            statistics.observe(&fixture::kernel_end(15, actor, 1));
+        let mut statistics = named(&[]);
+        for launch in [0, 100] {
+            statistics.name_actor(ActorId(0), ActorKind::Aiv(4));
+            statistics.name_actor(ActorId(1), ActorKind::Aic(0));
+            statistics.observe(&fixture::kernel_start(launch + 10, 0, 1, 1, 5));
+            statistics.observe(&fixture::kernel_end(launch + 15, 0, 1));
         }
         let cores = statistics.cores();
-        assert_eq!(cores.len(), 2);
+        assert_eq!((cores.len(), statistics.kernels()), (2, 2));
         assert_eq!((cores[1].core, cores[1].kernels, cores[1].busy.as_ns()), (ActorKind::Aiv(4), 2, 10));
     }
 
     #[test]
     fn are_phases_the_union_over_threads_but_shutdown_the_last_thread_alone() {
-        let mut statistics = RunStatistics::default();
-        [0, 1].map(|index| statistics.add_actor(ActorKind::Aicpu(index)));
+        let mut statistics = named(&[ActorKind::Aicpu(0), ActorKind::Aicpu(1)]);
         statistics.observe(&phase(0, 0, Some(Phase::Sched)));
         statistics.observe(&phase(5, 1, Some(Phase::Sched)));
         statistics.observe(&phase(20, 0, Some(Phase::PostOrch)));
@@ -332,9 +371,7 @@ mod tests {
 
     #[test]
     fn does_a_phase_that_was_never_left_last_until_the_device_stops() {
-        let mut statistics = RunStatistics::default();
-        statistics.add_actor(ActorKind::Aicpu(0));
-        statistics.add_actor(ActorKind::Aic(0));
+        let mut statistics = named(&[ActorKind::Aicpu(0), ActorKind::Aic(0)]);
         statistics.observe(&phase(10, 0, Some(Phase::Orch)));
         statistics.observe(&fixture::kernel_start(40, 1, 1, 1, 5));
         assert_eq!(statistics.phase_time(Phase::Orch), SimDuration::from_ns(30));
@@ -342,8 +379,7 @@ mod tests {
 
     #[test]
     fn do_profiling_threads_and_the_host_stay_out_of_the_device_time() {
-        let mut statistics = RunStatistics::default();
-        [ActorKind::Aicpu(0), ActorKind::Thread(0), ActorKind::Host].map(|kind| statistics.add_actor(kind));
+        let mut statistics = named(&[ActorKind::Aicpu(0), ActorKind::Thread(0), ActorKind::Host]);
         for (ns, actor, kind) in [(0, 2, EventKind::Start), (10, 0, EventKind::Start), (30, 0, EventKind::End)] {
             statistics.observe(&TraceEvent { time: SimTime::from_ns(ns), actor: ActorId(actor), kind });
         }
@@ -355,11 +391,10 @@ mod tests {
     #[test]
     fn are_the_totals_the_same_whichever_actor_is_heard_first() {
         let trace = fixture::trace();
-        let mut grouped = RunStatistics::default();
-        trace.actors().iter().for_each(|kind| grouped.add_actor(*kind));
+        let mut grouped = named(trace.actors());
         for actor in (0..trace.actors().len() as u32).rev() {
             trace.events().iter().filter(|event| event.actor.0 == actor).for_each(|event| grouped.observe(event));
         }
-        assert_eq!(format!("{grouped:?}"), format!("{:?}", RunStatistics::of_trace(&trace)));
+        assert_eq!(format!("{grouped:?}"), format!("{:?}", fixture::statistics()));
     }
 }

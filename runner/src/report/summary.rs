@@ -64,6 +64,18 @@ pub struct RunFacts {
     pub engine_cpu: Duration,
     /// The most device memory that was allocated at once.
     pub hbm_peak_bytes: u64,
+    /// Why the run ended early, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<RunError>,
+}
+
+/// Why a run ended before it was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunError {
+    /// What went wrong and where, as people are told.
+    pub message: String,
+    /// The code that silicon would give.
+    pub device_code: Option<u32>,
 }
 
 /// The comparison of the results with the expected ones.
@@ -297,7 +309,11 @@ fn hash_digits<S: Serializer>(hash: &Option<u64>, serializer: S) -> Result<S::Ok
 
 /// Whole nanoseconds as an integer, others as a decimal fraction.
 pub(super) fn nanoseconds<S: Serializer>(span: &SimDuration, serializer: S) -> Result<S::Ok, S::Error> {
-    if span.as_ps() % 1000 == 0 { serializer.serialize_u64(span.as_ns()) } else { serializer.serialize_f64(span.as_ns_f64()) }
+    if span.as_ps().is_multiple_of(1000) {
+        serializer.serialize_u64(span.as_ns())
+    } else {
+        serializer.serialize_f64(span.as_ns_f64())
+    }
 }
 
 /// Milliseconds to a microsecond.
@@ -307,6 +323,8 @@ fn milliseconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, 
 
 #[cfg(test)]
 mod tests {
+    use sim_core::actor::ActorId;
+
     use super::*;
     use crate::report::fixture;
 
@@ -322,6 +340,14 @@ mod tests {
         summary.run.engine = EngineMode::Threads;
         let json = serde_json::to_value(&summary).unwrap();
         assert_eq!((&json["trace_hash"], &json["engine"]), (&serde_json::Value::Null, &"threads".into()));
+    }
+
+    #[test]
+    fn is_the_reason_of_an_early_end_in_the_summary() {
+        let mut summary = fixture::summary();
+        summary.run.error = Some(RunError { message: "aiv1 accessed null".into(), device_code: Some(507_015) });
+        let error = serde_json::json!({"message": "aiv1 accessed null", "device_code": 507_015});
+        assert_eq!(serde_json::to_value(&summary).unwrap()["error"], error);
     }
 
     #[test]
@@ -341,7 +367,7 @@ mod tests {
     #[test]
     fn which_of_equally_busy_cores_is_named() {
         let mut statistics = RunStatistics::default();
-        [3, 1, 2].map(|core| statistics.add_actor(ActorKind::Aiv(core)));
+        (0..).zip([3, 1, 2]).for_each(|(id, core)| statistics.name_actor(ActorId(id), ActorKind::Aiv(core)));
         let summary = DeviceSummary::new(&statistics);
         assert_eq!(summary.busiest_core.unwrap().core, ActorKind::Aiv(1));
         assert_eq!(summary.idlest_core.unwrap().core, ActorKind::Aiv(1));

@@ -1,0 +1,146 @@
+//! The table on the terminal after a run: what most people want to know, in at most 15 lines.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::summary::{CoreLoad, EngineMode, Golden, RunSummary, Verdict};
+
+/// A summary as a table.
+pub struct SummaryTable<'a>(pub &'a RunSummary);
+
+const LABEL_WIDTH: usize = 14;
+
+impl fmt::Display for SummaryTable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RunSummary { run, device, .. } = self.0;
+        let mut line = |label: &str, text: fmt::Arguments<'_>| writeln!(f, "{label:<LABEL_WIDTH$}{text}");
+        line("case", format_args!("{} on {}, {}", run.case, run.arch, run.runtime))?;
+        line("golden", format_args!("{}", GoldenText(&run.golden)))?;
+        if let Some(error) = &run.error {
+            // The message may have many lines and was shown before; its first names the cause.
+            line("ended early", format_args!("{}", error.message.lines().next().unwrap_or_default()))?;
+        }
+        // Free-running threads have no virtual time: nothing that is derived from it is shown.
+        if run.engine != EngineMode::Threads {
+            let phases = &device.phases;
+            line("device time", format_args!("{}", device.device_time))?;
+            line(
+                "phases",
+                format_args!(
+                    "preamble {}, orchestration {}, scheduling {}, shutdown {}",
+                    phases.preamble, phases.orch, phases.sched, phases.post_orch
+                ),
+            )?;
+            line("tasks", format_args!("{}, {} per second of device time", device.tasks, Rate(device.tasks_per_s)))?;
+            for (label, core) in [("busiest core", device.busiest_core), ("idlest core", device.idlest_core)] {
+                if let Some(core) = core {
+                    line(label, format_args!("{}", CoreText(core)))?;
+                }
+            }
+        } else {
+            line("tasks", format_args!("{}", device.tasks))?;
+        }
+        line("loads", format_args!("{}", run.loads))?;
+        match run.trace_hash {
+            Some(hash) => line("trace hash", format_args!("{hash:016x}"))?,
+            None => line("trace hash", format_args!("none, times came from the host"))?,
+        }
+        line("engine", format_args!("{}, {} workers", engine_name(run.engine), run.workers))?;
+        line(
+            "host time",
+            format_args!(
+                "{} ({} of engine CPU), {} tasks per second",
+                Milliseconds(run.host_elapsed),
+                Milliseconds(run.engine_cpu),
+                Rate(self.0.host_tasks_per_s())
+            ),
+        )
+    }
+}
+
+struct GoldenText<'a>(&'a Golden);
+
+impl fmt::Display for GoldenText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Golden { verdict, worst_absolute, worst_relative } = self.0;
+        let verdict = match verdict {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "FAIL",
+            Verdict::Unchecked => return f.write_str("not checked"),
+        };
+        write!(f, "{verdict}, worst error {worst_absolute:.3e} absolute, {worst_relative:.3e} relative")
+    }
+}
+
+struct CoreText(CoreLoad);
+
+impl fmt::Display for CoreText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CoreLoad { core, kernels, busy, utilisation } = &self.0;
+        write!(f, "{core}: {kernels} kernels, busy {busy} ({:.1} %)", utilisation * 100.0)
+    }
+}
+
+/// A rate in three digits: `333 k`.
+struct Rate(f64);
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            rate if rate >= 1e6 => write!(f, "{:.2} M", rate / 1e6),
+            rate if rate >= 1e3 => write!(f, "{:.1} k", rate / 1e3),
+            rate => write!(f, "{rate:.1}"),
+        }
+    }
+}
+
+struct Milliseconds(Duration);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} ms", self.0.as_secs_f64() * 1e3)
+    }
+}
+
+fn engine_name(engine: EngineMode) -> &'static str {
+    match engine {
+        EngineMode::Virtual => "virtual",
+        EngineMode::Naive => "virtual with naive polling",
+        EngineMode::Threads => "threads",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+    use crate::report::summary::RunError;
+
+    #[test]
+    fn what_does_a_run_look_like_on_a_terminal() {
+        insta::assert_snapshot!(SummaryTable(&fixture::summary()));
+    }
+
+    #[test]
+    fn does_a_run_on_threads_show_virtual_times() {
+        let mut summary = fixture::summary();
+        summary.run.engine = EngineMode::Threads;
+        summary.run.trace_hash = None;
+        insta::assert_snapshot!(SummaryTable(&summary));
+    }
+
+    #[test]
+    fn does_a_long_message_keep_the_table_short() {
+        let mut summary = fixture::summary();
+        summary.run.golden.verdict = Verdict::Fail;
+        summary.run.error = Some(RunError { message: "deadlock\n".repeat(20), device_code: None });
+        let table = SummaryTable(&summary).to_string();
+        assert_eq!(table.lines().count(), 13);
+        assert!(table.contains("ended early   deadlock\n"), "{table}");
+    }
+
+    #[test]
+    fn are_rates_shown_in_few_digits() {
+        assert_eq!([0.5, 1_234.0, 1_300_000.0].map(|rate| Rate(rate).to_string()), ["0.5", "1.2 k", "1.30 M"]);
+    }
+}
