@@ -127,7 +127,7 @@ void Orchestrator::add_producer(SlotHandle handle, uint32_t argument, uint32_t s
     TaskSlot &slot = slot_at(run_.order.rings, handle);
     if (slot.visit == submitted_ + 1) return;
     slot.visit = submitted_ + 1;
-    if (producer_count_ < run_.order.producer_capacity) run_.order.producers[producer_count_] = {handle, argument, source};
+    if (producer_count_ < run_.order.producer_capacity) run_.order.producers[producer_count_] = {slot.task_id, handle, argument, source};
     ++producer_count_;
 }
 
@@ -232,9 +232,10 @@ void Orchestrator::link_producers(SlotHandle handle, TaskSlot &slot, TaskRing &r
         DependencyNode &node = ring.node(position);
         node.consumer = handle;
         node.producer = producer.slot;
-        npusim_note_edge(source.task_id, slot.task_id, producer.argument, producer.source);
+        npusim_note_edge(producer.task_id, slot.task_id, producer.argument, producer.source);
         bool linked = false;
-        if (take_reference(source)) {
+        // The wait for room may have retired the producer, and its slot may be this task's by now.
+        if (source.task_id == producer.task_id && take_reference(source)) {
             NodeHandle first = source.consumers.load(std::memory_order_acquire);
             while (first != LIST_SEALED && !linked) {
                 node.next = first;

@@ -41,6 +41,7 @@ struct MapLayout {
 
 // A task that one being submitted depends on, and why.
 struct Producer {
+    uint64_t task_id;  // the slot may hold another task by the time it is linked
     SlotHandle slot;
     uint32_t argument;
     uint32_t source;  // NPUSIM_EDGE_*
@@ -53,12 +54,8 @@ struct RunOrder {
     uint32_t format_queues;  // the ready queues hold nothing useful yet
     int32_t callable_id;
     uint64_t callable_generation;  // changes with each registration
-    const uint8_t *orchestration;
-    uint64_t orchestration_size;
     const uint64_t *kernels;  // by function id, 0 where there is none
     uint64_t kernel_count;
-    char entry_name[CALLABLE_FUNC_NAME_MAX];
-    char config_name[CALLABLE_FUNC_NAME_MAX];
     RingLayout rings[RING_COUNT];
     ReadyQueue *queues;  // SHAPES of them
     ReadyCell *queue_cells;
@@ -69,12 +66,22 @@ struct RunOrder {
     ChipStorageTaskArgs args;
 };
 
+// What the AICPU is to load when a callable is registered. Written by the host.
+struct RegistrationOrder {
+    int32_t callable_id;
+    uint64_t callable_generation;
+    const uint8_t *orchestration;
+    uint64_t orchestration_size;
+    char entry_name[CALLABLE_FUNC_NAME_MAX];
+    char config_name[CALLABLE_FUNC_NAME_MAX];
+    int32_t status;  // a RuntimeStatus, or a negated device code; read by the host at the end
+};
+
 // What has become of it. Read by the host at the end.
 struct RunOutcome {
     std::atomic<int32_t> orchestrator_status;
     std::atomic<int32_t> scheduler_status;
     std::atomic<int32_t> stall_detail;
-    uint32_t orchestrations_loaded;
     uint64_t submitted;
     char reason[128];  // of the first failure, when there is more to say
 };

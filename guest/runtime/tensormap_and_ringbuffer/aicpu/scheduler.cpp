@@ -1,0 +1,248 @@
+#include "aicpu/scheduler.h"
+
+#include "common/pause.h"
+#include "npusim/platform.h"
+
+namespace tmr {
+
+using npusim::TaskShape;
+
+Scheduler::Scheduler(Runtime &runtime, uint32_t index) : runtime_(runtime), run_(runtime.run), index_(index) {
+    const uint64_t *bases = npusim_register_bases();
+    const uint32_t clusters = run_.order.clusters;
+    for (uint32_t cluster = index; cluster < clusters; cluster += run_.order.schedulers) {
+        for (uint32_t lane = 0; lane < LANES; ++lane) {
+            Core &own = core(cluster_count_, lane);
+            own.physical = physical_core(cluster, lane, clusters);
+            own.data_main_base = reinterpret_cast<volatile uint32_t *>(bases[own.physical] + REG_DATA_MAIN_BASE);
+            own.cond = reinterpret_cast<volatile uint32_t *>(bases[own.physical] + REG_COND);
+            own.payloads = runtime.payloads[own.physical];
+        }
+        ++cluster_count_;
+    }
+}
+
+bool Scheduler::open_cores() {
+    npusim_charge(NPUSIM_CHARGE_HANDSHAKE, 1);
+    for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
+        CoreArrival &arrival = run_.arrivals[cores_[own].physical];
+        while (!arrival.arrived.load(std::memory_order_acquire)) pause_and_yield();
+        const auto type = static_cast<int32_t>(core_type(own % LANES));
+        if (arrival.core_type != type || arrival.physical_core != cores_[own].physical) {
+            fail_run(run_, run_.outcome.scheduler_status, STATUS_CORE_HANDSHAKE_INVALID);
+            return false;
+        }
+        reg_store_release(cores_[own].data_main_base, TOKEN_IDLE);
+    }
+    for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
+        CoreArrival &arrival = run_.arrivals[cores_[own].physical];
+        while (!arrival.ready.load(std::memory_order_acquire)) pause_and_yield();
+        run_.control.idle_cores[arrival.core_type].fetch_add(1, std::memory_order_relaxed);
+    }
+    return true;
+}
+
+void Scheduler::run() {
+    while (!run_.control.failed.load(std::memory_order_acquire)) {
+        bool active = poll_cores();
+        active = dispatch_mix() || active;
+        active = dispatch_idle(TaskShape::AIC, LANE_AIC, LANE_AIC) || active;
+        active = dispatch_idle(TaskShape::AIV, LANE_AIV0, LANE_AIV1) || active;
+        active = dispatch_ahead(TaskShape::AIC, LANE_AIC, LANE_AIC) || active;
+        active = dispatch_ahead(TaskShape::AIV, LANE_AIV0, LANE_AIV1) || active;
+        if (active) {
+            idle_turns_ = 0;
+            continue;
+        }
+        if (all_done()) return;
+        if (++idle_turns_ % TURNS_PER_CLOCK_LOOK == 0) look_at_clock();
+        pause_and_yield();
+    }
+}
+
+void Scheduler::close_cores() {
+    for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
+        reg_store_release(cores_[own].data_main_base, TOKEN_EXIT);
+    }
+    const DeviceTime begun = device_now();
+    for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
+        while (reg_load_acquire(cores_[own].cond) != (COND_FIN | TOKEN_EXIT)) {
+            if (device_now() - begun > EXIT_LIMIT) return;
+            pause_and_yield();
+        }
+    }
+}
+
+// ---- completion
+
+bool Scheduler::poll_cores() {
+    uint32_t finished = 0;
+    if (busy_cores_ == 0) return false;
+    for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
+        Core &core = cores_[own];
+        if (core.is_idle()) continue;
+        const Report report = core.read(reg_load_acquire(core.cond));
+        if (report == Report::NOTHING) continue;
+        finish_subtask(core.older);
+        ++finished;
+        if (report == Report::BOTH_DONE) {
+            finish_subtask(core.younger);
+            ++finished;
+            core.younger = Subtask{};
+        }
+        core.older = core.younger;
+        core.younger = Subtask{};
+        if (core.is_idle()) {
+            --busy_cores_;
+            run_.control.idle_cores[static_cast<int32_t>(core_type(own % LANES))].fetch_add(1, std::memory_order_relaxed);
+        }
+    }
+    return finished != 0;
+}
+
+void Scheduler::finish_subtask(const Subtask &subtask) {
+    npusim_charge(NPUSIM_CHARGE_COMPLETE, 1);
+    TaskSlot &slot = slot_at(run_.order.rings, subtask.slot);
+    if (slot.subtasks_left.fetch_sub(1, std::memory_order_acq_rel) == 1) complete(subtask.slot, slot);
+}
+
+// Releases everything that waited for the task. The last thing is its own reference: then its slot may be reused.
+void Scheduler::complete(SlotHandle handle, TaskSlot &slot) {
+    const RingLayout *rings = run_.order.rings;
+    const NodeHandle first = slot.consumers.exchange(LIST_SEALED, std::memory_order_acq_rel);
+    uint32_t consumers = 0;
+    for (NodeHandle node = first; node != LIST_END; node = node_at(rings, node).next) ++consumers;
+    if (consumers != 0) npusim_charge(NPUSIM_CHARGE_RESOLVE, consumers);
+    for (NodeHandle node = first; node != LIST_END;) {
+        const DependencyNode &link = node_at(rings, node);
+        // Once the consumer is released, its nodes may come back to the pool.
+        node = link.next;
+        TaskSlot &consumer = slot_at(rings, link.consumer);
+        const SlotHandle ready = link.consumer;
+        const auto shape = static_cast<uint32_t>(consumer.shape);
+        if (consumer.unresolved.fetch_sub(1, std::memory_order_acq_rel) == 1) run_.order.queues[shape].push(ready);
+    }
+    const RingLayout &ring = rings[handle >> HANDLE_RING_SHIFT];
+    for (uint32_t position = 0; position < slot.producers_count; ++position) {
+        const SlotHandle producer = ring.nodes[producer_index(ring, slot, position)].producer;
+        if (producer != NO_SLOT) slot_at(rings, producer).references.fetch_sub(1, std::memory_order_release);
+    }
+    slot.references.fetch_sub(1, std::memory_order_release);
+    run_.control.completed[index_].tasks.store(++completed_, std::memory_order_release);
+}
+
+// ---- dispatch
+
+// Puts a task into a core's next payload and publishes it.
+void Scheduler::dispatch(Core &core, SlotHandle handle, uint32_t lane, uint32_t kernel) {
+    const TaskSlot &slot = slot_at(run_.order.rings, handle);
+    npusim_charge(NPUSIM_CHARGE_DISPATCH, 1);
+    const uint32_t token = next_token(core.last_token);
+    DispatchPayload &payload = core.payloads[token & 1];
+    payload.local_context = {0, 1};
+    payload.global_context = {lane == LANE_AIV1 ? 1 : 0};
+    for (uint32_t index = 0; index < slot.tensor_count; ++index) {
+        payload.args[index] = reinterpret_cast<int64_t>(&slot.tensors[index]);
+    }
+    for (uint32_t index = 0; index < slot.scalar_count; ++index) {
+        payload.args[slot.tensor_count + index] = static_cast<int64_t>(slot.scalars()[index]);
+    }
+    payload.args[KERNEL_LOCAL_CONTEXT_INDEX] = reinterpret_cast<int64_t>(&payload.local_context);
+    payload.args[KERNEL_GLOBAL_CONTEXT_INDEX] = reinterpret_cast<int64_t>(&payload.global_context);
+    payload.call = {slot.kernels[kernel], payload.args, slot.tensor_count, slot.scalar_count, slot.task_id};
+    core.last_token = token;
+    if (core.is_idle()) {
+        core.older = {handle, token};
+        ++busy_cores_;
+        run_.control.idle_cores[static_cast<int32_t>(core_type(lane))].fetch_sub(1, std::memory_order_relaxed);
+    } else {
+        core.younger = {handle, token};
+    }
+    reg_store_release(core.data_main_base, token);
+}
+
+bool Scheduler::cluster_is_idle(uint32_t cluster) const {
+    return core(cluster, LANE_AIC).is_idle() && core(cluster, LANE_AIV0).is_idle() && core(cluster, LANE_AIV1).is_idle();
+}
+
+// A mixed task takes a whole cluster. It goes first: single tasks would keep breaking clusters up.
+bool Scheduler::dispatch_mix() {
+    ReadyQueue &queue = run_.order.queues[static_cast<uint32_t>(TaskShape::MIX)];
+    bool any = false;
+    for (uint32_t cluster = 0; cluster < cluster_count_ && queue.size() != 0; ++cluster) {
+        SlotHandle slot;
+        if (!cluster_is_idle(cluster) || !queue.pop(&slot)) continue;
+        for (uint32_t lane = 0; lane < LANES; ++lane) dispatch(core(cluster, lane), slot, lane, lane);
+        any = true;
+    }
+    return any;
+}
+
+// The kernel of a single task is in the first lane of its shape.
+bool Scheduler::dispatch_idle(TaskShape shape, uint32_t first_lane, uint32_t last_lane) {
+    ReadyQueue &queue = run_.order.queues[static_cast<uint32_t>(shape)];
+    bool any = false;
+    for (uint32_t cluster = 0; cluster < cluster_count_ && queue.size() != 0; ++cluster) {
+        for (uint32_t lane = first_lane; lane <= last_lane; ++lane) {
+            SlotHandle slot;
+            if (!core(cluster, lane).is_idle() || !queue.pop(&slot)) continue;
+            dispatch(core(cluster, lane), slot, lane, first_lane);
+            any = true;
+        }
+    }
+    return any;
+}
+
+// Only when no core of the device is without a task: else another scheduler can start it sooner.
+bool Scheduler::dispatch_ahead(TaskShape shape, uint32_t first_lane, uint32_t last_lane) {
+    ReadyQueue &queue = run_.order.queues[static_cast<uint32_t>(shape)];
+    const auto type = static_cast<int32_t>(core_type(first_lane));
+    bool any = false;
+    for (uint32_t cluster = 0; cluster < cluster_count_ && queue.size() != 0; ++cluster) {
+        if (run_.control.idle_cores[type].load(std::memory_order_relaxed) > 0) return any;
+        for (uint32_t lane = first_lane; lane <= last_lane; ++lane) {
+            SlotHandle slot;
+            if (!core(cluster, lane).can_take_one_ahead() || !queue.pop(&slot)) continue;
+            dispatch(core(cluster, lane), slot, lane, first_lane);
+            any = true;
+        }
+    }
+    return any;
+}
+
+// ---- the end
+
+bool Scheduler::all_done() const {
+    if (!run_.control.orchestration_done.load(std::memory_order_acquire)) return false;
+    uint64_t completed = 0;
+    for (uint32_t scheduler = 0; scheduler < run_.order.schedulers; ++scheduler) {
+        completed += run_.control.completed[scheduler].tasks.load(std::memory_order_acquire);
+    }
+    return completed == run_.control.submitted.load(std::memory_order_acquire);
+}
+
+void Scheduler::look_at_clock() {
+    const DeviceTime now = device_now();
+    if (idle_turns_ == TURNS_PER_CLOCK_LOOK) {
+        idle_since_ = now;
+    } else if (now - idle_since_ > NO_PROGRESS_LIMIT) {
+        run_.outcome.stall_detail.store(classify_stall(), std::memory_order_relaxed);
+        fail_run(run_, run_.outcome.scheduler_status, STATUS_SCHEDULER_TIMEOUT);
+    }
+}
+
+StallDetail Scheduler::classify_stall() const {
+    if (busy_cores_ != 0) return STALL_RUNNING;
+    for (uint32_t shape = 0; shape < SHAPES; ++shape) {
+        if (run_.order.queues[shape].size() != 0) return STALL_READY_IDLE;
+    }
+    uint64_t completed = 0;
+    for (uint32_t scheduler = 0; scheduler < run_.order.schedulers; ++scheduler) {
+        completed += run_.control.completed[scheduler].tasks.load(std::memory_order_acquire);
+    }
+    if (completed != run_.control.submitted.load(std::memory_order_acquire)) return STALL_DEPENDENCY;
+    if (!run_.control.orchestration_done.load(std::memory_order_acquire)) return STALL_ORCHESTRATOR;
+    return STALL_UNKNOWN;
+}
+
+}  // namespace tmr

@@ -1,0 +1,55 @@
+// A scheduler: dispatches ready tasks to the cores of its clusters, and completes them.
+//
+// A turn looks at COND of each core that has a task, hands ready tasks to cores without one, and, when no core of the
+// device is without a task, gives cores a second one in advance. A turn in which nothing happened ends with a spin
+// hint.
+#pragma once
+
+#include <cstdint>
+
+#include "aicpu/clock.h"
+#include "aicpu/core.h"
+#include "common/runtime.h"
+
+namespace tmr {
+
+class Scheduler {
+public:
+    Scheduler(Runtime &runtime, uint32_t index);
+
+    // Waits for the cores, opens their registers, and waits until they have seen it. False after a failure.
+    bool open_cores();
+    // Until every task is done, or somebody failed.
+    void run();
+    // Tells the cores to end and waits until they have.
+    void close_cores();
+
+private:
+    static constexpr uint32_t MAX_OWN_CORES = MAX_CORES;
+
+    bool poll_cores();
+    void finish_subtask(const Subtask &subtask);
+    void complete(SlotHandle handle, TaskSlot &slot);
+    bool dispatch_mix();
+    bool dispatch_idle(npusim::TaskShape shape, uint32_t first_lane, uint32_t last_lane);
+    bool dispatch_ahead(npusim::TaskShape shape, uint32_t first_lane, uint32_t last_lane);
+    void dispatch(Core &core, SlotHandle slot, uint32_t lane, uint32_t kernel);
+    bool cluster_is_idle(uint32_t cluster) const;
+    bool all_done() const;
+    void look_at_clock();
+    StallDetail classify_stall() const;
+    Core &core(uint32_t cluster, uint32_t lane) { return cores_[cluster * LANES + lane]; }
+    const Core &core(uint32_t cluster, uint32_t lane) const { return cores_[cluster * LANES + lane]; }
+
+    Runtime &runtime_;
+    RunImage &run_;
+    uint32_t index_;
+    uint32_t cluster_count_ = 0;  // own ones
+    Core cores_[MAX_OWN_CORES];
+    uint32_t busy_cores_ = 0;
+    uint64_t completed_ = 0;
+    uint32_t idle_turns_ = 0;
+    DeviceTime idle_since_{};
+};
+
+}  // namespace tmr

@@ -1,0 +1,72 @@
+// The arena: everything in device memory that runs share and reuse. It is allocated once for given ring sizes; its
+// contents are initialised by whoever uses them.
+#pragma once
+
+#include <cstdint>
+
+#include "common/runtime.h"
+#include "npusim/call_config.h"
+
+namespace tmr {
+
+struct RingSizes {
+    uint64_t window;
+    uint64_t heap;
+    uint64_t dep_pool;
+
+    bool operator==(const RingSizes &other) const {
+        return window == other.window && heap == other.heap && dep_pool == other.dep_pool;
+    }
+};
+
+struct ArenaSizes {
+    RingSizes rings[RING_COUNT];
+
+    bool operator==(const ArenaSizes &other) const {
+        for (uint32_t ring = 0; ring < RING_COUNT; ++ring) {
+            if (!(rings[ring] == other.rings[ring])) return false;
+        }
+        return true;
+    }
+    // False if a size cannot be used.
+    static bool from(const RuntimeEnv &environment, ArenaSizes *sizes);
+};
+
+class Arena {
+public:
+    Arena() = default;
+    ~Arena() { release(); }
+    Arena(const Arena &) = delete;
+    Arena &operator=(const Arena &) = delete;
+
+    // Allocates for these sizes, unless it is there already. 0, or a negative code.
+    int prepare(const ArenaSizes &sizes);
+    void release();
+
+    // Writes where everything is into the order of a run.
+    void place(RunOrder &order) const;
+    Runtime *runtime() const { return runtime_; }
+    uint64_t heap_base() const { return reinterpret_cast<uint64_t>(rings_[0].heap); }
+
+private:
+    static constexpr uint32_t MAX_BLOCKS = 32;
+
+    template <typename T>
+    bool take(T **place, uint64_t count, const char *owner);
+    int allocate(const ArenaSizes &sizes);
+
+    ArenaSizes sizes_{};
+    bool ready_ = false;
+    void *blocks_[MAX_BLOCKS] = {};
+    uint32_t block_count_ = 0;
+    RingLayout rings_[RING_COUNT] = {};
+    ReadyQueue *queues_ = nullptr;
+    ReadyCell *queue_cells_ = nullptr;
+    uint32_t queue_capacity_ = 0;
+    MapLayout map_{};
+    Producer *producers_ = nullptr;
+    uint32_t producer_capacity_ = 0;
+    Runtime *runtime_ = nullptr;
+};
+
+}  // namespace tmr
