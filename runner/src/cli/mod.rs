@@ -13,10 +13,13 @@ mod progress;
 mod quantity;
 mod run;
 
+use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::report::output;
 use crate::run::exit::ExitStatus;
 use failure::Failure;
 
@@ -75,6 +78,28 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
 
 /// What every command returns.
 type Done = Result<ExitStatus, Failure>;
+
+/// Puts text on standard output.
+fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    written(out.write_fmt(text).and_then(|()| out.flush()))
+}
+
+/// Puts one JSON object on standard output.
+fn print_json(content: &impl serde::Serialize) -> Result<(), Failure> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    written(output::write_json(&mut out, content).and_then(|()| out.flush()))
+}
+
+/// A reader that has seen enough and closed the pipe is no failure.
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::input(format_args!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
 
 #[cfg(test)]
 mod tests {
