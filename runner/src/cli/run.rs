@@ -50,7 +50,7 @@ impl RunCommand {
     pub(super) fn execute(&self) -> Done {
         let run = self.prepare().and_then(|(plan, out)| {
             let pulse = Arc::new(Pulse::default());
-            let progress = Progress::watch(&plan.case, Arc::clone(&pulse), None);
+            let progress = Progress::watch(&plan.case.name, Arc::clone(&pulse), None);
             let run = FinishedRun::of(plan, pulse).map_err(|error| Failure::of_device(&error));
             drop(progress);
             Ok((run?, out))

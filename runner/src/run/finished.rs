@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::bundled;
 use crate::client::session::{Program, Session, SessionError};
+use crate::client::status::FailureClass;
 use crate::device::error::{DeadlockReport, DeviceError};
 use crate::device::{Device, EngineKind, NamedObject};
+use crate::golden::{self, GoldenError, GoldenReport};
 use crate::report::chip::{ChipDescription, SchedulingCosts};
 use crate::report::names::ProgramNames;
 use crate::report::output::{OutputDirectory, OutputError};
@@ -18,12 +21,39 @@ use super::observer::RunObserver;
 use super::plan::RunPlan;
 use super::pulse::Pulse;
 
+/// Why a run ended before its results were compared.
+#[derive(Debug, thiserror::Error, displaydoc::Display)]
+pub enum RunFailure {
+    /// {0}
+    Session(#[from] SessionError),
+    /// {0}
+    Golden(#[from] GoldenError),
+}
+
+impl RunFailure {
+    /// What kind of failure this is.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            RunFailure::Session(error) => error.class(),
+            RunFailure::Golden(_) => FailureClass::Input,
+        }
+    }
+
+    /// What the device knows about it.
+    pub fn cause(&self) -> Option<&DeviceError> {
+        match self {
+            RunFailure::Session(error) => error.cause(),
+            RunFailure::Golden(_) => None,
+        }
+    }
+}
+
 /// A run that is over, with the device on which it ran.
 pub struct FinishedRun {
     /// The totals.
     pub summary: RunSummary,
     /// Why it ended early, if it did.
-    pub failure: Option<SessionError>,
+    pub failure: Option<RunFailure>,
     statistics: RunStatistics,
     names: ProgramNames,
     chip: ChipDescription,
@@ -34,7 +64,7 @@ impl FinishedRun {
     /// Makes a device and runs the plan on it. An error is that of a device that could not be made.
     pub fn of(plan: RunPlan, pulse: Arc<Pulse>) -> Result<FinishedRun, DeviceError> {
         let host = NamedObject { name: &plan.objects.host.name, bytes: &plan.objects.host.bytes };
-        let device = Device::new(plan.config.clone(), plan.shim, host)?;
+        let device = Device::new(plan.config.clone(), bundled::SHIM, host)?;
         let statistics = StatisticsObserver::default();
         device.observe(Box::new(RunObserver { statistics: statistics.clone(), pulse }));
         let compared = run_session(&device, &plan);
@@ -89,29 +119,43 @@ impl FinishedRun {
 const NO_RESULTS: Golden =
     Golden { verdict: Verdict::Fail, worst_absolute: f64::NAN, worst_relative: f64::NAN };
 
-/// Plays the host process from the first to the last call, and compares the results in between.
-fn run_session(device: &Device, plan: &RunPlan) -> Result<Golden, SessionError> {
+/// Plays the host process from the first to the last call, and compares the results of the last run.
+fn run_session(device: &Device, plan: &RunPlan) -> Result<Golden, RunFailure> {
     let program = Program {
         aicpu: &plan.objects.aicpu.bytes,
         aicore: &plan.objects.aicore.bytes,
         callable: &plan.callable,
-        callable_id: plan.callable_id,
+        callable_id: plan.case.callable_id,
         config: &plan.call_config,
     };
+    let scalars = plan.case.scalar_words();
     let mut session = Session::open(device, &program)?;
     let mut tensors = plan.tensors.clone();
-    for _ in 0..plan.runs {
+    for _ in 0..plan.case.runs {
         for (tensor, input) in tensors.iter_mut().zip(&plan.tensors) {
             tensor.bytes_mut().copy_from_slice(input.bytes());
         }
-        session.run(&mut tensors, &plan.scalars)?;
+        session.run(&mut tensors, &scalars)?;
     }
-    let golden = plan.golden.compare(&tensors);
     session.close()?;
-    Ok(golden)
+    Ok(summary_of(&golden::check(&plan.case, &plan.tensors, &tensors)?))
 }
 
-fn status_of(failure: Option<&SessionError>, verdict: Verdict) -> ExitStatus {
+/// The comparison in a few numbers.
+fn summary_of(report: &GoldenReport) -> Golden {
+    let verdict = match report.verdict() {
+        golden::Verdict::Pass => Verdict::Pass,
+        golden::Verdict::Fail => Verdict::Fail,
+    };
+    let worst = |worst: Option<(_, golden::Deviation)>| worst.map_or(0.0, |(_, deviation)| deviation.error);
+    Golden {
+        verdict,
+        worst_absolute: worst(report.worst_absolute()),
+        worst_relative: worst(report.worst_relative()),
+    }
+}
+
+fn status_of(failure: Option<&RunFailure>, verdict: Verdict) -> ExitStatus {
     match (failure, verdict) {
         (Some(failure), _) => failure.class().into(),
         (None, Verdict::Fail) => ExitStatus::Mismatch,
@@ -119,7 +163,7 @@ fn status_of(failure: Option<&SessionError>, verdict: Verdict) -> ExitStatus {
     }
 }
 
-fn facts_of(plan: &RunPlan, device: &Device, golden: Golden, failure: Option<&SessionError>) -> RunFacts {
+fn facts_of(plan: &RunPlan, device: &Device, golden: Golden, failure: Option<&RunFailure>) -> RunFacts {
     let engine = match plan.config.engine {
         EngineKind::Virtual => EngineMode::Virtual,
         EngineKind::Naive => EngineMode::Naive,
@@ -128,9 +172,9 @@ fn facts_of(plan: &RunPlan, device: &Device, golden: Golden, failure: Option<&Se
     let virtual_time = engine != EngineMode::Threads;
     let counters = device.counters();
     RunFacts {
-        case: plan.case.clone(),
+        case: plan.case.name.clone(),
         arch: plan.config.profile.arch.to_string(),
-        runtime: plan.runtime.clone(),
+        runtime: plan.case.runtime.name().to_owned(),
         golden,
         exit: status_of(failure, golden.verdict).code(),
         engine,

@@ -8,17 +8,16 @@ use sim_aicore::cost::KernelTable;
 use sim_aicore::registry::{Access, Description};
 use sim_core::loader::image::CodeImage;
 use sim_core::loader::image_error::ImageError;
-use sim_core::profile::{Profile, ProfileError};
+use sim_core::profile::{Arch, Profile, ProfileError};
 use sim_core::trace::ContentHash;
 
 use super::settings::RunSettings;
-use crate::bundled;
-use crate::case::{CaseError, CaseOrigin, CaseSpec, Direction, ObjectSource};
+use crate::bundled::{self, BundledRuntime, ObjectKind};
+use crate::case::{CaseError, CaseOrigin, CaseSpec, Direction, KernelSpec, ObjectSource};
 use crate::client::abi::{ArgDirection, CallConfig, RuntimeEnv};
 use crate::client::args;
 use crate::client::callable::{self, CallableError, CallableParts, KernelPart};
 use crate::device::DeviceConfig;
-use crate::golden::Expectation;
 use crate::report::names::{KernelName, ProgramNames};
 use crate::tensor::HostTensor;
 
@@ -63,6 +62,17 @@ pub enum PlanError {
         /// What the file is to be.
         kind: &'static str,
     },
+    /// {origin}: no {kind} `{name}` is bundled for {arch}; give it by path or take another generation with --arch
+    NotBundled {
+        /// The case.
+        origin: CaseOrigin,
+        /// What it is.
+        kind: &'static str,
+        /// Its name.
+        name: &'static str,
+        /// The generation.
+        arch: Arch,
+    },
     /// {origin}: {error}
     Callable {
         /// The case.
@@ -94,30 +104,18 @@ pub struct RuntimeObjects {
 
 /// A case that is ready to run.
 pub struct RunPlan {
-    /// The name of the case.
-    pub case: String,
-    /// The name of the runtime.
-    pub runtime: String,
+    /// The case, with the parameters of this run.
+    pub case: CaseSpec,
     /// The device.
     pub config: DeviceConfig,
-    /// The shim of its namespace.
-    pub shim: &'static [u8],
     /// The runtime.
     pub objects: RuntimeObjects,
     /// Orchestration and kernels, as they cross the host interface.
     pub callable: Vec<u8>,
-    /// The id under which they are registered.
-    pub callable_id: u32,
     /// How each run is carried out.
     pub call_config: CallConfig,
     /// The tensors as they are before each run.
     pub tensors: Vec<HostTensor>,
-    /// The scalars.
-    pub scalars: Vec<u64>,
-    /// How many runs.
-    pub runs: u32,
-    /// What the results are compared with.
-    pub golden: Expectation,
     /// What orchestration and kernels are called.
     pub names: ProgramNames,
 }
@@ -126,29 +124,22 @@ impl RunPlan {
     /// Reads and checks whatever a run of `case` needs.
     pub fn new(case: CaseSpec, settings: &RunSettings) -> Result<RunPlan, PlanError> {
         let case = case.with_parameters(&settings.parameters)?;
-        let kernels = read_kernels(&case)?;
-        let tensors = case.make_tensors(settings.seed)?;
-        let golden = Expectation::of(&case, &tensors)?;
+        let reader = Reader { case: &case, arch: settings.arch.unwrap_or(case.arch) };
         let mut config = device_of(&case, settings)?;
+        let (orchestration, kernels) = (reader.orchestration()?, reader.kernels()?);
         config.kernels = kernels.iter().map(Kernel::described).collect();
         Ok(RunPlan {
-            runtime: case.runtime.name().to_owned(),
-            shim: bundled::SHIM,
-            objects: read_runtime(&case)?,
-            callable: callable_of(&case, &kernels)?,
-            callable_id: case.callable_id,
+            objects: reader.runtime()?,
+            callable: callable_of(&case, &orchestration, &kernels)?,
             call_config: args::call_config(RuntimeEnv {
                 task_window: case.rings.task_window,
                 heap: case.rings.heap,
                 dep_pool: case.rings.dep_pool,
             }),
-            scalars: case.scalar_words(),
-            runs: case.runs,
-            names: names_of(&case, &kernels),
-            case: case.name,
+            tensors: case.make_tensors(settings.seed)?,
+            names: names_of(orchestration.name, &kernels),
+            case,
             config,
-            tensors,
-            golden,
         })
     }
 }
@@ -197,6 +188,64 @@ fn device_of(case: &CaseSpec, settings: &RunSettings) -> Result<DeviceConfig, Pl
     })
 }
 
+/// Finds the objects of a case and reads those that are files.
+struct Reader<'a> {
+    case: &'a CaseSpec,
+    arch: Arch,
+}
+
+impl Reader<'_> {
+    fn runtime(&self) -> Result<RuntimeObjects, PlanError> {
+        let name = self.case.runtime.name();
+        let bundled = bundled::runtime(self.arch, name);
+        let part = |path: Option<&PathBuf>, part: &str, symbol, bytes: fn(&BundledRuntime) -> &'static [u8]| match path {
+            Some(path) => read_object(path, symbol, "that part of a runtime"),
+            None => bundled
+                .map(|runtime| bundled_object(&format!("{name}.{part}"), bytes(runtime)))
+                .ok_or_else(|| self.not_bundled("runtime", name)),
+        };
+        let objects = &self.case.objects;
+        let aicore = match &objects.aicore {
+            Some(ObjectSource::Bundled(variant)) => self.bundled(ObjectKind::Aicore, "AICore object", variant.name())?,
+            Some(ObjectSource::File(path)) => read_object(path, AICORE_ENTRY, "an AICore object")?,
+            None => part(None, "aicore", AICORE_ENTRY, |runtime| runtime.aicore)?,
+        };
+        Ok(RuntimeObjects {
+            host: part(objects.host.as_ref(), "host", HOST_ENTRY, |runtime| runtime.host)?,
+            aicpu: part(objects.aicpu.as_ref(), "aicpu", AICPU_ENTRY, |runtime| runtime.aicpu)?,
+            aicore,
+        })
+    }
+
+    fn orchestration(&self) -> Result<CodeObject, PlanError> {
+        let spec = &self.case.orchestration;
+        match &spec.object {
+            ObjectSource::Bundled(known) => self.bundled(ObjectKind::Orchestration, "orchestration", known.name()),
+            ObjectSource::File(path) => read_object(path, &spec.entry, "the orchestration of this case"),
+        }
+    }
+
+    fn kernels(&self) -> Result<Vec<Kernel>, PlanError> {
+        let read = |spec: &KernelSpec| {
+            let object = match &spec.object {
+                ObjectSource::Bundled(known) => self.bundled(ObjectKind::Kernel, "kernel", known.name())?,
+                ObjectSource::File(path) => read_object(path, KERNEL_ENTRY, "a kernel")?,
+            };
+            Ok(Kernel { func_id: spec.func_id, object, signature: spec.signature.clone() })
+        };
+        self.case.kernels.iter().map(read).collect()
+    }
+
+    fn bundled(&self, kind: ObjectKind, what: &'static str, name: &'static str) -> Result<CodeObject, PlanError> {
+        let object = bundled::object(kind, name);
+        object.map(|object| bundled_object(name, object.bytes)).ok_or_else(|| self.not_bundled(what, name))
+    }
+
+    fn not_bundled(&self, kind: &'static str, name: &'static str) -> PlanError {
+        PlanError::NotBundled { origin: self.case.origin.clone(), kind, name, arch: self.arch }
+    }
+}
+
 /// A file that has to be a shared object with this symbol.
 fn read_object(path: &Path, symbol: &str, kind: &'static str) -> Result<CodeObject, PlanError> {
     let bytes = std::fs::read(path).map_err(|error| PlanError::Read { path: path.to_owned(), error })?;
@@ -212,17 +261,6 @@ fn bundled_object(name: &str, bytes: &'static [u8]) -> CodeObject {
     CodeObject { name: name.to_owned(), bytes: Cow::Borrowed(bytes) }
 }
 
-fn read_kernels(case: &CaseSpec) -> Result<Vec<Kernel>, PlanError> {
-    let read = |spec: &crate::case::KernelSpec| {
-        let object = match &spec.object {
-            ObjectSource::Bundled(kernel) => bundled_object(kernel.name(), bundled::kernel(*kernel)),
-            ObjectSource::File(path) => read_object(path, KERNEL_ENTRY, "a kernel")?,
-        };
-        Ok(Kernel { func_id: spec.func_id, object, signature: spec.signature.clone() })
-    };
-    case.kernels.iter().map(read).collect()
-}
-
 fn argument(direction: Direction) -> ArgDirection {
     match direction {
         Direction::In => ArgDirection::In,
@@ -231,13 +269,7 @@ fn argument(direction: Direction) -> ArgDirection {
     }
 }
 
-fn callable_of(case: &CaseSpec, kernels: &[Kernel]) -> Result<Vec<u8>, PlanError> {
-    let orchestration = match &case.orchestration.object {
-        ObjectSource::Bundled(orchestration) => {
-            bundled_object(orchestration.name(), bundled::orchestration(*orchestration))
-        }
-        ObjectSource::File(path) => read_object(path, &case.orchestration.entry, "the orchestration of this case")?,
-    };
+fn callable_of(case: &CaseSpec, orchestration: &CodeObject, kernels: &[Kernel]) -> Result<Vec<u8>, PlanError> {
     let tensors = case.tensors.iter().map(|tensor| argument(tensor.direction));
     let signature: Vec<ArgDirection> = tensors.chain(case.scalars.iter().map(|_| ArgDirection::Scalar)).collect();
     let signatures: Vec<Vec<ArgDirection>> =
@@ -261,11 +293,7 @@ fn callable_of(case: &CaseSpec, kernels: &[Kernel]) -> Result<Vec<u8>, PlanError
     .map_err(|error| PlanError::Callable { origin: case.origin.clone(), error })
 }
 
-fn names_of(case: &CaseSpec, kernels: &[Kernel]) -> ProgramNames {
-    let orchestrator = match &case.orchestration.object {
-        ObjectSource::Bundled(orchestration) => orchestration.name().to_owned(),
-        ObjectSource::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-    };
+fn names_of(orchestration: String, kernels: &[Kernel]) -> ProgramNames {
     let mut names: Vec<KernelName> = kernels
         .iter()
         .map(|kernel| KernelName {
@@ -275,9 +303,5 @@ fn names_of(case: &CaseSpec, kernels: &[Kernel]) -> ProgramNames {
         })
         .collect();
     names.sort_by_key(|kernel| kernel.id);
-    ProgramNames { orchestrator: Some(orchestrator), kernels: names }
-}
-
-fn read_runtime(case: &CaseSpec) -> Result<RuntimeObjects, PlanError> {
-    todo!("bundled runtimes")
+    ProgramNames { orchestrator: Some(orchestration), kernels: names }
 }
