@@ -1,8 +1,11 @@
 //! npusim: assembles a device from its rooms and plays the host process.
 
+pub mod bundled;
+pub mod case;
 pub mod cli;
 pub mod client;
 pub mod device;
+pub mod golden;
 pub mod report;
 pub mod run;
 pub mod tensor;

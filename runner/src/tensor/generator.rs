@@ -2,17 +2,15 @@
 //!
 //! Each element depends on its index alone, so that any part of a tensor can be made on any thread and the result is
 //! the same. Random elements are a hash of seed and index (SplitMix64), never a running state:
-//! `u = (mix(seed + (index + 1) * 0x9e3779b97f4a7c15) >> 11) / 2^53`, then `lo + u * (hi - lo)` for floats and
-//! `lo + floor(u * (hi - lo))` for integers. `hi` is exclusive.
+//! `u = (mix(seed + (index + 1) * 0x9e3779b97f4a7c15) >> 11) / 2^53`, then `low + u * (high - low)` for floats
+//! and `low + floor(u * (high - low))` for integers. `high` is exclusive before an element is rounded to its type.
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::{DType, HostTensor};
 
 /// How the elements of a tensor are made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Generator {
     /// All zero.
     #[default]
@@ -26,12 +24,12 @@ pub enum Generator {
         /// The difference between neighbours.
         step: f64,
     },
-    /// Uniformly distributed in `lo..hi`.
+    /// Uniformly distributed in `low..high`.
     Random {
         /// The smallest value.
-        lo: f64,
+        low: f64,
         /// Above the largest value.
-        hi: f64,
+        high: f64,
         /// Seed of its own; without one, the run's seed and the tensor's position are taken.
         seed: Option<u64>,
     },
@@ -58,12 +56,12 @@ pub enum GeneratorError {
         /// The tensor's type.
         dtype: DType,
     },
-    /// the random range {lo}..{hi} is empty: `lo` has to be less than `hi`
+    /// the random range {low}..{high} is empty: `low` has to be less than `high`
     EmptyRange {
         /// The lower bound.
-        lo: f64,
+        low: f64,
         /// The upper bound, exclusive.
-        hi: f64,
+        high: f64,
     },
 }
 
@@ -71,7 +69,7 @@ pub enum GeneratorError {
 const ELEMENTS_PER_TASK: usize = 1 << 16;
 
 impl Generator {
-    /// Makes a tensor; `seed` serves a random rule that names none.
+    /// Makes a tensor; `seed` serves a random rule that has none.
     pub fn generate(&self, dtype: DType, shape: &[u32], seed: u64) -> Result<HostTensor, GeneratorError> {
         let mut tensor = HostTensor::zeros(dtype, shape);
         self.check(dtype, tensor.len())?;
@@ -86,8 +84,8 @@ impl Generator {
             Generator::Zeros => return Ok(()),
             Generator::Constant(value) => ([value, value], [value, value]),
             Generator::Ramp { start, step } => ([start, step], [start, start + step * last_index]),
-            Generator::Random { lo, hi, .. } if lo < hi => ([lo, hi], [lo, hi - 1.0]),
-            Generator::Random { lo, hi, .. } => return Err(GeneratorError::EmptyRange { lo, hi }),
+            Generator::Random { low, high, .. } if low < high => ([low, high], [low, high - 1.0]),
+            Generator::Random { low, high, .. } => return Err(GeneratorError::EmptyRange { low, high }),
         };
         let Some((low, high)) = dtype.integer_range() else { return Ok(()) };
         if let Some(&value) = parameters.iter().find(|value| value.fract() != 0.0) {
@@ -108,9 +106,9 @@ impl Generator {
             Generator::Zeros => 0.0,
             Generator::Constant(value) => value,
             Generator::Ramp { start, step } => start + step * index as f64,
-            Generator::Random { lo, hi, seed } => {
-                let scaled = unit_random(seed.unwrap_or(run_seed), index as u64) * (hi - lo);
-                lo + if is_float { scaled } else { scaled.floor() }
+            Generator::Random { low, high, seed } => {
+                let scaled = unit_random(seed.unwrap_or(run_seed), index as u64) * (high - low);
+                low + if is_float { scaled } else { scaled.floor() }
             }
         };
         tensor.bytes_mut().par_chunks_mut(ELEMENTS_PER_TASK * size).enumerate().for_each(|(task, part)| {
@@ -174,15 +172,15 @@ mod tests {
 
     #[test]
     fn does_random_stay_in_its_half_open_range() {
-        let rule = Generator::Random { lo: -2.0, hi: 3.0, seed: Some(9) };
+        let rule = Generator::Random { low: -2.0, high: 3.0, seed: Some(9) };
         let values = integers(&rule.generate(DType::I16, &[100_000], 1).unwrap());
         assert_eq!((values.iter().min(), values.iter().max()), (Some(&-2), Some(&2)));
     }
 
     #[test]
     fn does_a_rule_with_a_seed_ignore_that_of_the_run() {
-        let own = Generator::Random { lo: 0.0, hi: 1.0, seed: Some(9) };
-        let runs = Generator::Random { lo: 0.0, hi: 1.0, seed: None };
+        let own = Generator::Random { low: 0.0, high: 1.0, seed: Some(9) };
+        let runs = Generator::Random { low: 0.0, high: 1.0, seed: None };
         let make = |rule: &Generator, seed| rule.generate(DType::F32, &[8], seed).unwrap();
         assert_eq!(make(&own, 1), make(&own, 2));
         assert_eq!(make(&own, 1), make(&runs, 9));
@@ -197,7 +195,7 @@ mod tests {
         assert_eq!(error.to_string(), "128 does not fit i8, which holds -128 to 127");
         let error = Generator::Constant(0.5).generate(DType::I32, &[1], 0).unwrap_err();
         assert_eq!(error.to_string(), "0.5 is no whole number, which i32 needs");
-        let error = Generator::Random { lo: 1.0, hi: 1.0, seed: None }.generate(DType::F32, &[1], 0).unwrap_err();
-        assert_eq!(error.to_string(), "the random range 1..1 is empty: `lo` has to be less than `hi`");
+        let error = Generator::Random { low: 1.0, high: 1.0, seed: None }.generate(DType::F32, &[1], 0).unwrap_err();
+        assert_eq!(error.to_string(), "the random range 1..1 is empty: `low` has to be less than `high`");
     }
 }

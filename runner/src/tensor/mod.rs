@@ -9,6 +9,7 @@ mod generator;
 pub mod npy;
 
 pub use dtype::DType;
+pub(crate) use generator::tensor_seed;
 pub use generator::{Generator, GeneratorError};
 
 /// The most dimensions that a tensor of the runtime's interface can have.

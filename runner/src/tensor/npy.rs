@@ -2,6 +2,8 @@
 //!
 //! `bfloat16` has no NumPy type of its own; like `ml_dtypes` it is written as two opaque bytes (`|V2`).
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{DType, HostTensor};
@@ -10,6 +12,8 @@ use super::{DType, HostTensor};
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Data begins at a multiple of this.
 const ALIGNMENT: usize = 64;
+/// No header that is read without its data is longer.
+const MAX_HEADER: u64 = 1 << 20;
 
 /// Why a file could not be read or written as an array.
 #[derive(Debug, thiserror::Error, displaydoc::Display)]
@@ -79,6 +83,25 @@ pub enum FormatProblem {
     },
 }
 
+/// What precedes the data of an array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The type of its elements.
+    pub dtype: DType,
+    /// The length of each dimension.
+    pub shape: Vec<u32>,
+    /// Bytes before the data.
+    data_offset: usize,
+}
+
+impl Header {
+    /// Bytes that the data has to have.
+    fn data_size(&self) -> Result<usize, FormatProblem> {
+        let size = self.shape.iter().try_fold(self.dtype.size(), |size, &dim| size.checked_mul(dim as usize));
+        size.ok_or(FormatProblem::Dimension)
+    }
+}
+
 /// Reads an array from a file.
 pub fn read(path: &Path) -> Result<HostTensor, NpyError> {
     let bytes = std::fs::read(path).map_err(|source| NpyError::Read { path: path.to_owned(), source })?;
@@ -90,8 +113,29 @@ pub fn write(path: &Path, tensor: &HostTensor) -> Result<(), NpyError> {
     std::fs::write(path, encode(tensor)).map_err(|source| NpyError::Write { path: path.to_owned(), source })
 }
 
+/// What a file says of its array, without the array.
+pub fn read_header(path: &Path) -> Result<Header, NpyError> {
+    let unreadable = |source| NpyError::Read { path: path.to_owned(), source };
+    let malformed = |problem| NpyError::Format { path: path.to_owned(), problem };
+    let file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    let mut bytes = Vec::new();
+    file.take(MAX_HEADER).read_to_end(&mut bytes).map_err(unreadable)?;
+    let header = parse_header(&bytes).map_err(malformed)?;
+    let (have, need) = (size as usize - header.data_offset, header.data_size().map_err(malformed)?);
+    if have == need { Ok(header) } else { Err(malformed(FormatProblem::DataSize { have, need })) }
+}
+
 /// Reads an array from the bytes of a file.
 pub fn parse(bytes: &[u8]) -> Result<HostTensor, FormatProblem> {
+    let header = parse_header(bytes)?;
+    let (data, need) = (&bytes[header.data_offset..], header.data_size()?);
+    HostTensor::from_bytes(header.dtype, &header.shape, data.to_vec())
+        .ok_or(FormatProblem::DataSize { have: data.len(), need })
+}
+
+/// Reads what comes before the data.
+fn parse_header(bytes: &[u8]) -> Result<Header, FormatProblem> {
     let rest = bytes.strip_prefix(MAGIC).ok_or(FormatProblem::Magic)?;
     let short = |need| FormatProblem::ShortHeader { have: bytes.len(), need };
     let (version, rest) = rest.split_first_chunk::<2>().ok_or(short(8))?;
@@ -101,7 +145,8 @@ pub fn parse(bytes: &[u8]) -> Result<HostTensor, FormatProblem> {
         [major, minor] => return Err(FormatProblem::Version { major, minor }),
     }
     .ok_or(short(12))?;
-    let (header, data) = rest.split_at_checked(header_size).ok_or(short(bytes.len() - rest.len() + header_size))?;
+    let data_offset = bytes.len() - rest.len() + header_size;
+    let header = rest.get(..header_size).ok_or(short(data_offset))?;
     let header = std::str::from_utf8(header).map_err(|_| FormatProblem::Header { key: "descr" })?;
 
     let dtype = element_type(value_of(header, "descr")?)?;
@@ -111,9 +156,7 @@ pub fn parse(bytes: &[u8]) -> Result<HostTensor, FormatProblem> {
         _ => return Err(FormatProblem::Header { key: "fortran_order" }),
     }
     let shape = dimensions(value_of(header, "shape")?)?;
-    let need = shape.iter().try_fold(dtype.size(), |product, &dim| product.checked_mul(dim as usize));
-    let need = need.ok_or(FormatProblem::Dimension)?;
-    HostTensor::from_bytes(dtype, &shape, data.to_vec()).ok_or(FormatProblem::DataSize { have: data.len(), need })
+    Ok(Header { dtype, shape, data_offset })
 }
 
 /// The bytes of a version 1.0 file.
