@@ -1,0 +1,19 @@
+// N tasks that do nothing and need nothing: what the control plane alone can do.
+//
+// Scalar: N. No tensors.
+#include "npusim/orchestration.h"
+#include "orchestrations/common/scoped_batches.h"
+
+namespace {
+
+enum Kernel : int32_t { EMPTY = 0 };
+
+}  // namespace
+
+OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs &) { return {1}; }
+
+void aicpu_orchestration_entry(const ChipStorageTaskArgs &args) {
+    npusim::TaskArgs nothing;
+    npusim::submit_in_scopes(npusim::scalar_as<uint64_t>(args, 0),
+                             [&](uint64_t) { npusim::submit_aiv(EMPTY, nothing); });
+}
