@@ -2,7 +2,10 @@
 
 pub mod bundled;
 pub mod case;
+pub mod cli;
+pub mod client;
 pub mod device;
 pub mod golden;
 pub mod report;
+pub mod run;
 pub mod tensor;

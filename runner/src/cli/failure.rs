@@ -1,0 +1,84 @@
+//! What a command that failed says.
+
+use std::fmt;
+
+use crate::client::status::FailureClass;
+use crate::device::error::DeviceError;
+use crate::report::stall::StallText;
+use crate::run::exit::ExitStatus;
+use crate::run::finished::FinishedRun;
+
+/// One line of what went wrong, what is known beyond it, and how the process ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// How the process ends.
+    pub(super) status: ExitStatus,
+    /// What went wrong, where, and what to do about it.
+    pub(super) message: String,
+    /// The code that silicon would give.
+    pub(super) device_code: Option<u32>,
+    /// What each actor was waiting for, a line each.
+    pub(super) details: Vec<String>,
+}
+
+impl Failure {
+    /// Something that was asked for is not possible.
+    pub(super) fn input(error: impl fmt::Display) -> Self {
+        let message = error.to_string();
+        Failure { status: ExitStatus::BadInput, message, device_code: None, details: Vec::new() }
+    }
+
+    /// A device could not be made.
+    pub(super) fn of_device(error: &DeviceError) -> Self {
+        Failure {
+            status: FailureClass::of(error).into(),
+            message: error.to_string(),
+            device_code: error.code().map(|code| code as u32),
+            details: Vec::new(),
+        }
+    }
+
+    /// A run ended early, or its results are wrong; `None` if neither.
+    pub(super) fn of_run(run: &FinishedRun) -> Option<Self> {
+        let case = &run.summary.run.case;
+        let message = match (&run.failure, run.status()) {
+            (Some(error), _) => error.to_string(),
+            (None, ExitStatus::Mismatch) => format!("{case}: the results differ from the expected ones by too much"),
+            (None, _) => return None,
+        };
+        let cause = run.failure.as_ref().and_then(|error| error.cause());
+        let stall = run.deadlock().map(|report| StallText(report).to_string());
+        Some(Failure {
+            status: run.status(),
+            message,
+            device_code: cause.and_then(DeviceError::code).map(|code| code as u32),
+            // Its first line is in the message.
+            details: stall.iter().flat_map(|text| text.lines().skip(1)).map(str::to_owned).collect(),
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Messages that were written over several lines of source are one line here.
+        let words: Vec<&str> = self.message.split_whitespace().collect();
+        write!(f, "npusim: {}", words.join(" "))?;
+        self.details.iter().try_for_each(|line| write!(f, "\n{line}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_a_failure_one_line_with_details_below() {
+        let failure = Failure {
+            status: ExitStatus::Deadlock,
+            message: "nothing\n  goes on".to_owned(),
+            device_code: None,
+            details: vec!["  aic0 waits".to_owned(), "  aic1 waits".to_owned()],
+        };
+        assert_eq!(failure.to_string(), "npusim: nothing goes on\n  aic0 waits\n  aic1 waits");
+    }
+}

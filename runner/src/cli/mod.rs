@@ -1,0 +1,134 @@
+//! The command `npusim`: arguments in, one run or one inspection, a report out.
+//!
+//! Standard output carries results alone: a table, or with `--json` exactly one JSON object. Standard error carries one
+//! line per failure, `npusim: …`, with what the device knows below it. How the process ends is an
+//! [`ExitStatus`](crate::run::exit::ExitStatus), whatever the command.
+
+mod bench;
+mod failure;
+mod inspect;
+mod list;
+mod options;
+mod progress;
+mod quantity;
+mod run;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::report::output;
+use crate::run::exit::ExitStatus;
+use failure::Failure;
+
+/// A deterministic software device for Ascend a2a3 and a5.
+#[derive(Debug, Parser)]
+#[command(name = "npusim", version, about, propagate_version = true, max_term_width = 100)]
+struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run a case on a device and check its results.
+    Run(Box<run::RunCommand>),
+    /// Show the facts about a shared object that matter for loading and running it.
+    Inspect(inspect::InspectCommand),
+    /// List the bundled cases.
+    List(list::ListCommand),
+    /// Measure the simulator itself.
+    Bench(bench::BenchCommand),
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let command = match Command::try_parse() {
+        Ok(command) => command,
+        Err(error) => return refuse_usage(&error),
+    };
+    let done = match command.action {
+        Action::Run(command) => command.execute(),
+        Action::Inspect(command) => command.execute(),
+        Action::List(command) => command.execute(),
+        Action::Bench(command) => command.execute(),
+    };
+    match done {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.status.into()
+        }
+    }
+}
+
+/// Shows what is wrong with the command line; or the help that it asked for, which is nothing wrong.
+fn refuse_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Nobody is left to be told if the terminal is gone.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    eprint!("npusim: {}", text.strip_prefix("error: ").unwrap_or(&text));
+    ExitStatus::BadInput.into()
+}
+
+/// What every command returns.
+type Done = Result<ExitStatus, Failure>;
+
+/// Puts text on standard output.
+fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    written(out.write_fmt(text).and_then(|()| out.flush()))
+}
+
+/// Puts one JSON object on standard output.
+fn print_json(content: &impl serde::Serialize) -> Result<(), Failure> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    written(output::write_json(&mut out, content).and_then(|()| out.flush()))
+}
+
+/// A reader that has seen enough and closed the pipe is no failure.
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::input(format_args!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn is_the_command_line_well_formed() {
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn does_a_bad_option_end_as_bad_usage() {
+        for arguments in [
+            &["npusim"] as &[_],
+            &["npusim", "run"],
+            &["npusim", "run", "chain", "--workers", "0"],
+            &["npusim", "run", "chain", "--engine", "real"],
+            &["npusim", "run", "chain", "--arch", "a3"],
+            &["npusim", "run", "chain", "--hbm", "8 apples"],
+            &["npusim", "run", "chain", "--hbm-fill", "ones"],
+            &["npusim", "run", "chain", "--set", "mmio.load"],
+            &["npusim", "run", "chain", "-p", "tasks"],
+            &["npusim", "run", "chain", "--kernel-limit", "soon"],
+            &["npusim", "bench", "control-plane", "--tasks", "0"],
+        ] {
+            let error = Command::try_parse_from(arguments).expect_err(&arguments.join(" "));
+            assert_eq!(refuse_usage(&error), ExitCode::from(2), "{arguments:?}");
+        }
+    }
+}

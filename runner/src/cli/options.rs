@@ -1,0 +1,125 @@
+//! Options that say on which device a case is run, and how.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use sim_core::profile::{Arch, Override, ProfileError};
+use sim_hbm::FillPolicy;
+
+use super::quantity::{HostTime, Parameter, Size};
+use crate::device::EngineKind;
+use crate::run::settings::RunSettings;
+
+/// The device and how it runs.
+#[derive(Debug, Args)]
+pub(super) struct DeviceOptions {
+    /// The device generation: a2a3 (910B, 910C) or a5 (950) [default: what the case says].
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<Arch>,
+    /// Clusters of AICores [default: all of the generation].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    clusters: Option<u32>,
+    /// How device code is run.
+    #[arg(long, value_enum, default_value_t = EngineChoice::Virtual)]
+    engine: EngineChoice,
+    /// Host threads that run kernel bodies [default: one per CPU].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    workers: Option<u32>,
+    /// Device memory, such as 8GiB [default: that of the generation].
+    #[arg(long, value_name = "SIZE")]
+    hbm: Option<Size>,
+    /// What memory holds that nobody has written: zero, poison or random:SEED.
+    #[arg(long, value_name = "FILL", default_value_t)]
+    hbm_fill: FillPolicy,
+    /// Replace a value of the profile, such as mmio.load=100ns. Can be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<Override>,
+    /// Set a parameter of the case, such as tasks=1000. Can be repeated.
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    parameters: Vec<Parameter>,
+    /// The seed of random input tensors.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Stop device code that has not called the device for this long of host time [default: 1s].
+    #[arg(long, value_name = "TIME")]
+    kernel_limit: Option<HostTime>,
+    /// Let AICPU threads skip polls that find nothing new.
+    #[arg(long)]
+    fast_forward: bool,
+    /// Leave every loaded object in this directory, for debuggers and profilers.
+    #[arg(long, value_name = "DIR")]
+    keep_so: Option<PathBuf>,
+}
+
+/// How device code is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum EngineChoice {
+    /// Virtual time; idle cores are parked.
+    Virtual,
+    /// Virtual time; every poll is executed.
+    Naive,
+    /// Free-running OS threads; no virtual time.
+    Threads,
+}
+
+impl From<EngineChoice> for EngineKind {
+    fn from(choice: EngineChoice) -> Self {
+        match choice {
+            EngineChoice::Virtual => EngineKind::Virtual,
+            EngineChoice::Naive => EngineKind::Naive,
+            EngineChoice::Threads => EngineKind::Threads,
+        }
+    }
+}
+
+impl DeviceOptions {
+    /// The settings of a run. `--set` counts more than the options that have a name of their own.
+    pub(super) fn settings(&self, keep_events: bool) -> Result<RunSettings, ProfileError> {
+        let clusters = self.clusters.map(|count| format!("topology.clusters={count}").parse());
+        let capacity = self.hbm.map(|Size(bytes)| format!("hbm.capacity={bytes}B").parse());
+        let named: Vec<Override> = clusters.into_iter().chain(capacity).collect::<Result<_, _>>()?;
+        Ok(RunSettings {
+            arch: self.arch,
+            engine: self.engine.into(),
+            workers: self.workers.map(|count| count as usize),
+            fill: self.hbm_fill,
+            overrides: named.into_iter().chain(self.set.iter().cloned()).collect(),
+            parameters: self.parameters.iter().map(|set| (set.name.clone(), set.value.clone())).collect(),
+            seed: self.seed,
+            guest_limit: self.kernel_limit.map(|HostTime(limit)| limit),
+            fast_forward: self.fast_forward,
+            keep_events,
+            keep_objects: self.keep_so.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use sim_core::profile::Profile;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        device: DeviceOptions,
+    }
+
+    #[test]
+    fn do_options_with_names_reach_the_profile() {
+        let line = Line::parse_from(["x", "--clusters", "3", "--hbm", "8GiB", "--set", "mmio.load=7ns"]);
+        let settings = line.device.settings(false).unwrap();
+        let profile = Profile::load(Arch::A2a3).unwrap().with_overrides(&settings.overrides).unwrap();
+        assert_eq!((*profile.topology.clusters, *profile.hbm.capacity, profile.mmio.load.as_ns()), (3, 8 << 30, 7));
+    }
+
+    #[test]
+    fn does_set_count_more_than_an_option_with_a_name() {
+        let line = Line::parse_from(["x", "--set", "topology.clusters=5", "--clusters", "3"]);
+        let settings = line.device.settings(false).unwrap();
+        let profile = Profile::load(Arch::A2a3).unwrap().with_overrides(&settings.overrides).unwrap();
+        assert_eq!(*profile.topology.clusters, 5);
+    }
+}

@@ -1,0 +1,17 @@
+//! One run of a case: from what its file says to what is known when it is over.
+//!
+//! ```text
+//!   CaseSpec + RunSettings ──▶ RunPlan ──▶ FinishedRun ──▶ table, JSON, files
+//!     a file, a command line    checked     the device, its summary, what went wrong
+//! ```
+//!
+//! Making a [`RunPlan`](plan::RunPlan) reads everything that the run needs and checks it; whatever is wrong then is an
+//! input. Executing the plan makes the device and plays the host process on it. A run that fails on the device is a
+//! [`FinishedRun`](finished::FinishedRun) too: what had happened until then is what explains the failure.
+
+pub mod exit;
+pub mod finished;
+mod observer;
+pub mod plan;
+pub mod pulse;
+pub mod settings;

@@ -1,0 +1,54 @@
+//! How a case is to be run, beyond what its file says.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sim_core::profile::{Arch, Override};
+use sim_hbm::FillPolicy;
+
+use crate::device::EngineKind;
+
+/// Choices of whoever runs a case. What is none is left to the case or to the device.
+#[derive(Clone, Debug)]
+pub struct RunSettings {
+    /// The generation.
+    pub arch: Option<Arch>,
+    /// How guests are run.
+    pub engine: EngineKind,
+    /// Threads that run kernel bodies.
+    pub workers: Option<usize>,
+    /// What memory holds that nobody has written.
+    pub fill: FillPolicy,
+    /// Values of the profile, on top of the case's own.
+    pub overrides: Vec<Override>,
+    /// Values of the case's scalars, by name.
+    pub parameters: Vec<(String, String)>,
+    /// The seed of generated tensors.
+    pub seed: u64,
+    /// Host time after which device code that calls nothing is stopped.
+    pub guest_limit: Option<Duration>,
+    /// AICPU threads may skip iterations that are equal to the last.
+    pub fast_forward: bool,
+    /// Keep every event, for the files of a report.
+    pub keep_events: bool,
+    /// Put real files for loaded objects here.
+    pub keep_objects: Option<PathBuf>,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        RunSettings {
+            arch: None,
+            engine: EngineKind::Virtual,
+            workers: None,
+            fill: FillPolicy::default(),
+            overrides: Vec::new(),
+            parameters: Vec::new(),
+            seed: 0,
+            guest_limit: None,
+            fast_forward: false,
+            keep_events: false,
+            keep_objects: None,
+        }
+    }
+}
