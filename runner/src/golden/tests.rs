@@ -65,6 +65,18 @@ fn is_bgemm_a_sum_over_tiles_of_k_added_to_c() {
 }
 
 #[test]
+fn do_edges_of_any_length_multiply() {
+    let parameters = [("batch", "1"), ("m_tiles", "1"), ("n_tiles", "1"), ("k_tiles", "1"), ("edge", "7")];
+    let case = CaseSpec::bundled("bgemm").unwrap().with_parameters(&parameters).unwrap();
+    let shape: &[u32] = &[1, 1, 1, 7, 7];
+    let counting: Vec<f32> = (0..49).map(|value| value as f32).collect();
+    let c = computed(Reference::Bgemm, &case, &[(shape, &[1.0; 49]), (shape, &counting), (shape, &[0.0; 49])]);
+    // Every row is the sum of each column: 0 + 7 + … + 42 and so on.
+    let row = [147.0, 154.0, 161.0, 168.0, 175.0, 182.0, 189.0];
+    assert_eq!(c, [(2, row.repeat(7))]);
+}
+
+#[test]
 fn does_a_right_run_pass_without_any_error() {
     for name in ["vector_example", "bgemm", "diamond", "chain"] {
         let (case, inputs, outputs) = run(name, &[]);
