@@ -73,7 +73,7 @@ impl fmt::Display for Runtime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AicoreVariant {
-    /// Runs tasks but does not report the completion of some.
+    /// Each core runs its third task but never reports its completion.
     Lossy,
 }
 

@@ -82,7 +82,7 @@ pub enum CaseError {
         /// Path of the field, `.` for the whole.
         field: String,
         /// What is wrong with it.
-        problem: FieldProblem,
+        problem: Box<FieldProblem>,
     },
     /// A parameter names no scalar of the case.
     #[error("{origin}: no parameter `{name}`; {}", match nearest {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
 use super::bundled::{AicoreVariant, Kernel, Orchestration, Runtime};
@@ -241,7 +241,7 @@ fn describe(origin: &CaseOrigin, field: String, error: &serde_json::Error) -> Ca
         return CaseError::Syntax { origin: origin.clone(), position, reason };
     }
     let problem = suggestion(&reason).unwrap_or(FieldProblem::WrongType { reason });
-    CaseError::Field { origin: origin.clone(), position: Some(position), field, problem }
+    CaseError::Field { origin: origin.clone(), position: Some(position), field, problem: Box::new(problem) }
 }
 
 /// The nearest valid name, where the parser met one that it does not know.

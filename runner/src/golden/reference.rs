@@ -104,7 +104,8 @@ struct Tiling {
 impl Plan {
     /// Whether the reference fits the case's arguments.
     pub fn new(reference: Reference, case: &CaseSpec) -> Result<Plan, ReferenceError> {
-        let scalars: Option<Vec<u64>> = case.scalars.iter().map(|scalar| scalar.value.as_integer()?.try_into().ok()).collect();
+        let scalars: Option<Vec<u64>> =
+            case.scalars.iter().map(|scalar| scalar.value.as_integer()?.try_into().ok()).collect();
         let all_floats = case.tensors.iter().all(|tensor| tensor.dtype == DType::F32);
         let sizes = scalars.filter(|_| all_floats).and_then(|scalars| reference.sizes(&case.tensors, &scalars));
         sizes.map(Plan).ok_or_else(|| ReferenceError::Arguments {
@@ -219,7 +220,18 @@ fn bgemm(tiling: Tiling, a: &[f32], b: &[f32], c: &[f32]) -> Vec<f32> {
 fn multiply_tile(left: &[f32], right: &[f32], product: &mut [f32], edge: usize) {
     for (sums, factors) in product.chunks_exact_mut(edge).zip(left.chunks_exact(edge)) {
         sums.fill(0.0);
-        for (factor, line) in factors.iter().zip(right.chunks_exact(edge)) {
+        // Four steps of k for each pass over the sums, which would otherwise be stored and loaded for every step.
+        let (quads, rest) = factors.as_chunks::<4>();
+        let mut lines = right.chunks_exact(4 * edge);
+        for (factors, lines) in quads.iter().zip(&mut lines) {
+            let (first, lines) = lines.split_at(edge);
+            let (second, lines) = lines.split_at(edge);
+            let (third, fourth) = lines.split_at(edge);
+            for ((((sum, a), b), c), d) in sums.iter_mut().zip(first).zip(second).zip(third).zip(fourth) {
+                *sum = *sum + factors[0] * a + factors[1] * b + factors[2] * c + factors[3] * d;
+            }
+        }
+        for (factor, line) in rest.iter().zip(lines.remainder().chunks_exact(edge)) {
             sums.iter_mut().zip(line).for_each(|(sum, value)| *sum += factor * value);
         }
     }

@@ -112,13 +112,11 @@ impl Generator {
             }
         };
         tensor.bytes_mut().par_chunks_mut(ELEMENTS_PER_TASK * size).enumerate().for_each(|(task, part)| {
-            for (offset, element) in part.chunks_exact_mut(size).enumerate() {
-                let value = value_at(task * ELEMENTS_PER_TASK + offset);
-                if is_float {
-                    dtype.encode_float(value, element);
-                } else {
-                    dtype.encode_integer(value as i128, element);
-                }
+            let elements = (task * ELEMENTS_PER_TASK..).zip(part.chunks_exact_mut(size));
+            if is_float {
+                elements.for_each(|(index, element)| dtype.encode_float(value_at(index), element));
+            } else {
+                elements.for_each(|(index, element)| dtype.encode_integer(value_at(index) as i128, element));
             }
         });
     }
