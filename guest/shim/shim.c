@@ -15,6 +15,7 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 
 // Volatile: gcc may cache statics around functions that glibc declares `leaf`.
 static const NpusimHooks *volatile hooks;
+static const void *volatile heap;
 
 static struct {
     int (*pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -68,10 +70,11 @@ static int on_actor(void) { return hooks && hooks->on_actor(); }
 
 static int flush_streams(void) { return fflush(NULL); }
 
-const NpusimShim *npusim_shim_bind(const NpusimHooks *table) {
+const NpusimShim *npusim_shim_bind(const NpusimHooks *table, const void *own_heap) {
     static NpusimShim shim;
     if (table->abi != NPUSIM_HOOK_ABI || table->size != sizeof(NpusimHooks)) return NULL;
     hooks = table;
+    heap = own_heap;
     shim = (NpusimShim){NPUSIM_HOOK_ABI, real.pthread_create, real.pthread_join, flush_streams};
     return &shim;
 }
@@ -122,6 +125,89 @@ void _ZN23aicpu_cache_maintenance21invalidate_range_implEPKvm(const void *addres
 }
 void _ZN23aicpu_cache_maintenance16flush_range_implEPKvm(const void *address, size_t size) {
     hooks->cache_maintenance(address, size, 1);
+}
+
+// ---- heap -----------------------------------------------------------------------------------------------------------
+//
+// Blocks come from three places, and go back where they came from: from the namespace's heap; before the shim is bound,
+// from a small pool that is never given back; and from the dynamic linker, which allocates with the first libc of the
+// process and leaves it to any libc to free (the thread-local blocks of a stack that is used again).
+
+enum { MALLOC_ALIGNMENT = 16, EARLY_BYTES = 64 << 10 };
+
+static _Alignas(MALLOC_ALIGNMENT) char early_pool[EARLY_BYTES];
+static size_t early_used;
+
+// Each early block is preceded by its size. There is one thread at that time.
+static void *allocate_early(size_t size, size_t alignment) {
+    size_t begin = (early_used + MALLOC_ALIGNMENT + alignment - 1) & ~(alignment - 1);
+    if (size > EARLY_BYTES || begin > EARLY_BYTES - size) return NULL;
+    *(size_t *)(early_pool + begin - sizeof(size_t)) = size;
+    early_used = begin + size;
+    return early_pool + begin;
+}
+
+static int is_early(const void *block) {
+    return (const char *)block >= early_pool && (const char *)block < early_pool + EARLY_BYTES;
+}
+
+static void *allocate(size_t size, size_t alignment) {
+    if (alignment < MALLOC_ALIGNMENT) alignment = MALLOC_ALIGNMENT;
+    void *block = heap ? hooks->heap_allocate(heap, size, alignment) : allocate_early(size, alignment);
+    if (!block) errno = ENOMEM;
+    return block;
+}
+
+void *malloc(size_t size) { return allocate(size, MALLOC_ALIGNMENT); }
+
+void *calloc(size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    void *block = allocate(bytes, MALLOC_ALIGNMENT);
+    return block ? memset(block, 0, bytes) : NULL;
+}
+
+void free(void *block) {
+    if (block && heap && !is_early(block)) hooks->heap_release(heap, block);
+}
+
+void *memalign(size_t alignment, size_t size) { return allocate(size, alignment); }
+void *aligned_alloc(size_t alignment, size_t size) { return allocate(size, alignment); }
+
+int posix_memalign(void **block, size_t alignment, size_t size) {
+    if (alignment % sizeof(void *) != 0 || (alignment & (alignment - 1)) != 0 || alignment == 0) return EINVAL;
+    void *allocated = allocate(size, alignment);
+    if (!allocated) return ENOMEM;
+    *block = allocated;
+    return 0;
+}
+
+void *realloc(void *block, size_t size) {
+    if (!block) return malloc(size);
+    if (size == 0) {
+        free(block);
+        return NULL;
+    }
+    if (is_early(block)) {
+        size_t old_size = *(size_t *)((char *)block - sizeof(size_t));
+        void *moved = malloc(size);
+        return moved ? memcpy(moved, block, old_size < size ? old_size : size) : NULL;
+    }
+    void *resized = hooks->heap_resize(heap, block, size);
+    if (!resized) errno = ENOMEM;
+    return resized;
+}
+
+void *reallocarray(void *block, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return realloc(block, bytes);
 }
 
 // ---- time ----------------------------------------------------------------------------------------------------------

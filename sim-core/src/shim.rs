@@ -6,9 +6,10 @@ use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::AtomicU32;
 
 use crate::engine::ThreadFunctions;
+use crate::loader::heap::Heap;
 
 /// The version of both sides.
-pub const HOOK_ABI: u32 = 1;
+pub const HOOK_ABI: u32 = 2;
 
 /// A guest's thread function.
 pub type ThreadStart = extern "C" fn(*mut c_void) -> *mut c_void;
@@ -93,6 +94,9 @@ pub struct HookTable {
     pub abi: u32,
     pub size: u32,
     pub on_actor: extern "C" fn() -> c_int,
+    pub heap_allocate: extern "C" fn(heap: *const c_void, size: usize, alignment: usize) -> *mut c_void,
+    pub heap_resize: extern "C" fn(heap: *const c_void, block: *mut c_void, size: usize) -> *mut c_void,
+    pub heap_release: extern "C" fn(heap: *const c_void, block: *mut c_void),
     pub spin: extern "C" fn(caller: usize),
     pub clock_ns: extern "C" fn() -> u64,
     pub sleep_ns: extern "C" fn(span: u64),
@@ -144,7 +148,7 @@ pub struct ShimFunctions {
 }
 
 /// The type of `npusim_shim_bind`.
-pub type Bind = unsafe extern "C" fn(*const HookTable) -> *const ShimFunctions;
+pub type Bind = unsafe extern "C" fn(*const HookTable, *const Heap) -> *const ShimFunctions;
 
 /// The name of the function that ties a shim to a hook table.
 pub const BIND: &str = "npusim_shim_bind";

@@ -7,7 +7,7 @@
 
 #include "npusim/platform.h"
 
-enum { NPUSIM_HOOK_ABI = 1 };
+enum { NPUSIM_HOOK_ABI = 2 };
 
 #define NPUSIM_NO_DEADLINE UINT64_MAX
 
@@ -16,6 +16,10 @@ typedef struct NpusimHooks {
     uint32_t size;
     // 1 if the caller is an actor under virtual time; every libc front asks this first.
     int (*on_actor)(void);
+    // ---- the namespace's heap, which goes with it
+    void *(*heap_allocate)(const void *heap, size_t size, size_t alignment);
+    void *(*heap_resize)(const void *heap, void *block, size_t size);
+    void (*heap_release)(const void *heap, void *block);
     // ---- engine
     void (*spin)(void *caller);                              // sched_yield
     uint64_t (*clock_ns)(void);                              // monotonic and real-time clock
@@ -70,4 +74,4 @@ typedef struct NpusimShim {
 #ifdef __cplusplus
 extern "C"
 #endif
-const NpusimShim *npusim_shim_bind(const NpusimHooks *hooks);
+const NpusimShim *npusim_shim_bind(const NpusimHooks *hooks, const void *heap);

@@ -55,8 +55,6 @@ pub enum DeviceError {
     Load(#[from] LoadError),
     /// the engine cannot start its threads: {0}
     Threads(std::io::Error),
-    /// the shim does not fit this program: it speaks another version of the hook table; build both together
-    ShimVersion,
     /// {0}
     Crash(CrashReport),
     /// {0}
@@ -94,7 +92,7 @@ impl DeviceError {
             DeviceError::Deadlock(_) | DeviceError::FreeRunTimeout { .. } => Some(DeviceCode::StreamSyncTimeout),
             DeviceError::Refused { .. } => Some(DeviceCode::AicpuException),
             DeviceError::Poisoned => Some(DeviceCode::ContextPoisoned),
-            DeviceError::Profile(_) | DeviceError::Load(_) | DeviceError::Threads(_) | DeviceError::ShimVersion => None,
+            DeviceError::Profile(_) | DeviceError::Load(_) | DeviceError::Threads(_) => None,
         }
     }
 }

@@ -33,7 +33,7 @@ use sim_core::loader::ledger::{LoadLedger, LoadOrigin};
 use sim_core::loader::namespace::{Namespace, ObjectId};
 use sim_core::loader::staging::StagingArea;
 use sim_core::profile::Profile;
-use sim_core::shim::{BIND, Bind, HOOK_ABI, ShimFunctions};
+use sim_core::shim::Topology;
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, Observer, Trace};
 use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HostLink, Residency};
@@ -124,8 +124,7 @@ impl Device {
     /// A device with this shim and this host runtime.
     pub fn new(config: DeviceConfig, shim: &[u8], host_runtime: NamedObject<'_>) -> Result<Device, DeviceError> {
         let area = StagingArea { keep: config.keep_objects.clone(), ..StagingArea::default() };
-        let namespace = Namespace::open(shim, area)?;
-        let functions = bind(&namespace)?;
+        let (namespace, functions) = Namespace::open(shim, &hooks::TABLE, area)?;
         let engine = Engine::new(settings_of(&config), functions.threads).map_err(DeviceError::Threads)?;
         let lenders = lenders_of(&config);
         let rooms = Rc::new(rooms_of(config, namespace)?);
@@ -276,15 +275,6 @@ impl Drop for Device {
     }
 }
 
-/// Ties the shim of a namespace to the hooks.
-fn bind(namespace: &Namespace) -> Result<ShimFunctions, DeviceError> {
-    let shim = namespace.object(ObjectId::SHIM).ok_or(DeviceError::ShimVersion)?;
-    let bind = shim.symbol(BIND)?;
-    // SAFETY: the shim's function of this name has this type; the table is static.
-    let functions = unsafe { std::mem::transmute::<usize, Bind>(bind)(&raw const hooks::TABLE).as_ref() };
-    functions.copied().filter(|functions| functions.abi == HOOK_ABI).ok_or(DeviceError::ShimVersion)
-}
-
 fn settings_of(config: &DeviceConfig) -> Settings {
     let profile = &config.profile;
     Settings {
@@ -317,8 +307,12 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace) -> Result<Rooms, DeviceE
     })?;
     let pool = Arc::new(AicpuPool::new(&profile.topology));
     let registers = RegisterFile::new(&profile, u32::from(array.count()), pool.launched());
-    let free_rooms =
-        Arc::new(FreeRooms { pool: Arc::clone(&pool), bases: registers.bases().into(), kernels: AtomicU64::new(0) });
+    let free_rooms = Arc::new(FreeRooms {
+        topology: topology_of(&profile),
+        pool: Arc::clone(&pool),
+        bases: registers.bases().into(),
+        kernels: AtomicU64::new(0),
+    });
     let mut kernels = KernelRegistry::default();
     for (content, description) in config.kernels {
         kernels.describe(content, description);
@@ -345,6 +339,18 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace) -> Result<Rooms, DeviceE
         stopwatch: Stopwatch::default(),
         profile,
     })
+}
+
+/// What guests are told of the device.
+fn topology_of(profile: &Profile) -> Topology {
+    let topology = &profile.topology;
+    Topology {
+        clusters: *topology.clusters,
+        aicpu_launched: *topology.aicpu_launched,
+        aicpu_active: *topology.aicpu_active,
+        schedulers: *topology.schedulers,
+        counter_hz: profile.clock.system_counter.as_hz(),
+    }
 }
 
 fn host_link_of(profile: &Profile) -> HostLink {

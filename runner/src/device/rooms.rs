@@ -21,6 +21,7 @@ use sim_core::loader::image::CodeImage;
 use sim_core::loader::ledger::{HostSide, LoadId, LoadLedger, LoadOrigin, LoadOutcome, LoadRecord};
 use sim_core::loader::namespace::{Linking, LoadError, LoadedObject, Namespace, ObjectId};
 use sim_core::profile::Profile;
+use sim_core::shim::Topology;
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, EventKind};
 use sim_hbm::{DmaEngine, Hbm};
@@ -60,6 +61,7 @@ pub(super) struct Rooms {
 
 /// What hooks of free-running threads need.
 pub(super) struct FreeRooms {
+    pub(super) topology: Topology,
     pub(super) pool: Arc<AicpuPool>,
     pub(super) bases: Box<[u64]>,
     pub(super) kernels: AtomicU64,

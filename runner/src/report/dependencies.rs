@@ -59,7 +59,8 @@ struct TensorEntry {
 struct EdgeEntry<'a> {
     pred: Decimal,
     succ: Decimal,
-    arg: u32,
+    /// Which argument of `succ`; -1 if the orchestration asked for it.
+    arg: i64,
     source: EdgeSource,
     flags: &'static [&'static str],
     #[serde(flatten)]
@@ -126,9 +127,9 @@ impl<'a> DependencyGraph<'a> {
             EdgeSource::Explicit | EdgeSource::Creator => &["wait", "retain"],
             EdgeSource::Tensormap => &["wait"],
         };
-        let consumer = match source {
-            EdgeSource::Explicit => None,
-            EdgeSource::Creator | EdgeSource::Tensormap => self.consumer(succ, arg),
+        let (arg, consumer) = match source {
+            EdgeSource::Explicit => (-1, None),
+            EdgeSource::Creator | EdgeSource::Tensormap => (i64::from(arg), self.consumer(succ, arg)),
         };
         EdgeEntry { pred: Decimal(pred), succ: Decimal(succ), arg, source, flags, consumer }
     }

@@ -11,7 +11,10 @@
 //! ```
 //!
 //! Files are written beside their final place and renamed, so that a reader never sees half of one. Two runs with the
-//! same trace hash on the same engine leave the same bytes in all of them, but for the host times in report.json.
+//! same trace hash on the same engine leave the same bytes in all of them, but for the host times in report.json and
+//! the host's side of the records in loads.json.
+//!
+//! Beside results stands [`stall::StallText`]: who waits for what when a run cannot go on.
 
 pub mod chip;
 pub mod dependencies;

@@ -234,8 +234,17 @@ mod tests {
     #[test]
     fn does_the_layout_put_one_element_on_a_line() {
         let content = json!({"level": 4, "rows": [[0, 1], [2, {"a": [], "b": {}}]], "none": []});
-        let text = "{\n  \"level\": 4,\n  \"rows\": [\n    [0, 1],\n    [2, {\"a\": [], \"b\": {}}]\n  ],\n  \"none\": []\n}\n";
-        assert_eq!(json_text(&content), text);
+        let lines = [
+            r#"{"#,
+            r#"  "level": 4,"#,
+            r#"  "rows": ["#,
+            r#"    [0, 1],"#,
+            r#"    [2, {"a": [], "b": {}}]"#,
+            r#"  ],"#,
+            r#"  "none": []"#,
+            "}\n",
+        ];
+        assert_eq!(json_text(&content), lines.join("\n"));
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Group<'_> {
 /// What an actor waits for; a core's own number is left out, so that cores which wait alike read alike.
 fn wait_text(actor: &WaitingActor) -> String {
     match actor.kind.core() {
-        Some(core) => actor.wait.replace(&format!(" of core {core},"), " of its own,"),
+        Some(core) => actor.wait.replace(&format!(" of core {core},"), " of its own core,"),
         None => actor.wait.clone(),
     }
 }
@@ -63,11 +63,7 @@ fn wait_text(actor: &WaitingActor) -> String {
 fn groups(actors: &[WaitingActor]) -> Vec<Group<'_>> {
     let mut groups: BTreeMap<(Room, String, Option<String>), Vec<&WaitingActor>> = BTreeMap::new();
     for actor in actors {
-        let site = actor.site.as_ref().map(|site| (site.object.as_str(), &site.symbol));
-        let place = site.map(|(object, symbol)| match symbol {
-            Some(symbol) => format!("{object}: {symbol}"),
-            None => object.to_owned(),
-        });
+        let place = actor.site.as_ref().map(|site| site.to_string());
         groups.entry((Room::of(actor.kind), wait_text(actor), place)).or_default().push(actor);
     }
     let mut groups: Vec<Group<'_>> =
@@ -95,10 +91,9 @@ impl fmt::Display for Group<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_actors(f, &self.actors)?;
         let (first, last) = self.since();
-        if first == last {
-            write!(f, " {} since {first}", self.wait)?;
-        } else {
-            write!(f, " {} since {first} to {last}", self.wait)?;
+        write!(f, ": {}, since {first}", self.wait)?;
+        if last > first {
+            write!(f, " (the last since {last})")?;
         }
         match self.actors.first().and_then(|actor| actor.site.as_ref()) {
             Some(site) => write!(f, ", in {site}"),
@@ -107,21 +102,25 @@ impl fmt::Display for Group<'_> {
     }
 }
 
-/// `aiv3`, or `71 cores (aic0-aic23, aiv25-aiv71)`: at most a few ranges, for a line has to fit a terminal.
+/// `aiv3`, or `aic0-aic23, aiv25-aiv71 (71 actors)`: a few ranges at most, for a line has to fit a terminal.
 fn write_actors(f: &mut fmt::Formatter<'_>, actors: &[&WaitingActor]) -> fmt::Result {
     const MOST_RANGES: usize = 4;
     let ranges = ranges(actors);
-    if let [(only, last)] = ranges[..]
-        && only == last
-    {
-        return write!(f, "{only}");
-    }
-    write!(f, "{} actors (", actors.len())?;
     for (index, (first, last)) in ranges.iter().take(MOST_RANGES).enumerate() {
         let comma = if index == 0 { "" } else { ", " };
-        if first == last { write!(f, "{comma}{first}")? } else { write!(f, "{comma}{first}-{last}")? }
+        if first == last {
+            write!(f, "{comma}{first}")?;
+        } else {
+            write!(f, "{comma}{first}-{last}")?;
+        }
     }
-    f.write_str(if ranges.len() > MOST_RANGES { ", ...)" } else { ")" })
+    if ranges.len() > MOST_RANGES {
+        f.write_str(", ...")?;
+    }
+    match actors.len() {
+        1 => Ok(()),
+        count => write!(f, " ({count} actors)"),
+    }
 }
 
 /// Actors of one kind with successive numbers, as first and last.
@@ -188,8 +187,19 @@ mod tests {
         let mut actors: Vec<_> = (0..5).map(|core| idle(ActorKind::Aiv(core), 1)).collect();
         actors[3].wait = "polls register 0xa0 of core 3, which holds 0x7".into();
         let text = StallText(&report(actors)).to_string();
-        let lines: Vec<_> = text.lines().skip(1).map(|line| line.split(" polls").next().unwrap()).collect();
-        assert_eq!(lines, ["  aiv3", "  4 actors (aiv0-aiv2, aiv4)"]);
+        let lines: Vec<_> = text.lines().skip(1).map(|line| line.split(": polls").next().unwrap()).collect();
+        assert_eq!(lines, ["  aiv3", "  aiv0-aiv2, aiv4 (4 actors)"]);
+    }
+
+    #[test]
+    fn do_actors_that_wait_in_different_places_share_a_line() {
+        let mut actors: Vec<_> = (0..3).map(|index| waiting(ActorKind::Aicpu(index), 1, "spins", "aicpu.so")).collect();
+        actors[2].site = None;
+        let text = StallText(&report(actors)).to_string();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        let expected =
+            ["  aicpu2: spins, since 1 us", "  aicpu0-aicpu1 (2 actors): spins, since 1 us, in aicpu.so+0x1a40"];
+        assert_eq!(lines, expected);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use sim_core::time::{SimDuration, SimTime};
 
 use super::chip::ChipDescription;
 use super::output::Streamed;
-use super::timeline::{Execution, Handling, Timeline};
+use super::timeline::{Execution, Timeline};
 
 /// Everything is recorded: cores, AICPU timestamps, scheduler phases, orchestrator phases.
 const LEVEL: u8 = 4;
@@ -116,28 +116,46 @@ impl<'a> Swimlane<'a> {
         })
     }
 
-    /// The records of one thread by their start.
+    /// The records of one thread in order. When a scheduler sent a token or saw one come back is exact; how long it
+    /// worked before or after that is what the profile charges, as far as neighbours leave room for it.
     fn scheduler_records(&self, thread: u16) -> Vec<SchedulerRecord> {
-        let costs = &self.chip.costs;
-        let by_thread = |handling: Option<Handling>| handling.filter(|handling| handling.thread == thread);
-        let mut work: Vec<(SimTime, SimTime, SchedulerWork)> = Vec::new();
+        let work = self.scheduler_work(thread);
+        let mut free_from = SimTime::ZERO;
+        let mut records = Vec::with_capacity(work.len());
+        for (index, (at, kind)) in work.iter().copied().enumerate() {
+            let costs = &self.chip.costs;
+            let next = work.get(index + 1).map_or(SimTime::NEVER, |(at, _)| *at);
+            let (start, end) = match kind {
+                SchedulerWork::Dispatch => (before(at, costs.dispatch).max(free_from), at),
+                SchedulerWork::Complete => (at, (at + costs.complete).min(next)),
+            };
+            free_from = end;
+            let popped = kind == SchedulerWork::Dispatch;
+            records.push(SchedulerRecord {
+                kind,
+                start_cycles: self.cycles(start),
+                end_cycles: self.cycles(end),
+                loop_iter: index + 1,
+                tasks_processed: 1,
+                pop_hit: popped.then_some(1),
+                pop_miss: popped.then_some(0),
+            });
+        }
+        records
+    }
+
+    /// What one thread did for executions, by time.
+    fn scheduler_work(&self, thread: u16) -> Vec<(SimTime, SchedulerWork)> {
+        let mut work = Vec::new();
         for execution in &self.executions {
-            let dispatch = by_thread(execution.dispatch);
-            work.extend(dispatch.map(|at| (before(at.at, costs.dispatch), at.at, SchedulerWork::Dispatch)));
-            let finish = by_thread(execution.finish);
-            work.extend(finish.map(|at| (at.at, at.at + costs.complete, SchedulerWork::Complete)));
+            let handlings =
+                [(execution.dispatch, SchedulerWork::Dispatch), (execution.finish, SchedulerWork::Complete)];
+            for (handling, kind) in handlings {
+                work.extend(handling.filter(|handling| handling.thread == thread).map(|handling| (handling.at, kind)));
+            }
         }
         work.sort_unstable();
-        let record = |(index, (start, end, kind)): (usize, (SimTime, SimTime, SchedulerWork))| SchedulerRecord {
-            kind,
-            start_cycles: self.cycles(start),
-            end_cycles: self.cycles(end),
-            loop_iter: index + 1,
-            tasks_processed: 1,
-            pop_hit: (kind == SchedulerWork::Dispatch).then_some(1),
-            pop_miss: (kind == SchedulerWork::Dispatch).then_some(0),
-        };
-        work.into_iter().enumerate().map(record).collect()
+        work
     }
 
     /// The submissions by one thread.
@@ -197,6 +215,15 @@ mod tests {
         let (chip, trace) = (fixture::chip(), fixture::trace());
         let timeline = Timeline::of_trace(&trace, &chip);
         insta::assert_snapshot!(json_text(&Swimlane::new(&timeline, &chip)));
+    }
+
+    #[test]
+    fn do_the_records_of_a_scheduler_overlap() {
+        let chip = fixture::chip();
+        let timeline = Timeline::of_trace(&fixture::trace(), &chip);
+        let records = Swimlane::new(&timeline, &chip).scheduler_records(1);
+        let spans: Vec<_> = records.iter().map(|record| (record.start_cycles, record.end_cycles)).collect();
+        assert_eq!(spans, [(102, 105), (225, 229), (229, 230), (300, 304), (304, 305), (375, 379)]);
     }
 
     #[test]

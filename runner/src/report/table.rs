@@ -135,7 +135,7 @@ mod tests {
         summary.run.golden.verdict = Verdict::Fail;
         summary.run.error = Some(RunError { message: "deadlock\n".repeat(20), device_code: None });
         let table = SummaryTable(&summary).to_string();
-        assert_eq!(table.lines().count(), 13);
+        assert_eq!(table.lines().count(), 12);
         assert!(table.contains("ended early   deadlock\n"), "{table}");
     }
 

@@ -242,8 +242,12 @@ impl Joiner<'_> {
             (ActorKind::Aicpu(thread), EventKind::RegisterStore { core, offset, value })
                 if offset == self.chip.data_main_base =>
             {
-                let stored = TokenWord(value).token().map(|token| (token, Handling { thread, at }));
-                self.cores.entry(core).or_default().dispatched.extend(stored);
+                if let Some(token) = TokenWord(value).token() {
+                    let dispatched = &mut self.cores.entry(core).or_default().dispatched;
+                    // An older store of the same token led to nothing: a reset, or a launch that ended early.
+                    dispatched.retain(|(stored, _)| *stored != token);
+                    dispatched.push((token, Handling { thread, at }));
+                }
             }
             (ActorKind::Aicpu(thread), EventKind::RegisterSeen { core, offset, value }) if offset == self.chip.cond => {
                 self.notice(core, TokenWord(value), Handling { thread, at });
@@ -370,6 +374,17 @@ mod tests {
         let executions = Timeline::of_trace(&trace, &fixture::chip()).executions;
         let handled: Vec<_> = executions.iter().map(|execution| (execution.dispatch, execution.finish)).collect();
         assert_eq!(handled, [(at(0), at(200)), (at(1000), at(1200))]);
+    }
+
+    #[test]
+    fn does_a_store_that_led_to_nothing_claim_a_later_execution() {
+        let mut trace = Trace::new(true);
+        trace.name_actor(ActorId(0), ActorKind::Aiv(1));
+        trace.name_actor(ActorId(1), ActorKind::Aicpu(1));
+        [100, 2000].into_iter().for_each(|ns| trace.record(fixture::store(ns, 1, 1, 0)));
+        trace.record(fixture::kernel_start(2100, 0, 5, 0, 10));
+        let executions = Timeline::of_trace(&trace, &fixture::chip()).executions;
+        assert_eq!((executions[0].dispatch, executions[0].end), (at(2000), None));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Fibers: guest code on a stack of its own, resumed and suspended by the engine.
 
 use std::cell::Cell;
-use std::rc::Rc;
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
@@ -98,9 +97,11 @@ impl Fiber {
     ///
     /// # Safety
     ///
-    /// As [`Fiber::of_call`], for every call.
-    pub(super) unsafe fn of_host(stack: DefaultStack, context: *const ActorContext, port: Rc<HostPort>) -> Fiber {
+    /// As [`Fiber::of_call`], for every call; `port` must outlive the fiber.
+    pub(super) unsafe fn of_host(stack: DefaultStack, context: *const ActorContext, port: *const HostPort) -> Fiber {
         Fiber::new(stack, context, move |context, yielder| {
+            // SAFETY: the caller keeps the port alive. The fiber never ends by itself, so it must not own anything.
+            let port = unsafe { &*port };
             loop {
                 if let Some(call) = port.call.take() {
                     port.result.set(run_guest(context, call));

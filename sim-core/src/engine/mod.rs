@@ -165,7 +165,7 @@ pub struct Engine {
     natives: RefCell<NativePool>,
     watchdog: RefCell<Watchdog>,
     thread: Arc<GuestThread>,
-    host_port: Rc<HostPort>,
+    host_port: Box<HostPort>,
     lenders: RefCell<Vec<Lender>>,
     stacks: RefCell<Vec<DefaultStack>>,
     wait_traps: WaitTraps,
@@ -197,7 +197,7 @@ impl Engine {
             thread,
             settings,
             threads,
-            host_port: Rc::default(),
+            host_port: Box::default(),
             lenders: RefCell::default(),
             stacks: RefCell::default(),
             wait_traps: WaitTraps::default(),
@@ -216,7 +216,7 @@ impl Engine {
         let context = self.bind(&lender, HOST);
         let stack = DefaultStack::new(HOST_STACK_BYTES)?;
         // SAFETY: the lender goes with the actor, after its fiber; calls are vouched for in `call`.
-        let fiber = unsafe { Fiber::of_host(stack, context, Rc::clone(&self.host_port)) };
+        let fiber = unsafe { Fiber::of_host(stack, context, &raw const *self.host_port) };
         let new = NewActor {
             kind: ActorKind::Host,
             start: SimTime::ZERO,

@@ -22,6 +22,7 @@
 
 pub mod condition;
 mod elf;
+pub mod heap;
 pub mod hooks;
 pub mod image;
 pub mod image_error;

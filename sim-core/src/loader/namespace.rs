@@ -12,6 +12,7 @@
 //! abandoned ([`Namespace::abandon`]) and stays allocated until the process ends.
 
 use std::ffi::c_void;
+use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use libloading::os::unix::Library;
 
+use super::heap::Heap;
 use super::image::CodeImage;
 use super::image_error::ImageError;
 use super::ledger::{FailedStrategy, LoadStrategy};
@@ -28,6 +30,7 @@ use super::symbols::{SymbolMap, SymbolOffset};
 use super::unique::without_unique;
 use crate::engine::{GuestCall, WaitTrap};
 use crate::loader::wait_loops::{self, WaitLoop};
+use crate::shim::{BIND, Bind, HOOK_ABI, HookTable, ShimFunctions};
 
 /// Where distributions keep libstdc++.
 const LIBRARY_DIRECTORIES: [&str; 7] = [
@@ -57,6 +60,8 @@ pub enum LoadError {
         /// Every strategy and why it failed.
         tried: String,
     },
+    /// the shim does not fit this program: it speaks another version of the hook table; build both together
+    ShimVersion,
     /// {name}: {message}
     Link {
         /// The object.
@@ -193,13 +198,14 @@ fn poke(address: usize, byte: u8) -> std::io::Result<()> {
 }
 
 /// A namespace of the dynamic linker with its shim and its libstdc++.
-#[derive(Debug)]
 pub struct Namespace {
     id: NamespaceId,
     area: StagingArea,
     /// In order of loading: the shim, libstdc++, guests. Guests that were unloaded leave a hole.
     objects: Vec<Option<LoadedObject>>,
     abandoned: bool,
+    /// Goes after the last object; guests of an abandoned namespace may still hold some of it.
+    heap: ManuallyDrop<Box<Heap>>,
 }
 
 /// Which object of a namespace.
@@ -222,14 +228,34 @@ impl ObjectId {
 }
 
 impl Namespace {
-    /// A new namespace with this shim in it.
-    pub fn open(shim: &[u8], area: StagingArea) -> Result<Namespace, LoadError> {
-        let mut namespace = Namespace { id: libc::LM_ID_NEWLM, area, objects: Vec::new(), abandoned: false };
+    /// A new namespace with this shim in it, tied to `hooks`.
+    pub fn open(
+        shim: &[u8],
+        hooks: &'static HookTable,
+        area: StagingArea,
+    ) -> Result<(Namespace, ShimFunctions), LoadError> {
+        let mut namespace = Namespace {
+            id: libc::LM_ID_NEWLM,
+            area,
+            objects: Vec::new(),
+            abandoned: false,
+            heap: ManuallyDrop::new(Box::default()),
+        };
         let mut linking = namespace.prepare("libnpusim_shim.so", shim)?;
         linking.step.run();
-        namespace.adopt(linking)?;
+        let shim = namespace.adopt(linking)?;
+        // Before libstdc++, so that what that allocates for itself comes from the namespace's heap already.
+        let functions = namespace.bind(shim, hooks)?;
         namespace.load_libstdcxx()?;
-        Ok(namespace)
+        Ok((namespace, functions))
+    }
+
+    fn bind(&self, shim: ObjectId, hooks: &'static HookTable) -> Result<ShimFunctions, LoadError> {
+        let object = self.object(shim).ok_or(LoadError::ShimVersion)?;
+        let bind = object.symbol(BIND)?;
+        // SAFETY: the shim's function of this name has this type; table and heap outlive the shim.
+        let functions = unsafe { std::mem::transmute::<usize, Bind>(bind)(hooks, &raw const **self.heap).as_ref() };
+        functions.copied().filter(|functions| functions.abi == HOOK_ABI).ok_or(LoadError::ShimVersion)
     }
 
     /// The dynamic linker's number for it.
@@ -373,6 +399,10 @@ impl Drop for Namespace {
             if !self.abandoned {
                 LinkStep::close(handle).run();
             }
+        }
+        if !self.abandoned {
+            // SAFETY: the heap is not used again; every object that could hold some of it is gone.
+            unsafe { ManuallyDrop::drop(&mut self.heap) };
         }
     }
 }

@@ -12,7 +12,7 @@ use sim_core::time::SimDuration;
 
 use super::super::error::DeviceError;
 use super::super::rooms::Rooms;
-use super::{guest_value, on_device};
+use super::{free_rooms, guest_value, on_device};
 
 /// A bad argument.
 const INVALID: c_int = -1;
@@ -22,14 +22,13 @@ const CORE_TYPE_AIC: u64 = 0;
 const CORE_TYPE_AIV: u64 = 1;
 
 pub(super) extern "C" fn topology(topology: *mut Topology) {
+    if let Some(rooms) = free_rooms() {
+        // SAFETY: the guest passes a place for the result; a free-running thread is on its own.
+        unsafe { topology.write_unaligned(rooms.topology) };
+        return;
+    }
     on_device(|actor, rooms| {
-        let value = Topology {
-            clusters: *rooms.profile.topology.clusters,
-            aicpu_launched: rooms.pool.launched(),
-            aicpu_active: rooms.pool.active(),
-            schedulers: rooms.pool.schedulers(),
-            counter_hz: rooms.profile.clock.system_counter.as_hz(),
-        };
+        let value = rooms.free_rooms.topology;
         // SAFETY: as the guest, a bad pointer ends the guest.
         actor.as_guest(|| unsafe { topology.write_unaligned(value) });
     });
@@ -60,8 +59,10 @@ fn start(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch) -> std::io::R
     rooms.registers.reset();
     rooms.pool.open_gate();
     rooms.launch.begin(array);
-    let in_kernels = actor.engine().kernel_time_of_engine();
-    rooms.stopwatch.start(in_kernels, actor.now());
+    // The AICPU alone is launched to prepare something; a run has cores.
+    if launch.block_dim > 0 {
+        rooms.stopwatch.start(actor.engine().kernel_time_of_engine(), actor.now());
+    }
     if rooms.free { start_free(actor, rooms, launch, array) } else { start_virtual(actor, rooms, launch, array) }
 }
 

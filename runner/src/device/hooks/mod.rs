@@ -15,6 +15,7 @@ mod notes;
 use std::ffi::{CStr, c_char};
 
 use sim_core::engine::{CurrentActor, Standing, calling_actor, on_host};
+use sim_core::loader::heap;
 use sim_core::shim::{HOOK_ABI, HookTable};
 
 use super::rooms::{FreeRooms, Rooms};
@@ -24,6 +25,9 @@ pub(super) static TABLE: HookTable = HookTable {
     abi: HOOK_ABI,
     size: size_of::<HookTable>() as u32,
     on_actor: engine::on_actor,
+    heap_allocate: heap::allocate,
+    heap_resize: heap::resize,
+    heap_release: heap::release,
     spin: engine::spin,
     clock_ns: engine::clock_ns,
     sleep_ns: engine::sleep_ns,

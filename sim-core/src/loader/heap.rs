@@ -1,0 +1,262 @@
+//! Heaps: the memory that the objects of one namespace allocate, given back as a whole with the namespace.
+//!
+//! A libc in a namespace of its own never returns its arenas when it is unloaded, so each runtime that comes and goes
+//! would leave a megabyte behind. The shim therefore takes `malloc` and its kin to a heap that belongs to the
+//! namespace; whatever guests leak goes with it.
+//!
+//! Calls come from guest code on any thread, with any thread control block, and in parallel from kernel bodies: nothing
+//! in here uses thread-locals, allocates elsewhere, or panics.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dlmalloc::{Allocator, Dlmalloc};
+
+/// What precedes each region of memory that the heap got from the system.
+struct Region {
+    next: *mut Region,
+    bytes: usize,
+}
+
+/// So much of a region is for its header: the rest stays aligned to pages.
+const HEADER_BYTES: usize = 4096;
+
+/// The regions of one heap.
+struct Regions {
+    first: Cell<*mut Region>,
+}
+
+// SAFETY: the list is only touched by whoever holds the heap's lock.
+unsafe impl Send for Regions {}
+
+impl Regions {
+    fn contains(&self, address: usize) -> bool {
+        let mut region = self.first.get();
+        // SAFETY: regions of the list are mapped.
+        while let Some(known) = unsafe { region.as_ref() } {
+            if (region as usize..region as usize + known.bytes).contains(&address) {
+                return true;
+            }
+            region = known.next;
+        }
+        false
+    }
+
+    fn unlink(&self, gone: *mut Region) {
+        let mut link = self.first.as_ptr();
+        // SAFETY: regions of the list are mapped, and the list is ours while the lock is held.
+        unsafe {
+            while !(*link).is_null() {
+                if *link == gone {
+                    *link = (*gone).next;
+                    return;
+                }
+                link = &raw mut (**link).next;
+            }
+        }
+    }
+}
+
+// SAFETY: regions are private mappings of the size asked for; they are given back only by `free` and `Drop`.
+unsafe impl Allocator for Regions {
+    fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
+        let bytes = size + HEADER_BYTES;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: a new private mapping.
+        let memory = unsafe { libc::mmap(ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+        if memory == libc::MAP_FAILED {
+            return (ptr::null_mut(), 0, 0);
+        }
+        let region = memory.cast::<Region>();
+        // SAFETY: the mapping begins with room for the header.
+        unsafe { region.write(Region { next: self.first.get(), bytes }) };
+        self.first.set(region);
+        (memory.cast::<u8>().wrapping_add(HEADER_BYTES), size, 0)
+    }
+
+    fn remap(&self, _ptr: *mut u8, _oldsize: usize, _newsize: usize, _can_move: bool) -> *mut u8 {
+        ptr::null_mut()
+    }
+
+    fn free_part(&self, _ptr: *mut u8, _oldsize: usize, _newsize: usize) -> bool {
+        false
+    }
+
+    fn free(&self, memory: *mut u8, size: usize) -> bool {
+        let region = memory.wrapping_sub(HEADER_BYTES).cast::<Region>();
+        self.unlink(region);
+        // SAFETY: the whole region was mapped by `alloc` and is not used any more.
+        unsafe { libc::munmap(region.cast(), size + HEADER_BYTES) == 0 }
+    }
+
+    fn can_release_part(&self, _flags: u32) -> bool {
+        false
+    }
+
+    fn allocates_zeros(&self) -> bool {
+        true
+    }
+
+    fn page_size(&self) -> usize {
+        HEADER_BYTES
+    }
+}
+
+impl Drop for Regions {
+    fn drop(&mut self) {
+        let mut region = self.first.get();
+        while !region.is_null() {
+            // SAFETY: the region is mapped, and everything in it goes with the heap.
+            unsafe {
+                let (next, bytes) = ((*region).next, (*region).bytes);
+                libc::munmap(region.cast(), bytes);
+                region = next;
+            }
+        }
+    }
+}
+
+/// The heap of one namespace.
+pub struct Heap {
+    locked: AtomicBool,
+    inner: UnsafeCell<Dlmalloc<Regions>>,
+}
+
+// SAFETY: the inner heap is only touched by whoever holds the lock.
+unsafe impl Sync for Heap {}
+
+impl Default for Heap {
+    fn default() -> Self {
+        Heap::new()
+    }
+}
+
+impl Heap {
+    /// An empty heap.
+    pub const fn new() -> Heap {
+        let regions = Regions { first: Cell::new(ptr::null_mut()) };
+        Heap { locked: AtomicBool::new(false), inner: UnsafeCell::new(Dlmalloc::new_with_allocator(regions)) }
+    }
+
+    /// A block of `size` bytes, null when the system has no memory. `alignment` is a power of two.
+    pub fn allocate(&self, size: usize, alignment: usize) -> *mut c_void {
+        // SAFETY: any size and any power of two are fine.
+        self.with(|heap| unsafe { heap.c_memalign(alignment, size) }).cast()
+    }
+
+    /// Makes a block larger or smaller; it may move.
+    ///
+    /// # Safety
+    ///
+    /// `block` must be a live block of this heap, or null.
+    pub unsafe fn resize(&self, block: *mut c_void, size: usize) -> *mut c_void {
+        // SAFETY: the caller vouches for the block.
+        self.with(|heap| unsafe { heap.c_realloc(block.cast(), size) }).cast()
+    }
+
+    /// Gives a block back. `false` if it is not of this heap.
+    ///
+    /// # Safety
+    ///
+    /// If `block` is of this heap, it must be live.
+    pub unsafe fn release(&self, block: *mut c_void) -> bool {
+        self.with(|heap| {
+            let ours = heap.allocator().contains(block as usize);
+            if ours {
+                // SAFETY: the caller vouches for the block.
+                unsafe { heap.c_free(block.cast()) };
+            }
+            ours
+        })
+    }
+
+    /// Runs `function` on the heap, alone. No fiber suspends in here, so the wait is for another thread and short.
+    fn with<R>(&self, function: impl FnOnce(&mut Dlmalloc<Regions>) -> R) -> R {
+        while self.locked.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            // SAFETY: a system call without arguments; std's function may not be used on a guest's thread.
+            unsafe { libc::syscall(libc::SYS_sched_yield) };
+        }
+        // SAFETY: the lock is held.
+        let result = function(unsafe { &mut *self.inner.get() });
+        self.locked.store(false, Ordering::Release);
+        result
+    }
+}
+
+/// # Safety
+///
+/// `heap` must be a live [`Heap`].
+unsafe fn heap_of<'a>(heap: *const c_void) -> &'a Heap {
+    // SAFETY: the caller vouches for it.
+    unsafe { &*heap.cast::<Heap>() }
+}
+
+/// `malloc` and `memalign` of a namespace: null when the system has no memory.
+pub extern "C" fn allocate(heap: *const c_void, size: usize, alignment: usize) -> *mut c_void {
+    // SAFETY: the shim passes the heap that it was given, which outlives it.
+    unsafe { heap_of(heap) }.allocate(size, alignment)
+}
+
+/// `realloc` of a namespace, for a block of this heap.
+pub extern "C" fn resize(heap: *const c_void, block: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: as above; the guest vouches for the block.
+    unsafe { heap_of(heap).resize(block, size) }
+}
+
+/// `free` of a namespace.
+///
+/// A block that is not of this heap was allocated by the dynamic linker, which uses the allocator of this program and
+/// lets the libc of any namespace free it.
+pub extern "C" fn release(heap: *const c_void, block: *mut c_void) {
+    // SAFETY: as above; what is not of this heap goes back to where the dynamic linker got it.
+    unsafe {
+        if !heap_of(heap).release(block) {
+            libc::free(block);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(heap: &Heap) -> *const c_void {
+        ptr::from_ref(heap).cast()
+    }
+
+    #[test]
+    fn does_a_heap_serve_and_recognise_its_own_blocks() {
+        let heap = Heap::default();
+        let blocks: Vec<*mut c_void> =
+            (1..200).map(|index| allocate(address(&heap), index * 37, 1 << (4 + index % 8))).collect();
+        for (index, block) in blocks.iter().enumerate() {
+            assert_eq!(*block as usize % (1 << (4 + (index + 1) % 8)), 0);
+            // SAFETY: the block has at least so many bytes.
+            unsafe { block.cast::<u8>().write_bytes(0xab, (index + 1) * 37) };
+        }
+        let grown = resize(address(&heap), blocks[0], 5_000_000);
+        // SAFETY: the first bytes were copied.
+        assert_eq!(unsafe { grown.cast::<u8>().read() }, 0xab);
+        release(address(&heap), grown);
+        // SAFETY: a plain allocation, which the heap has to give back to where it came from.
+        release(address(&heap), unsafe { libc::malloc(100) });
+        blocks[1..].iter().for_each(|block| release(address(&heap), *block));
+    }
+
+    #[test]
+    fn does_everything_go_with_the_heap() {
+        let mapped = |memory: *mut c_void| {
+            let page = (memory as usize & !4095) as *mut c_void;
+            let mut state = 0_u8;
+            // SAFETY: mincore only looks; it fails for what is not mapped.
+            unsafe { libc::mincore(page, 1, &raw mut state) == 0 }
+        };
+        let heap = Heap::default();
+        let (small, large) = (allocate(address(&heap), 100, 16), allocate(address(&heap), 100 << 20, 16));
+        assert!(mapped(small) && mapped(large));
+        drop(heap);
+        assert!(!mapped(small) && !mapped(large));
+    }
+}
