@@ -1,5 +1,7 @@
 //! The `npusim` command.
 
+mod process_heap;
+
 use std::process::ExitCode;
 
 use npusim::run::exit::ExitStatus;

@@ -38,7 +38,6 @@ impl FailureClass {
             DeviceError::Deadlock(_) | DeviceError::FreeRunTimeout { .. } => FailureClass::Deadlock,
             DeviceError::Hbm(_)
             | DeviceError::Threads(_)
-            | DeviceError::ShimVersion
             | DeviceError::Crash(_)
             | DeviceError::Hang(_)
             | DeviceError::Refused { .. }
