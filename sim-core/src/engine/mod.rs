@@ -266,6 +266,7 @@ impl Engine {
             generation: 0,
             timed_out: false,
             launched: false,
+            working: false,
         });
         state.progressed(new.start);
         self.trace.borrow_mut().name_actor(id, new.kind);
@@ -613,8 +614,10 @@ impl<'a> CurrentActor<'a> {
             self.engine.record(time, id, EventKind::RegisterSet { core, offset, value });
             state.progressed(time);
         }
+        let actor = state.actor_mut(id);
+        actor.working = false;
         if caller != 0 {
-            state.actor_mut(id).caller = caller;
+            actor.caller = caller;
         }
         state
     }
@@ -707,12 +710,15 @@ impl<'a> CurrentActor<'a> {
         let actor = state.actor_mut(id);
         actor.poll = Poll::Sleep;
         actor.iteration.work();
+        // A short sleep may be a poll; a long one is waited for.
+        let long = span >= self.engine.settings.stall_window;
+        actor.working = long;
         let suspend = state.advance(id, span);
         drop(state);
         if suspend {
             self.suspend();
         }
-        if span >= self.engine.settings.stall_window {
+        if long {
             self.engine.state.borrow_mut().work(id);
         }
     }

@@ -59,6 +59,8 @@ pub(super) struct Actor {
     pub(super) timed_out: bool,
     /// Counted by `launched` until it ends.
     pub(super) launched: bool,
+    /// What it does takes until its time: it is no poller meanwhile.
+    pub(super) working: bool,
 }
 
 /// Something that the device does by itself at a later time.
@@ -226,6 +228,7 @@ impl State {
         actor.iteration.work();
         actor.rest = None;
         actor.since = actor.time;
+        actor.working = true;
         let now = actor.time;
         self.progressed(now);
     }
@@ -387,7 +390,10 @@ impl State {
         let horizon = now + self.stall_window;
         let pending = self.queue.iter().any(|entry| match entry.item {
             Item::Effect(_) => true,
-            Item::Actor(id) => matches!(self.actor(id).status, Status::Native(_)) || entry.key.time > horizon,
+            Item::Actor(id) => {
+                let actor = self.actor(id);
+                actor.working || matches!(actor.status, Status::Native(_))
+            }
         });
         if pending {
             self.progress.next_check = horizon;
