@@ -298,8 +298,7 @@ fn plan_runtime(layout: &Layout, runtime: &'static Runtime) -> Result<RuntimeObj
 }
 
 fn plan_faulty_aicore(layout: &Layout, faulty: &FaultyAicore) -> Result<NamedObject, BuildError> {
-    let object =
-        plan_runtime_part(layout, faulty.arch, faulty.runtime, "aicore", faulty.name, Some(faulty.define))?;
+    let object = plan_runtime_part(layout, faulty.arch, faulty.runtime, "aicore", faulty.name, Some(faulty.define))?;
     Ok(NamedObject { kind: "Aicore", name: faulty.name.to_owned(), object })
 }
 

@@ -179,10 +179,8 @@ impl Checker<'_> {
                 .map(|aicore| self.source("objects.aicore", aicore.bundled, aicore.path.as_deref()))
                 .transpose()?,
         };
-        let complete = matches!(
-            objects,
-            Objects { host: Some(_), aicpu: Some(_), aicore: Some(ObjectSource::File(_)) }
-        );
+        let complete =
+            matches!(objects, Objects { host: Some(_), aicpu: Some(_), aicore: Some(ObjectSource::File(_)) });
         if runtime.is_bundled() || complete {
             Ok(objects)
         } else {
@@ -338,13 +336,14 @@ impl Checker<'_> {
     }
 
     fn rings(&self, file: &RingsFile) -> Result<Rings, CaseError> {
-        let check = |key: &str, sizes: [u64; RINGS], fits: fn(u64) -> bool, allowed: &'static str| {
-            match sizes.iter().position(|&size| size != 0 && !fits(size)) {
-                None => Ok(sizes),
-                Some(ring) => {
-                    let problem = FieldProblem::Ring { ring, value: sizes[ring], allowed };
-                    Err(self.error(format!("rings.{key}"), problem))
-                }
+        let check = |key: &str, sizes: [u64; RINGS], fits: fn(u64) -> bool, allowed: &'static str| match sizes
+            .iter()
+            .position(|&size| size != 0 && !fits(size))
+        {
+            None => Ok(sizes),
+            Some(ring) => {
+                let problem = FieldProblem::Ring { ring, value: sizes[ring], allowed };
+                Err(self.error(format!("rings.{key}"), problem))
             }
         };
         Ok(Rings {
@@ -390,7 +389,9 @@ fn generator(file: &GeneratorFile) -> Result<Generator, FieldProblem> {
     Ok(match file.kind {
         GeneratorKind::Zeros => Generator::Zeros,
         GeneratorKind::Constant => Generator::Constant(needed("value", file.value)?),
-        GeneratorKind::Ramp => Generator::Ramp { start: needed("start", file.start)?, step: needed("step", file.step)? },
+        GeneratorKind::Ramp => {
+            Generator::Ramp { start: needed("start", file.start)?, step: needed("step", file.step)? }
+        }
         GeneratorKind::Random => {
             Generator::Random { low: needed("low", file.low)?, high: needed("high", file.high)?, seed: file.seed }
         }

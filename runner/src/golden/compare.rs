@@ -44,12 +44,7 @@ pub struct Deviation {
 ///
 /// An element is right if `|actual - expected| <= absolute + relative * |expected|`. Equal infinities and two NaNs are
 /// right, too, and no tolerance allows an infinite error.
-pub fn compare(
-    name: &str,
-    expected: &HostTensor,
-    actual: &HostTensor,
-    tolerances: Tolerances,
-) -> Option<OutputReport> {
+pub fn compare(name: &str, expected: &HostTensor, actual: &HostTensor, tolerances: Tolerances) -> Option<OutputReport> {
     let dtype = expected.dtype();
     if dtype != actual.dtype() || expected.shape() != actual.shape() {
         return None;
@@ -207,7 +202,8 @@ mod tests {
     #[test]
     fn is_the_report_the_same_on_any_number_of_threads() {
         let expected: Vec<f32> = (0..300_000_u32).map(|index| (index % 977) as f32).collect();
-        let actual: Vec<f32> = expected.iter().map(|value| value + if value % 5.0 == 0.0 { 1.0 } else { 0.0 }).collect();
+        let actual: Vec<f32> =
+            expected.iter().map(|value| value + if value % 5.0 == 0.0 { 1.0 } else { 0.0 }).collect();
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| compared(&expected, &actual, 0.0, 0.0))

@@ -104,7 +104,8 @@ struct Tiling {
 impl Plan {
     /// Whether the reference fits the case's arguments.
     pub fn new(reference: Reference, case: &CaseSpec) -> Result<Plan, ReferenceError> {
-        let scalars: Option<Vec<u64>> = case.scalars.iter().map(|scalar| scalar.value.as_integer()?.try_into().ok()).collect();
+        let scalars: Option<Vec<u64>> =
+            case.scalars.iter().map(|scalar| scalar.value.as_integer()?.try_into().ok()).collect();
         let all_floats = case.tensors.iter().all(|tensor| tensor.dtype == DType::F32);
         let sizes = scalars.filter(|_| all_floats).and_then(|scalars| reference.sizes(&case.tensors, &scalars));
         sizes.map(Plan).ok_or_else(|| ReferenceError::Arguments {

@@ -118,8 +118,7 @@ impl FinishedRun {
 }
 
 /// The comparison of results that there are none of.
-const NO_RESULTS: Golden =
-    Golden { verdict: Verdict::Fail, worst_absolute: f64::NAN, worst_relative: f64::NAN };
+const NO_RESULTS: Golden = Golden { verdict: Verdict::Fail, worst_absolute: f64::NAN, worst_relative: f64::NAN };
 
 /// What launches on a device have cost the host.
 #[derive(Clone, Copy, Debug, Default)]
@@ -180,11 +179,7 @@ fn summary_of(report: &GoldenReport) -> Golden {
         golden::Verdict::Fail => Verdict::Fail,
     };
     let worst = |worst: Option<(_, golden::Deviation)>| worst.map_or(0.0, |(_, deviation)| deviation.error);
-    Golden {
-        verdict,
-        worst_absolute: worst(report.worst_absolute()),
-        worst_relative: worst(report.worst_relative()),
-    }
+    Golden { verdict, worst_absolute: worst(report.worst_absolute()), worst_relative: worst(report.worst_relative()) }
 }
 
 fn status_of(failure: Option<&RunFailure>, verdict: Verdict) -> ExitStatus {

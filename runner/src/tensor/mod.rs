@@ -31,11 +31,7 @@ impl HostTensor {
 
     /// A tensor of the given bytes; `None` if they are not as many as the shape needs.
     pub fn from_bytes(dtype: DType, shape: &[u32], bytes: Vec<u8>) -> Option<Self> {
-        (bytes.len() == element_count(shape) * dtype.size()).then(|| HostTensor {
-            dtype,
-            shape: shape.to_vec(),
-            bytes,
-        })
+        (bytes.len() == element_count(shape) * dtype.size()).then(|| HostTensor { dtype, shape: shape.to_vec(), bytes })
     }
 
     /// A tensor of `f32`; `None` if there are not as many values as the shape needs.
