@@ -1,9 +1,9 @@
 //! Builds the device-side programs in `guest/` with the system's compilers and embeds them: every object ends up as a
 //! byte string in `$OUT_DIR/guests.rs`, which `src/bundled.rs` includes.
 //!
-//! What is built is data: [`RUNTIMES`], [`FAULTY_AICORES`] and [`FAMILIES`]. A source in the directory of a family is an
-//! object of its own; a runtime consists of three objects, each of all sources in its directory. Objects must not depend
-//! on where they were built, since the identity of a kernel is the hash of its bytes.
+//! What is built is data: [`RUNTIMES`], [`FAULTY_AICORES`] and [`FAMILIES`]. A source in the directory of a family is
+//! an object of its own; a runtime consists of three objects, each of all sources in its directory. Objects must not
+//! depend on where they were built, since the identity of a kernel is the hash of its bytes.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -431,7 +431,7 @@ fn bytes(object: &Object) -> String {
 
 fn build() -> Result<(), BuildError> {
     let layout = Layout::from_environment();
-    println!("cargo::rerun-if-changed={}", layout.guest.display());
+    println!("cargo::rerun-if-changed=../guest");
     let toolchain = Toolchain::find(&layout)?;
     let guests = Guests::plan(&layout)?;
     toolchain.compile_all(&guests.all())?;

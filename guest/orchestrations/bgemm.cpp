@@ -6,8 +6,8 @@
 //     B [batch, k_tiles, n_tiles, edge, edge]
 //     C [batch, m_tiles, n_tiles, edge, edge]
 //
-// Each step of K is two tasks: gemm_tile on an AIC core puts the product of two tiles into a new one, tile_add on an AIV
-// core adds it to the tile of C. The additions to one tile of C follow each other in the order of K, since each
+// Each step of K is two tasks: gemm_tile on an AIC core puts the product of two tiles into a new one, tile_add on an
+// AIV core adds it to the tile of C. The additions to one tile of C follow each other in the order of K, since each
 // updates what the one before wrote; so the sums are the same on every run. Everything else may overlap.
 #include "npusim/orchestration.h"
 

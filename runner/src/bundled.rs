@@ -86,7 +86,61 @@ pub fn objects(kind: ObjectKind) -> impl Iterator<Item = &'static BundledObject>
 
 #[cfg(test)]
 mod tests {
-    use sim_core::loader::elf::Elf;
+    use std::collections::BTreeSet;
+
+    use sim_core::loader::image::CodeImage;
+    use sim_core::loader::wait_loops;
 
     use super::*;
+
+    fn exports(object: &BundledObject, symbol: &str) -> bool {
+        let image = CodeImage::parse(object.name, object.bytes).expect("the compiler made a sound object");
+        image.export(symbol).is_some()
+    }
+
+    #[test]
+    fn does_a_name_mean_one_object() {
+        let names: BTreeSet<_> = OBJECTS.iter().map(|object| (object.kind, object.name)).collect();
+        assert_eq!(names.len(), OBJECTS.len());
+    }
+
+    #[test]
+    fn does_every_kernel_have_its_entry() {
+        assert!(objects(ObjectKind::Kernel).count() > 0);
+        for kernel in objects(ObjectKind::Kernel) {
+            assert!(exports(kernel, "kernel_entry"), "{} does not export kernel_entry", kernel.name);
+        }
+    }
+
+    #[test]
+    fn can_every_orchestration_be_bound_and_entered() {
+        assert!(objects(ObjectKind::Orchestration).count() > 0);
+        for orchestration in objects(ObjectKind::Orchestration) {
+            for symbol in ["framework_bind_runtime", "aicpu_orchestration_config", "aicpu_orchestration_entry"] {
+                assert!(exports(orchestration, symbol), "{} does not export {symbol}", orchestration.name);
+            }
+        }
+    }
+
+    #[test]
+    fn does_any_object_keep_a_namespace_from_being_freed() {
+        let runtimes = RUNTIMES.iter().flat_map(|runtime| [runtime.host, runtime.aicpu, runtime.aicore]);
+        for bytes in OBJECTS.iter().map(|object| object.bytes).chain(runtimes).chain([SHIM]) {
+            let image = CodeImage::parse("bundled", bytes).expect("the compiler made a sound object");
+            assert_eq!(image.unique_symbols, [""; 0]);
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn are_call_free_waits_told_from_what_looks_like_them() {
+        let object = object(ObjectKind::Trait, "call_free_wait").expect("it is bundled");
+        let loops = wait_loops::find(object.name, object.bytes).expect("the compiler made a sound object");
+        let function = |site: &wait_loops::LoopSite| site.symbol.as_ref().map(|place| place.symbol.clone());
+        let waits: BTreeSet<_> = loops.waits.iter().filter_map(|wait| function(&wait.site)).collect();
+        let hopeless: BTreeSet<_> = loops.hopeless.iter().filter_map(|wait| function(&wait.site)).collect();
+        let expected = ["wait_answer", "wait_flag", "wait_level", "wait_produced", "wait_word"];
+        assert_eq!(waits, expected.map(str::to_owned).into());
+        assert_eq!(hopeless, ["decoy_stack_slot".to_owned()].into());
+    }
 }

@@ -81,8 +81,10 @@ bool Scheduler::poll_cores() {
     for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
         Core &core = cores_[own];
         if (core.is_idle()) continue;
-        const Report report = core.read(reg_load_acquire(core.cond));
-        if (report == Report::NOTHING) continue;
+        const uint32_t value = reg_load_acquire(core.cond);
+        const Report report = core.read(value);
+        if (report == Report::OLDER_TAKEN) core.older_taken = true;
+        if (report != Report::OLDER_DONE && report != Report::BOTH_DONE) continue;
         finish_subtask(core.older);
         ++finished;
         if (report == Report::BOTH_DONE) {
@@ -90,8 +92,7 @@ bool Scheduler::poll_cores() {
             ++finished;
             core.younger = Subtask{};
         }
-        core.older = core.younger;
-        core.younger = Subtask{};
+        core.advance(core.younger.exists() && value == core.younger.token);
         if (core.is_idle()) {
             --busy_cores_;
             run_.control.idle_cores[static_cast<int32_t>(core_type(own % LANES))].fetch_add(1, std::memory_order_relaxed);

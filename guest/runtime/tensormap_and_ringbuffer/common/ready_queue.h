@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "common/pause.h"
 #include "common/ring.h"
 
 namespace tmr {
@@ -35,9 +36,8 @@ struct ReadyQueue {
     void push(SlotHandle slot) {
         uint32_t position = tail.fetch_add(1, std::memory_order_relaxed);
         ReadyCell &cell = cells[position & mask];
-        while (cell.sequence.load(std::memory_order_acquire) != position) {
-            // Its last user has taken the slot and is about to free the cell.
-        }
+        // Its last user has taken the slot and is about to free the cell.
+        while (cell.sequence.load(std::memory_order_acquire) != position) pause_and_yield();
         cell.slot = slot;
         cell.sequence.store(position + 1, std::memory_order_release);
     }
