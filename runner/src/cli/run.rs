@@ -13,6 +13,7 @@ use super::{Done, print, print_json};
 use crate::case::CaseSpec;
 use crate::report::output::OutputDirectory;
 use crate::report::table::SummaryTable;
+use crate::run::exit::ExitStatus;
 use crate::run::finished::FinishedRun;
 use crate::run::plan::RunPlan;
 use crate::run::pulse::Pulse;
@@ -64,7 +65,7 @@ impl RunCommand {
         };
         if self.json {
             print_json(&run.summary)?;
-        } else {
+        } else if run.status() != ExitStatus::BadInput {
             print(format_args!("{}", SummaryTable(&run.summary)))?;
         }
         let written = out.map(|out| run.write(&out)).transpose();

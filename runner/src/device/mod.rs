@@ -36,7 +36,7 @@ use sim_core::profile::Profile;
 use sim_core::shim::Topology;
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, Observer, Trace};
-use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HostLink, Residency};
+use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, Residency};
 
 use crate::report::tasks::TaskNotes;
 use error::{DeadlockReport, DeviceError, Explainer};
@@ -123,11 +123,13 @@ pub struct Device {
 impl Device {
     /// A device with this shim and this host runtime.
     pub fn new(config: DeviceConfig, shim: &[u8], host_runtime: NamedObject<'_>) -> Result<Device, DeviceError> {
+        // First what can be refused: once there is a namespace, it has to outlive the engine.
+        let hbm = hbm_of(&config)?;
         let area = StagingArea { keep: config.keep_objects.clone(), ..StagingArea::default() };
         let (namespace, functions) = Namespace::open(shim, &hooks::TABLE, area)?;
         let engine = Engine::new(settings_of(&config), functions.threads).map_err(DeviceError::Threads)?;
         let lenders = lenders_of(&config);
-        let rooms = Rc::new(rooms_of(config, namespace)?);
+        let rooms = Rc::new(rooms_of(config, namespace, hbm));
         engine.prepare_lenders(lenders).map_err(DeviceError::Threads)?;
         engine.attach(Rc::clone(&rooms) as Rc<dyn std::any::Any>);
         let mut device = Device { engine: Some(engine), rooms, host_runtime: ObjectId::SHIM, flush: functions.flush };
@@ -296,15 +298,18 @@ fn lenders_of(config: &DeviceConfig) -> usize {
     if config.engine == EngineKind::Threads { 0 } else { cores + *topology.aicpu_launched as usize }
 }
 
-fn rooms_of(config: DeviceConfig, namespace: Namespace) -> Result<Rooms, DeviceError> {
-    let profile = config.profile;
-    let array = CoreArray::new(&profile.topology, *profile.topology.clusters);
-    let hbm = Hbm::new(HbmConfig {
-        capacity: *profile.hbm.capacity,
-        alignment: *profile.hbm.alignment,
+fn hbm_of(config: &DeviceConfig) -> Result<Hbm, HbmError> {
+    Hbm::new(HbmConfig {
+        capacity: *config.profile.hbm.capacity,
+        alignment: *config.profile.hbm.alignment,
         fill: config.fill,
         ordinal: None,
-    })?;
+    })
+}
+
+fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
+    let profile = config.profile;
+    let array = CoreArray::new(&profile.topology, *profile.topology.clusters);
     let pool = Arc::new(AicpuPool::new(&profile.topology));
     let registers = RegisterFile::new(&profile, u32::from(array.count()), pool.launched());
     let free_rooms = Arc::new(FreeRooms {
@@ -317,7 +322,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace) -> Result<Rooms, DeviceE
     for (content, description) in config.kernels {
         kernels.describe(content, description);
     }
-    Ok(Rooms {
+    Rooms {
         operations: OperationCosts::new(&profile),
         hbm: RefCell::new(hbm),
         dma: RefCell::new(DmaEngine::new(host_link_of(&profile))),
@@ -338,7 +343,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace) -> Result<Rooms, DeviceE
         free_limit: config.guest_limit * FREE_RUN_PATIENCE,
         stopwatch: Stopwatch::default(),
         profile,
-    })
+    }
 }
 
 /// What guests are told of the device.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::bundled;
 use crate::client::session::{Program, Session, SessionError};
@@ -65,15 +66,16 @@ impl FinishedRun {
     pub fn of(plan: RunPlan, pulse: Arc<Pulse>) -> Result<FinishedRun, DeviceError> {
         let host = NamedObject { name: &plan.objects.host.name, bytes: &plan.objects.host.bytes };
         let device = Device::new(plan.config.clone(), bundled::SHIM, host)?;
-        let statistics = StatisticsObserver::default();
-        device.observe(Box::new(RunObserver { statistics: statistics.clone(), pulse }));
-        let compared = run_session(&device, &plan);
-        let statistics = statistics.statistics();
+        let observer = RunObserver { statistics: StatisticsObserver::default(), pulse };
+        let mut prepared = HostEffort::default();
+        let compared = run_session(&device, &plan, &observer, &mut prepared);
+        let statistics = observer.statistics.statistics();
         let (golden, failure) = match compared {
             Ok(golden) => (golden, None),
             Err(failure) => (NO_RESULTS, Some(failure)),
         };
-        let facts = facts_of(&plan, &device, golden, failure.as_ref());
+        let effort = HostEffort::of(&device).since(prepared);
+        let facts = facts_of(&plan, &device, effort, golden, failure.as_ref());
         let mut summary = RunSummary::new(facts, &statistics);
         if plan.config.engine == EngineKind::Threads {
             // Free-running threads leave no events.
@@ -116,11 +118,38 @@ impl FinishedRun {
 }
 
 /// The comparison of results that there are none of.
-const NO_RESULTS: Golden =
-    Golden { verdict: Verdict::Fail, worst_absolute: f64::NAN, worst_relative: f64::NAN };
+const NO_RESULTS: Golden = Golden { verdict: Verdict::Fail, worst_absolute: f64::NAN, worst_relative: f64::NAN };
+
+/// What launches on a device have cost the host.
+#[derive(Clone, Copy, Debug, Default)]
+struct HostEffort {
+    elapsed: Duration,
+    engine_cpu: Duration,
+}
+
+impl HostEffort {
+    fn of(device: &Device) -> Self {
+        HostEffort { elapsed: device.host_elapsed(), engine_cpu: device.engine_cpu() }
+    }
+
+    fn since(self, earlier: HostEffort) -> Self {
+        HostEffort {
+            elapsed: self.elapsed.saturating_sub(earlier.elapsed),
+            engine_cpu: self.engine_cpu.saturating_sub(earlier.engine_cpu),
+        }
+    }
+}
 
 /// Plays the host process from the first to the last call, and compares the results of the last run.
-fn run_session(device: &Device, plan: &RunPlan) -> Result<Golden, RunFailure> {
+///
+/// Registering a callable launches AICPU code, too. The totals are those of the runs alone: they are watched by
+/// `observer` from the first one on, and `prepared` is what had been spent until then.
+fn run_session(
+    device: &Device,
+    plan: &RunPlan,
+    observer: &RunObserver,
+    prepared: &mut HostEffort,
+) -> Result<Golden, RunFailure> {
     let program = Program {
         aicpu: &plan.objects.aicpu.bytes,
         aicore: &plan.objects.aicore.bytes,
@@ -130,6 +159,8 @@ fn run_session(device: &Device, plan: &RunPlan) -> Result<Golden, RunFailure> {
     };
     let scalars = plan.case.scalar_words();
     let mut session = Session::open(device, &program)?;
+    *prepared = HostEffort::of(device);
+    device.observe(Box::new(observer.clone()));
     let mut tensors = plan.tensors.clone();
     for _ in 0..plan.case.runs {
         for (tensor, input) in tensors.iter_mut().zip(&plan.tensors) {
@@ -148,11 +179,7 @@ fn summary_of(report: &GoldenReport) -> Golden {
         golden::Verdict::Fail => Verdict::Fail,
     };
     let worst = |worst: Option<(_, golden::Deviation)>| worst.map_or(0.0, |(_, deviation)| deviation.error);
-    Golden {
-        verdict,
-        worst_absolute: worst(report.worst_absolute()),
-        worst_relative: worst(report.worst_relative()),
-    }
+    Golden { verdict, worst_absolute: worst(report.worst_absolute()), worst_relative: worst(report.worst_relative()) }
 }
 
 fn status_of(failure: Option<&RunFailure>, verdict: Verdict) -> ExitStatus {
@@ -163,7 +190,13 @@ fn status_of(failure: Option<&RunFailure>, verdict: Verdict) -> ExitStatus {
     }
 }
 
-fn facts_of(plan: &RunPlan, device: &Device, golden: Golden, failure: Option<&RunFailure>) -> RunFacts {
+fn facts_of(
+    plan: &RunPlan,
+    device: &Device,
+    effort: HostEffort,
+    golden: Golden,
+    failure: Option<&RunFailure>,
+) -> RunFacts {
     let engine = match plan.config.engine {
         EngineKind::Virtual => EngineMode::Virtual,
         EngineKind::Naive => EngineMode::Naive,
@@ -184,8 +217,8 @@ fn facts_of(plan: &RunPlan, device: &Device, golden: Golden, failure: Option<&Ru
         loads: device.loads().counts().loaded as u64,
         hooks: counters.hooks,
         switches: counters.switches,
-        host_elapsed: device.host_elapsed(),
-        engine_cpu: device.engine_cpu(),
+        host_elapsed: effort.elapsed,
+        engine_cpu: effort.engine_cpu,
         hbm_peak_bytes: device.residency().device.peak_bytes,
         error: failure.map(|failure| RunError {
             message: failure.to_string(),

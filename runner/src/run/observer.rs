@@ -8,7 +8,8 @@ use sim_core::trace::{EventKind, Observer, TraceEvent};
 use super::pulse::Pulse;
 use crate::report::statistics::StatisticsObserver;
 
-/// Adds up the totals and shows that the run goes on.
+/// Adds up the totals and shows that the run goes on. Clones share both.
+#[derive(Clone)]
 pub(super) struct RunObserver {
     pub(super) statistics: StatisticsObserver,
     pub(super) pulse: Arc<Pulse>,

@@ -34,15 +34,15 @@ const HOST_ENTRY: &str = "create_device_context";
 #[derive(Debug, thiserror::Error, displaydoc::Display)]
 pub enum PlanError {
     /// {0}
-    Case(#[from] CaseError),
+    Case(Box<CaseError>),
     /// {0}
-    Profile(#[from] ProfileError),
+    Profile(Box<ProfileError>),
     /// {origin}: {error}
     CaseProfile {
         /// The case.
         origin: CaseOrigin,
         /// What is wrong with its values of the profile.
-        error: ProfileError,
+        error: Box<ProfileError>,
     },
     /// {path:?} cannot be read: {error}
     Read {
@@ -52,7 +52,7 @@ pub enum PlanError {
         error: std::io::Error,
     },
     /// {0}
-    Image(#[from] ImageError),
+    Image(Box<ImageError>),
     /// {path:?} does not export {symbol}; check that it is {kind}
     MissingSymbol {
         /// The file.
@@ -80,6 +80,24 @@ pub enum PlanError {
         /// What does not fit.
         error: CallableError,
     },
+}
+
+impl From<CaseError> for PlanError {
+    fn from(error: CaseError) -> Self {
+        PlanError::Case(Box::new(error))
+    }
+}
+
+impl From<ProfileError> for PlanError {
+    fn from(error: ProfileError) -> Self {
+        PlanError::Profile(Box::new(error))
+    }
+}
+
+impl From<ImageError> for PlanError {
+    fn from(error: ImageError) -> Self {
+        PlanError::Image(Box::new(error))
+    }
 }
 
 /// An object with its bytes.
@@ -167,7 +185,7 @@ impl Kernel {
 fn device_of(case: &CaseSpec, settings: &RunSettings) -> Result<DeviceConfig, PlanError> {
     let profile = Profile::load(settings.arch.unwrap_or(case.arch))?
         .with_overrides(&case.profile)
-        .map_err(|error| PlanError::CaseProfile { origin: case.origin.clone(), error })?
+        .map_err(|error| PlanError::CaseProfile { origin: case.origin.clone(), error: Box::new(error) })?
         .with_overrides(&settings.overrides)?;
     let kernel_costs = match &case.kernel_costs {
         Some(costs) => KernelTable::from_value(&costs.origin, &costs.table, *profile.clock.aicore)?,
@@ -198,7 +216,8 @@ impl Reader<'_> {
     fn runtime(&self) -> Result<RuntimeObjects, PlanError> {
         let name = self.case.runtime.name();
         let bundled = bundled::runtime(self.arch, name);
-        let part = |path: Option<&PathBuf>, part: &str, symbol, bytes: fn(&BundledRuntime) -> &'static [u8]| match path {
+        let part = |path: Option<&PathBuf>, part: &str, symbol, bytes: fn(&BundledRuntime) -> &'static [u8]| match path
+        {
             Some(path) => read_object(path, symbol, "that part of a runtime"),
             None => bundled
                 .map(|runtime| bundled_object(&format!("{name}.{part}"), bytes(runtime)))
@@ -206,7 +225,9 @@ impl Reader<'_> {
         };
         let objects = &self.case.objects;
         let aicore = match &objects.aicore {
-            Some(ObjectSource::Bundled(variant)) => self.bundled(ObjectKind::Aicore, "AICore object", variant.name())?,
+            Some(ObjectSource::Bundled(variant)) => {
+                self.bundled(ObjectKind::Aicore, "AICore object", variant.name())?
+            }
             Some(ObjectSource::File(path)) => read_object(path, AICORE_ENTRY, "an AICore object")?,
             None => part(None, "aicore", AICORE_ENTRY, |runtime| runtime.aicore)?,
         };
@@ -304,4 +325,81 @@ fn names_of(orchestration: String, kernels: &[Kernel]) -> ProgramNames {
         .collect();
     names.sort_by_key(|kernel| kernel.id);
     ProgramNames { orchestrator: Some(orchestration), kernels: names }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A case in a directory of its own, whose only kernel is this object.
+    struct CaseDirectory(PathBuf);
+
+    impl CaseDirectory {
+        fn with_kernel(test: &str, kernel: &[u8]) -> Self {
+            let path = std::env::temp_dir().join(format!("npusim-plan-{test}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            std::fs::write(path.join("own.so"), kernel).unwrap();
+            let text = r#"{"arch": "a2a3", "runtime": "tensormap_and_ringbuffer", "orchestration": {"bundled": "chain"},
+                "kernels": [{"func_id": 0, "path": "own.so", "core": "aiv", "signature": ["inout"]}],
+                "tensors": [{"name": "x", "shape": [4], "dtype": "f32", "direction": "inout",
+                             "generator": {"kind": "zeros"}}],
+                "scalars": [{"name": "length", "type": "u64", "value": 3}]}"#;
+            std::fs::write(path.join("case.json"), text).unwrap();
+            CaseDirectory(path)
+        }
+
+        fn plan(&self) -> Result<RunPlan, PlanError> {
+            RunPlan::new(CaseSpec::load(&self.0.join("case.json")).unwrap(), &RunSettings::default())
+        }
+    }
+
+    impl Drop for CaseDirectory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn kernel(name: &str) -> &'static [u8] {
+        bundled::object(ObjectKind::Kernel, name).unwrap().bytes
+    }
+
+    fn refusal(directory: &CaseDirectory) -> String {
+        directory.plan().map(drop).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn is_a_kernel_known_by_the_name_of_its_file() {
+        let directory = CaseDirectory::with_kernel("name", kernel("increment"));
+        let plan = directory.plan().unwrap();
+        let content = ContentHash::of(kernel("increment"));
+        let known = Description { name: "own".to_owned(), tensors: vec![Access::ReadWrite] };
+        assert_eq!(plan.config.kernels, BTreeMap::from([(content, known)]));
+        assert_eq!(plan.names.orchestrator.as_deref(), Some("chain"));
+    }
+
+    #[test]
+    fn does_the_error_for_a_cut_off_object_name_its_file() {
+        let whole = kernel("increment");
+        let directory = CaseDirectory::with_kernel("cut", &whole[..whole.len() / 2]);
+        let message = refusal(&directory);
+        assert!(message.starts_with(&format!("{}: truncated:", directory.0.join("own.so").display())), "{message}");
+    }
+
+    #[test]
+    fn does_the_error_for_an_object_without_its_entry_name_file_and_symbol() {
+        let directory = CaseDirectory::with_kernel("entry", bundled::SHIM);
+        let path = directory.0.join("own.so");
+        assert_eq!(refusal(&directory), format!("{path:?} does not export kernel_entry; check that it is a kernel"));
+    }
+
+    #[test]
+    fn does_a_case_without_a_runtime_for_the_generation_say_so() {
+        let settings = RunSettings { arch: Some(Arch::A5), ..RunSettings::default() };
+        let error = RunPlan::new(CaseSpec::bundled("chain").unwrap(), &settings).map(drop).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "bundled case chain: no runtime `tensormap_and_ringbuffer` is bundled for a5; give it by path or take \
+             another generation with --arch"
+        );
+    }
 }
