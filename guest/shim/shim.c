@@ -213,9 +213,8 @@ void *reallocarray(void *block, size_t count, size_t size) {
 // ---- time ----------------------------------------------------------------------------------------------------------
 
 int sched_yield(void) {
-    if (!on_actor()) return (int)syscall(SYS_sched_yield);
-    hooks->spin(CALLER);
-    return 0;
+    if (hooks && hooks->spin(CALLER)) return 0;
+    return (int)syscall(SYS_sched_yield);
 }
 
 static uint64_t timespec_ns(const struct timespec *time) {

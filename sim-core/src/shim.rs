@@ -9,7 +9,7 @@ use crate::engine::ThreadFunctions;
 use crate::loader::heap::Heap;
 
 /// The version of both sides.
-pub const HOOK_ABI: u32 = 2;
+pub const HOOK_ABI: u32 = 3;
 
 /// A guest's thread function.
 pub type ThreadStart = extern "C" fn(*mut c_void) -> *mut c_void;
@@ -97,7 +97,7 @@ pub struct HookTable {
     pub heap_allocate: extern "C" fn(heap: *const c_void, size: usize, alignment: usize) -> *mut c_void,
     pub heap_resize: extern "C" fn(heap: *const c_void, block: *mut c_void, size: usize) -> *mut c_void,
     pub heap_release: extern "C" fn(heap: *const c_void, block: *mut c_void),
-    pub spin: extern "C" fn(caller: usize),
+    pub spin: extern "C" fn(caller: usize) -> c_int,
     pub clock_ns: extern "C" fn() -> u64,
     pub sleep_ns: extern "C" fn(span: u64),
     pub block: extern "C" fn(kind: u32, key: usize, caller: usize),

@@ -7,21 +7,21 @@
 
 #include "npusim/platform.h"
 
-enum { NPUSIM_HOOK_ABI = 2 };
+enum { NPUSIM_HOOK_ABI = 3 };
 
 #define NPUSIM_NO_DEADLINE UINT64_MAX
 
 typedef struct NpusimHooks {
     uint32_t abi;
     uint32_t size;
-    // 1 if the caller is an actor under virtual time; every libc front asks this first.
+    // 1 if the caller is an actor under virtual time; libc fronts ask this first.
     int (*on_actor)(void);
     // ---- the namespace's heap, which goes with it
     void *(*heap_allocate)(const void *heap, size_t size, size_t alignment);
     void *(*heap_resize)(const void *heap, void *block, size_t size);
     void (*heap_release)(const void *heap, void *block);
     // ---- engine
-    void (*spin)(void *caller);                              // sched_yield
+    int (*spin)(void *caller);  // sched_yield; 0: the caller is no actor
     uint64_t (*clock_ns)(void);                              // monotonic and real-time clock
     void (*sleep_ns)(uint64_t span);
     void (*block)(uint32_t kind, const void *key, void *caller);  // until a wake of key

@@ -16,7 +16,7 @@ use corosensei::trap::CoroutineTrapHandler;
 use super::fiber::{Exit, Suspension};
 use super::tcb::Tcb;
 use super::{CurrentActor, Engine};
-use crate::actor::ActorId;
+use crate::actor::{ActorId, ActorKind};
 use crate::time::SimTime;
 
 /// Where an actor's guest code is running at the moment.
@@ -38,6 +38,7 @@ pub enum Standing {
 pub struct ActorContext {
     pub(super) engine: Cell<*const Engine>,
     pub(super) actor: Cell<ActorId>,
+    pub(super) kind: Cell<ActorKind>,
     pub(super) standing: Cell<Standing>,
     pub(super) host_tcb: Cell<Tcb>,
     pub(super) guest_tcb: Cell<Tcb>,
@@ -54,6 +55,7 @@ impl ActorContext {
         ActorContext {
             engine: Cell::new(ptr::null()),
             actor: Cell::new(ActorId(u32::MAX)),
+            kind: Cell::new(ActorKind::Host),
             standing: Cell::new(Standing::Idle),
             host_tcb: Cell::new(Tcb::NONE),
             guest_tcb: Cell::new(Tcb::NONE),

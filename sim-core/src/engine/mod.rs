@@ -174,6 +174,7 @@ pub struct Engine {
     guest_threads: Cell<u16>,
     /// Set by a guest that asked for something impossible, until the engine has taken note.
     refusal: RefCell<Option<Refusal>>,
+    refused: Cell<bool>,
     /// The host runtime was stopped in the middle of a call: it can make no more.
     host_lost: Cell<bool>,
 }
@@ -205,6 +206,7 @@ impl Engine {
             rooms: OnceCell::new(),
             guest_threads: Cell::new(0),
             refusal: RefCell::default(),
+            refused: Cell::new(false),
             host_lost: Cell::new(false),
         });
         engine.add_host()?;
@@ -213,7 +215,7 @@ impl Engine {
 
     fn add_host(&self) -> std::io::Result<()> {
         let lender = Lender::start(self.threads)?;
-        let context = self.bind(&lender, HOST);
+        let context = self.bind(&lender, HOST, ActorKind::Host);
         let stack = DefaultStack::new(HOST_STACK_BYTES)?;
         // SAFETY: the lender goes with the actor, after its fiber; calls are vouched for in `call`.
         let fiber = unsafe { Fiber::of_host(stack, context, &raw const *self.host_port) };
@@ -230,10 +232,11 @@ impl Engine {
     }
 
     /// Ties a lender to an actor of this engine.
-    fn bind<'a>(&self, lender: &'a Lender, id: ActorId) -> &'a ActorContext {
+    fn bind<'a>(&self, lender: &'a Lender, id: ActorId, kind: ActorKind) -> &'a ActorContext {
         let context = lender.context();
         context.engine.set(self);
         context.actor.set(id);
+        context.kind.set(kind);
         context.standing.set(Standing::Idle);
         context
     }
@@ -311,7 +314,7 @@ impl Engine {
         let pooled = self.stacks.borrow_mut().pop();
         let stack = pooled.map_or_else(|| DefaultStack::new(FIBER_STACK_BYTES), Ok)?;
         let id = ActorId(self.state.borrow().actors.len() as u32);
-        let context = self.bind(&lender, id);
+        let context = self.bind(&lender, id, new.kind);
         // SAFETY: the lender goes after the fiber; the caller vouches for the call.
         let fiber = unsafe { Fiber::of_call(stack, context, new.call) };
         let id = self.add_actor(new, fiber, lender);
@@ -348,7 +351,10 @@ impl Engine {
         self.watchdog.borrow_mut().start();
         self.host_port.call.set(Some(call));
         self.state.borrow_mut().enqueue(HOST);
-        self.run().inspect_err(|fault| {
+        self.thread.enter(Doing::Host);
+        let ran = self.run();
+        self.thread.leave();
+        ran.inspect_err(|fault| {
             self.host_lost.set(true);
             self.fault.borrow_mut().get_or_insert_with(|| fault.clone());
         })?;
@@ -360,17 +366,29 @@ impl Engine {
         loop {
             let next = self.state.borrow_mut().next();
             match next {
-                Next::Run(id) => match self.step(id) {
-                    Ok(Some(Suspension::HostIdle)) => return Ok(()),
-                    Ok(_) => {}
-                    Err(fault) if id == HOST => return Err(fault),
-                    Err(fault) => self.fail(fault),
-                },
+                Next::Run(HOST) => {
+                    if self.step_host()? == Some(Suspension::HostIdle) {
+                        return Ok(());
+                    }
+                }
+                Next::Run(id) => {
+                    if let Err(fault) = self.step(id) {
+                        self.fail(fault);
+                    }
+                }
                 Next::Leapt(by) => self.record_leap(by),
                 Next::Dead(deadlock) if self.fault.borrow().is_some() => return Err(Fault::Deadlock(deadlock)),
                 Next::Dead(deadlock) => self.fail(Fault::Deadlock(deadlock)),
             }
         }
+    }
+
+    /// Lets the host run until it suspends: it may take its time.
+    fn step_host(&self) -> Result<Option<Suspension>, Fault> {
+        self.thread.enter(Doing::Host);
+        let outcome = self.step(HOST);
+        self.thread.enter(Doing::Fiber);
+        outcome
     }
 
     /// Lets one actor run until it suspends or ends.
@@ -379,33 +397,36 @@ impl Engine {
         state.counters.switches += 1;
         let actor = state.actor_mut(id);
         let Some(fiber) = actor.fiber.as_mut().map(|fiber| &raw mut **fiber) else { return Ok(None) };
-        let native = match std::mem::replace(&mut actor.status, Status::Ready) {
-            Status::Native(job) => Some(job),
-            status => {
-                actor.status = status;
-                None
-            }
-        };
+        let native = matches!(actor.status, Status::Native(_));
         drop(state);
-        if let Some(job) = native
-            && let Exit::Trapped(trap) = self.natives.borrow_mut().finish(&job)
-        {
-            return Err(self.trapped(id, trap, true));
+        if native {
+            self.finish_body(id)?;
         }
-        self.thread.enter(if id == HOST { Doing::Host } else { Doing::Fiber });
         // SAFETY: the fiber is boxed and stays where it is; nobody else resumes it or drops it meanwhile.
         let outcome = unsafe { &mut *fiber }.resume();
-        self.thread.leave();
         match outcome {
-            Ok(suspension) => match self.refusal.take() {
-                None => Ok(Some(suspension)),
-                Some(refusal) => Err(Fault::Refused(refusal)),
-            },
+            Ok(suspension) if !self.refused.get() => Ok(Some(suspension)),
+            Ok(suspension) => {
+                self.refused.set(false);
+                self.refusal.take().map_or(Ok(Some(suspension)), |refusal| Err(Fault::Refused(refusal)))
+            }
             Err(Exit::Returned(result)) => {
                 self.end(id, result);
                 Ok(None)
             }
             Err(Exit::Trapped(trap)) => Err(self.trapped(id, trap, false)),
+        }
+    }
+
+    /// The virtual interval of a kernel body is over: so must the body be.
+    fn finish_body(&self, id: ActorId) -> Result<(), Fault> {
+        let status = std::mem::replace(&mut self.state.borrow_mut().actor_mut(id).status, Status::Ready);
+        let Status::Native(job) = status else { return Ok(()) };
+        let exit = self.natives.borrow_mut().finish(&job);
+        self.thread.enter(Doing::Fiber);
+        match exit {
+            Exit::Returned(_) => Ok(()),
+            Exit::Trapped(trap) => Err(self.trapped(id, trap, true)),
         }
     }
 
@@ -598,7 +619,7 @@ impl<'a> CurrentActor<'a> {
 
     /// What it is.
     pub fn kind(&self) -> ActorKind {
-        self.engine.state.borrow().actor(self.id()).kind
+        self.context.kind.get()
     }
 
     /// Its time.
@@ -857,6 +878,7 @@ impl<'a> CurrentActor<'a> {
     pub fn refuse(&self, reason: String, caller: usize) -> ! {
         let (actor, kind, at) = (self.id(), self.kind(), self.now());
         self.engine.refusal.replace(Some(Refusal { actor, kind, at, reason, caller }));
+        self.engine.refused.set(true);
         loop {
             self.suspend();
         }

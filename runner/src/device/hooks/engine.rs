@@ -28,8 +28,9 @@ pub(super) extern "C" fn on_actor() -> c_int {
     c_int::from(calling_actor().is_some_and(|context| context.standing() == Standing::Fiber))
 }
 
-pub(super) extern "C" fn spin(caller: usize) {
-    on_device(|actor, rooms| actor.spin(rooms.spin_cost(actor.kind()), Poll::Spin, caller));
+pub(super) extern "C" fn spin(caller: usize) -> c_int {
+    let spun = on_device(|actor, rooms| actor.spin(rooms.spin_cost(actor.kind()), Poll::Spin, caller));
+    c_int::from(spun.is_some())
 }
 
 pub(super) extern "C" fn clock_ns() -> u64 {
