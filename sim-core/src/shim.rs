@@ -89,14 +89,14 @@ pub struct TaskNote {
 /// `NpusimHooks`
 #[repr(C)]
 #[derive(Clone, Copy)]
-#[allow(missing_docs, reason = "each field is documented by the function of platform.h that it is behind")]
+#[expect(missing_docs, reason = "each field is documented by the function of platform.h that it is behind")]
 pub struct HookTable {
     pub abi: u32,
     pub size: u32,
     pub on_actor: extern "C" fn() -> c_int,
-    pub heap_allocate: extern "C" fn(heap: *const c_void, size: usize, alignment: usize) -> *mut c_void,
-    pub heap_resize: extern "C" fn(heap: *const c_void, block: *mut c_void, size: usize) -> *mut c_void,
-    pub heap_release: extern "C" fn(heap: *const c_void, block: *mut c_void),
+    pub heap_allocate: unsafe extern "C" fn(heap: *const c_void, size: usize, alignment: usize) -> *mut c_void,
+    pub heap_resize: unsafe extern "C" fn(heap: *const c_void, block: *mut c_void, size: usize) -> *mut c_void,
+    pub heap_release: unsafe extern "C" fn(heap: *const c_void, block: *mut c_void),
     pub spin: extern "C" fn(caller: usize) -> c_int,
     pub clock_ns: extern "C" fn() -> u64,
     pub sleep_ns: extern "C" fn(span: u64),

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::abi::{CallConfig, ChipStorageTaskArgs, NativeRunDescriptor, PipelineContract};
 use super::status::{FailureClass, Status};
-use crate::device::Device;
 use crate::device::error::DeviceError;
+use crate::device::host_calls::HostCalls;
 
 /// A function of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,8 +142,8 @@ pub struct Cause(Option<Box<DeviceError>>);
 
 impl Cause {
     /// What is behind a failure that a runtime has just returned: what ended the device's work, else the last request
-    /// that the device refused, else, if the runtime gave up waiting, how it looked when nothing went on any more.
-    fn find(device: &Device, status: Option<Status>) -> Self {
+    /// of this call that the device refused, else, if the runtime gave up waiting, how it looked when nothing went on any more.
+    fn find(device: &dyn HostCalls, status: Option<Status>) -> Self {
         let stalled = || {
             let gave_up = status.is_some_and(|status| status.class() == FailureClass::Deadlock);
             gave_up.then(|| device.stall().map(DeviceError::Deadlock)).flatten()
@@ -172,13 +172,13 @@ pub struct RunStorage(pub u64);
 
 /// Every function of a host runtime that a session calls, on the device where it is loaded.
 pub struct HostRuntime<'d> {
-    device: &'d Device,
+    device: &'d dyn HostCalls,
     functions: [usize; ApiFunction::ALL.len()],
 }
 
 impl<'d> HostRuntime<'d> {
     /// Finds every function, or names all that are missing.
-    pub fn resolve(device: &'d Device) -> Result<Self, MissingSymbols> {
+    pub fn resolve(device: &'d dyn HostCalls) -> Result<Self, MissingSymbols> {
         let mut missing = Vec::new();
         let functions = ApiFunction::ALL.map(|function| {
             device.symbol(function.name()).unwrap_or_else(|_| {
@@ -284,6 +284,8 @@ impl<'d> HostRuntime<'d> {
     }
 
     fn call(&self, function: ApiFunction, args: &[u64]) -> Result<u64, CallError> {
+        // What went wrong in an earlier call, and was dealt with there, is not the cause of what goes wrong in this one.
+        drop(self.device.take_error());
         // SAFETY: the host runtime exports this address under the name of a function that takes these arguments; what
         // they point to lives as long as the call.
         let result = unsafe { self.device.call(self.functions[function as usize], args) };

@@ -5,7 +5,8 @@ use std::fmt;
 
 use sim_core::actor::ActorKind;
 use sim_core::engine::{Deadlock, Fault, Stalled};
-use sim_core::loader::namespace::{CodeSite, LoadError, Namespace};
+use sim_core::loader::loaded_object::CodeSite;
+use sim_core::loader::namespace::{LoadError, Namespace};
 use sim_core::profile::ProfileError;
 use sim_core::time::SimTime;
 use sim_hbm::{Hbm, HbmError, Place};
@@ -56,9 +57,9 @@ pub enum DeviceError {
     /// the engine cannot start its threads: {0}
     Threads(std::io::Error),
     /// {0}
-    Crash(CrashReport),
+    Crash(Box<CrashReport>),
     /// {0}
-    Hang(HangReport),
+    Hang(Box<HangReport>),
     /// {0}
     Deadlock(DeadlockReport),
     /// {kind} asked at {at} for something that a device cannot do: {reason} ({})
@@ -207,21 +208,21 @@ impl Explainer<'_> {
     pub(super) fn explain(&self, fault: &Fault) -> DeviceError {
         let code = code_of(fault);
         match fault {
-            Fault::Crash(crash) => DeviceError::Crash(CrashReport {
+            Fault::Crash(crash) => DeviceError::Crash(Box::new(CrashReport {
                 kind: crash.kind,
                 kernel: crash.in_kernel.then(|| self.object_at(crash.trap.instruction)).flatten(),
                 at: crash.at,
                 place: self.place(crash.trap.instruction),
                 cause: self.cause(&crash.trap),
                 code,
-            }),
-            Fault::Hang(hang) => DeviceError::Hang(HangReport {
+            })),
+            Fault::Hang(hang) => DeviceError::Hang(Box::new(HangReport {
                 kind: hang.kind,
                 kernel: hang.in_kernel.then(|| self.object_at(hang.instruction)).flatten(),
                 at: hang.at,
                 place: self.place(hang.instruction),
                 code,
-            }),
+            })),
             Fault::Deadlock(deadlock) => DeviceError::Deadlock(self.deadlock(deadlock)),
             Fault::Refused(refusal) => DeviceError::Refused {
                 kind: refusal.kind,

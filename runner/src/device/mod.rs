@@ -3,7 +3,7 @@
 //! # Lifecycle
 //!
 //! [`Device::new`] reserves the memory, opens the namespace, ties its shim to the hooks, starts the engine and loads
-//! the host runtime. [`Device::call`] makes a call of that runtime as its host process would; whatever the runtime
+//! the host runtime. [`HostCalls::call`](host_calls::HostCalls::call) makes a call of that runtime as its host process would; whatever the runtime
 //! launches runs while the call waits. When the device goes, the engine's threads end first, then the namespace's
 //! objects are closed, the shim last, and the memory is unmapped: nothing stays. After a fault the namespace is
 //! abandoned instead, since the destructors of a guest that was stopped cannot be trusted.
@@ -11,6 +11,7 @@
 mod clock;
 pub mod error;
 mod hooks;
+pub mod host_calls;
 pub mod notes;
 mod rooms;
 
@@ -39,7 +40,7 @@ use sim_core::trace::{ContentHash, Observer, Trace};
 use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, Residency};
 
 use crate::report::tasks::TaskNotes;
-use error::{DeadlockReport, DeviceError, Explainer};
+use error::{DeviceError, Explainer};
 use notes::{LogLine, Notebook};
 use rooms::{FreeRooms, Launched, Loads, Rooms, Stopwatch};
 
@@ -157,41 +158,13 @@ impl Device {
         }
     }
 
-    /// The address of a function of the host runtime.
-    pub fn symbol(&self, name: &str) -> Result<usize, DeviceError> {
-        let namespace = self.rooms.namespace.borrow();
-        let object = namespace.object(self.host_runtime).ok_or(DeviceError::Poisoned)?;
-        Ok(object.symbol(name)?)
-    }
-
-    /// Calls a function of the host runtime as its host process would.
-    ///
-    /// # Safety
-    ///
-    /// The function must take these arguments.
-    pub unsafe fn call(&self, function: usize, arguments: &[u64]) -> Result<u64, DeviceError> {
-        // SAFETY: the caller vouches for the call.
-        unsafe { self.engine().call(GuestCall::new(function, arguments)) }.map_err(|fault| self.explain(&fault))
-    }
-
     fn explain(&self, fault: &Fault) -> DeviceError {
-        Explainer { namespace: &self.rooms.namespace.borrow(), hbm: &self.rooms.hbm.borrow() }.explain(fault)
+        self.with_explainer(|explainer| explainer.explain(fault))
     }
 
-    /// What ended the device's work, if something did.
-    pub fn fault(&self) -> Option<DeviceError> {
-        self.engine().fault().map(|fault| self.explain(&fault))
-    }
-
-    /// The last failure that the device reported to a guest by a code, once.
-    pub fn take_error(&self) -> Option<DeviceError> {
-        self.rooms.last_error.take()
-    }
-
-    /// How it looked when only polling was left, if that ever happened.
-    pub fn stall(&self) -> Option<DeadlockReport> {
-        let stalled = self.engine().stalled()?;
-        Some(Explainer { namespace: &self.rooms.namespace.borrow(), hbm: &self.rooms.hbm.borrow() }.stall(&stalled))
+    fn with_explainer<R>(&self, function: impl FnOnce(&Explainer<'_>) -> R) -> R {
+        let rooms = &self.rooms;
+        function(&Explainer { namespace: &rooms.namespace.borrow(), hbm: &rooms.hbm.borrow() })
     }
 
     /// Lets `observer` see every event from now on.

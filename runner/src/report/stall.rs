@@ -151,7 +151,7 @@ fn place_of(kind: ActorKind) -> (u8, u16) {
 
 #[cfg(test)]
 mod tests {
-    use sim_core::loader::namespace::CodeSite;
+    use sim_core::loader::loaded_object::CodeSite;
 
     use super::*;
 

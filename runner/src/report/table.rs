@@ -15,10 +15,13 @@ impl fmt::Display for SummaryTable<'_> {
         let RunSummary { run, device, .. } = self.0;
         let mut line = |label: &str, text: fmt::Arguments<'_>| writeln!(f, "{label:<LABEL_WIDTH$}{text}");
         line("case", format_args!("{} on {}, {}", run.case, run.arch, run.runtime))?;
-        line("golden", format_args!("{}", GoldenText(&run.golden)))?;
-        if let Some(error) = &run.error {
-            // The message may have many lines and was shown before; its first names the cause.
-            line("ended early", format_args!("{}", error.message.lines().next().unwrap_or_default()))?;
+        match &run.error {
+            None => line("golden", format_args!("{}", GoldenText(&run.golden)))?,
+            Some(error) => {
+                line("golden", format_args!("not compared"))?;
+                // The message may have many lines and was shown before; its first names the cause.
+                line("ended early", format_args!("{}", error.message.lines().next().unwrap_or_default()))?;
+            }
         }
         // Free-running threads have no virtual time: nothing that is derived from it is shown.
         if run.engine != EngineMode::Threads {
@@ -132,11 +135,20 @@ mod tests {
     #[test]
     fn does_a_long_message_keep_the_table_short() {
         let mut summary = fixture::summary();
-        summary.run.golden.verdict = Verdict::Fail;
         summary.run.error = Some(RunError { message: "deadlock\n".repeat(20), device_code: None });
         let table = SummaryTable(&summary).to_string();
         assert_eq!(table.lines().count(), 12);
         assert!(table.contains("ended early   deadlock\n"), "{table}");
+    }
+
+    #[test]
+    fn are_results_that_a_run_never_had_shown_as_wrong() {
+        let mut summary = fixture::summary();
+        summary.run.golden = Golden { verdict: Verdict::Fail, worst_absolute: f64::NAN, worst_relative: f64::NAN };
+        let golden = |summary: &RunSummary| SummaryTable(summary).to_string().lines().nth(1).unwrap().to_owned();
+        assert_eq!(golden(&summary), "golden        FAIL, worst error NaN absolute, NaN relative");
+        summary.run.error = Some(RunError { message: "deadlock".into(), device_code: None });
+        assert_eq!(golden(&summary), "golden        not compared");
     }
 
     #[test]

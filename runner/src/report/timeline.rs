@@ -6,6 +6,9 @@
 //! been reported; so a store belongs to the next start with the same token on the same core, and a read to the earliest
 //! ended one that nobody has noticed.
 //!
+//! A core may hold a second token while it works on the first, and overwrites its reports. So whoever reads any report
+//! of the younger token, be it only that the core has taken it, knows that all older ones are done.
+//!
 //! Events are taken in the order of (time, actor): the order in which the engine noticed equal instants never shows.
 
 use std::collections::HashMap;
@@ -58,7 +61,7 @@ pub struct Execution {
     pub source: CostSource,
     /// The store of the token.
     pub dispatch: Option<Handling>,
-    /// The read of the reported token.
+    /// The read that told of its end: of its own token, or of a younger one.
     pub finish: Option<Handling>,
 }
 
@@ -227,6 +230,14 @@ struct CoreState {
     unnoticed: Vec<usize>,
 }
 
+impl CoreState {
+    /// Whether the token is that of a kernel that runs or has not begun, so that all that ended are older.
+    fn has_ahead(&self, token: u32, executions: &[Execution]) -> bool {
+        self.running.is_some_and(|index| executions[index].token == token)
+            || self.dispatched.iter().any(|(stored, _)| *stored == token)
+    }
+}
+
 struct Joiner<'a> {
     chip: &'a ChipDescription,
     timeline: Timeline,
@@ -298,14 +309,19 @@ impl Joiner<'_> {
         }
     }
 
+    /// A scheduler has read what a core reports.
     fn notice(&mut self, core: u16, word: TokenWord, finish: Handling) {
-        let (Some(token), Some(state)) = (word.token().filter(|_| word.is_finished()), self.cores.get_mut(&core))
-        else {
-            return;
-        };
+        let (Some(token), Some(state)) = (word.token(), self.cores.get_mut(&core)) else { return };
         let executions = &mut self.timeline.executions;
-        if let Some(position) = state.unnoticed.iter().position(|index| executions[*index].token == token) {
-            executions[state.unnoticed.remove(position)].finish = Some(finish);
+        let ended = state.unnoticed.iter().position(|index| executions[*index].token == token);
+        let told = match ended {
+            _ if !word.is_finished() && state.has_ahead(token, executions) => state.unnoticed.len(),
+            Some(position) if word.is_finished() => position + 1,
+            Some(position) => position,
+            None => 0,
+        };
+        for index in state.unnoticed.drain(..told) {
+            executions[index].finish = Some(finish);
         }
     }
 
@@ -374,6 +390,37 @@ mod tests {
         let executions = Timeline::of_trace(&trace, &fixture::chip()).executions;
         let handled: Vec<_> = executions.iter().map(|execution| (execution.dispatch, execution.finish)).collect();
         assert_eq!(handled, [(at(0), at(200)), (at(1000), at(1200))]);
+    }
+
+    /// Two kernels on one core, the second token handed over ahead; `reads` are what the scheduler saw in COND.
+    fn one_ahead(reads: [(u64, u32); 2]) -> Vec<Option<Handling>> {
+        let mut trace = Trace::new(true);
+        trace.name_actor(ActorId(0), ActorKind::Aiv(1));
+        trace.name_actor(ActorId(1), ActorKind::Aicpu(1));
+        [(10, 1), (20, 2)].into_iter().for_each(|(ns, token)| trace.record(fixture::store(ns, 1, 1, token)));
+        trace.record(fixture::kernel_start(100, 0, 7, 1, 50));
+        trace.record(fixture::kernel_end(150, 0, 7));
+        trace.record(fixture::kernel_start(170, 0, 8, 2, 50));
+        trace.record(fixture::kernel_end(220, 0, 8));
+        reads.into_iter().for_each(|(ns, word)| trace.record(fixture::seen(ns, 1, 1, word)));
+        let executions = Timeline::of_trace(&trace, &fixture::chip()).executions;
+        executions.iter().map(|execution| execution.finish).collect()
+    }
+
+    #[test]
+    fn does_reading_the_next_token_tell_that_the_one_before_has_finished() {
+        let second = (230, fixture::finished(2));
+        assert_eq!(one_ahead([(180, 2), second]), [at(180), at(230)]);
+        // The core has taken the token, and its kernel has not begun.
+        assert_eq!(one_ahead([(160, 2), second]), [at(160), at(230)]);
+        // The kernel has ended, and the core has not reported that.
+        assert_eq!(one_ahead([(225, 2), second]), [at(225), at(230)]);
+    }
+
+    #[test]
+    fn does_the_end_of_the_younger_task_tell_of_both() {
+        assert_eq!(one_ahead([(120, 1), (230, fixture::finished(2))]), [at(230), at(230)]);
+        assert_eq!(one_ahead([(155, 1), (160, fixture::finished(1))]), [at(160), None]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::client::status::FailureClass;
 use crate::device::error::{DeadlockReport, DeviceError};
 use crate::device::{Device, EngineKind, NamedObject};
 use crate::golden::{self, GoldenError, GoldenReport};
-use crate::report::chip::{ChipDescription, SchedulingCosts};
+use crate::report::chip::ChipDescription;
 use crate::report::names::ProgramNames;
 use crate::report::output::{OutputDirectory, OutputError};
 use crate::report::record::RunRecord;
@@ -82,7 +82,7 @@ impl FinishedRun {
             summary.device.tasks = device.free_kernels();
             summary.device.kernels = device.free_kernels();
         }
-        let chip = chip_of(&plan);
+        let chip = ChipDescription::of_profile(&plan.config.profile);
         Ok(FinishedRun { summary, failure, statistics, names: plan.names, chip, device })
     }
 
@@ -224,20 +224,5 @@ fn facts_of(
             message: failure.to_string(),
             device_code: failure.cause().and_then(DeviceError::code).map(|code| code as u32),
         }),
-    }
-}
-
-fn chip_of(plan: &RunPlan) -> ChipDescription {
-    let profile = &plan.config.profile;
-    ChipDescription {
-        arch: profile.arch.to_string(),
-        counter: *profile.clock.system_counter,
-        data_main_base: *profile.registers.data_main_base,
-        cond: *profile.registers.cond,
-        costs: SchedulingCosts {
-            submit: *profile.aicpu.submit,
-            dispatch: *profile.aicpu.dispatch,
-            complete: *profile.aicpu.complete,
-        },
     }
 }

@@ -160,7 +160,6 @@ mod tests {
 
     #[test]
     fn does_a_call_pass_all_ten_arguments() {
-        #[allow(clippy::too_many_arguments)]
         extern "C" fn weigh(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u64, i: u64, j: u64) -> u64 {
             [a, b, c, d, e, f, g, h, i, j].iter().fold(0, |sum, digit| sum * 10 + digit)
         }

@@ -19,15 +19,15 @@
 //!
 //! - Exactly one actor's control code runs at a time: the one that is first in (time, priority, id). Whatever it does
 //!   to memory is thereby in that order. Kernel bodies are the exception: they run natively, in parallel, between two
-//!   points of virtual time ([`native`]).
+//!   points of virtual time (`native.rs`).
 //! - An actor's time only changes in its own hooks, or when it is woken.
 //! - No `RefCell` is borrowed while a fiber is suspended.
-//! - Rust code runs with the host thread's thread control block, guest code with its lender's ([`context`]).
+//! - Rust code runs with the host thread's thread control block, guest code with its lender's (`context.rs`).
 //! - Host time, addresses and thread ids never reach a virtual time or the trace.
 //!
 //! # Polling
 //!
-//! See [`poll`] for how idle cores are parked and why that cannot be seen. [`Polling::Naive`] executes every iteration
+//! See `poll.rs` for how idle cores are parked and why that cannot be seen. [`Polling::Naive`] executes every iteration
 //! and is the oracle for it.
 
 mod context;

@@ -194,14 +194,22 @@ unsafe fn heap_of<'a>(heap: *const c_void) -> &'a Heap {
 }
 
 /// `malloc` and `memalign` of a namespace: null when the system has no memory.
-pub extern "C" fn allocate(heap: *const c_void, size: usize, alignment: usize) -> *mut c_void {
-    // SAFETY: the shim passes the heap that it was given, which outlives it.
+///
+/// # Safety
+///
+/// `heap` must be a live [`Heap`].
+pub unsafe extern "C" fn allocate(heap: *const c_void, size: usize, alignment: usize) -> *mut c_void {
+    // SAFETY: the caller vouches for the heap.
     unsafe { heap_of(heap) }.allocate(size, alignment)
 }
 
 /// `realloc` of a namespace, for a block of this heap.
-pub extern "C" fn resize(heap: *const c_void, block: *mut c_void, size: usize) -> *mut c_void {
-    // SAFETY: as above; the guest vouches for the block.
+///
+/// # Safety
+///
+/// `heap` must be a live [`Heap`], and `block` a live block of it or null.
+pub unsafe extern "C" fn resize(heap: *const c_void, block: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: the caller vouches for heap and block.
     unsafe { heap_of(heap).resize(block, size) }
 }
 
@@ -209,8 +217,12 @@ pub extern "C" fn resize(heap: *const c_void, block: *mut c_void, size: usize) -
 ///
 /// A block that is not of this heap was allocated by the dynamic linker, which uses the allocator of this program and
 /// lets the libc of any namespace free it.
-pub extern "C" fn release(heap: *const c_void, block: *mut c_void) {
-    // SAFETY: as above; what is not of this heap goes back to where the dynamic linker got it.
+///
+/// # Safety
+///
+/// `heap` must be a live [`Heap`], and `block` a live block of it or of this program's allocator.
+pub unsafe extern "C" fn release(heap: *const c_void, block: *mut c_void) {
+    // SAFETY: the caller vouches for heap and block; what is not of this heap is of this program's allocator.
     unsafe {
         if !heap_of(heap).release(block) {
             libc::free(block);
@@ -222,27 +234,26 @@ pub extern "C" fn release(heap: *const c_void, block: *mut c_void) {
 mod tests {
     use super::*;
 
-    fn address(heap: &Heap) -> *const c_void {
-        ptr::from_ref(heap).cast()
-    }
-
     #[test]
     fn does_a_heap_serve_and_recognise_its_own_blocks() {
         let heap = Heap::default();
-        let blocks: Vec<*mut c_void> =
-            (1..200).map(|index| allocate(address(&heap), index * 37, 1 << (4 + index % 8))).collect();
+        let address = ptr::from_ref(&heap).cast();
+        let blocks: Vec<*mut c_void> = (1..200).map(|index| heap.allocate(index * 37, 1 << (4 + index % 8))).collect();
         for (index, block) in blocks.iter().enumerate() {
             assert_eq!(*block as usize % (1 << (4 + (index + 1) % 8)), 0);
             // SAFETY: the block has at least so many bytes.
             unsafe { block.cast::<u8>().write_bytes(0xab, (index + 1) * 37) };
         }
-        let grown = resize(address(&heap), blocks[0], 5_000_000);
+        // SAFETY: a live block of this heap, which is not used any more.
+        let grown = unsafe { resize(address, blocks[0], 5_000_000) };
         // SAFETY: the first bytes were copied.
         assert_eq!(unsafe { grown.cast::<u8>().read() }, 0xab);
-        release(address(&heap), grown);
+        // SAFETY: a live block of this heap.
+        unsafe { release(address, grown) };
         // SAFETY: a plain allocation, which the heap has to give back to where it came from.
-        release(address(&heap), unsafe { libc::malloc(100) });
-        blocks[1..].iter().for_each(|block| release(address(&heap), *block));
+        unsafe { release(address, libc::malloc(100)) };
+        // SAFETY: live blocks of this heap, each given back once.
+        blocks[1..].iter().for_each(|block| assert!(unsafe { heap.release(*block) }));
     }
 
     #[test]
@@ -254,7 +265,7 @@ mod tests {
             unsafe { libc::mincore(page, 1, &raw mut state) == 0 }
         };
         let heap = Heap::default();
-        let (small, large) = (allocate(address(&heap), 100, 16), allocate(address(&heap), 100 << 20, 16));
+        let (small, large) = (heap.allocate(100, 16), heap.allocate(100 << 20, 16));
         assert!(mapped(small) && mapped(large));
         drop(heap);
         assert!(!mapped(small) && !mapped(large));

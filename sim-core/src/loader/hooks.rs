@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::image::CodeImage;
+use super::symbols::readable;
 
 /// Through which of the shim's fronts a function is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -176,7 +177,9 @@ impl fmt::Display for Blocking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Blocking::Natively => f.write_str("runs natively"),
-            Blocking::OnFiber { import } => write!(f, "may block, so it runs on its fiber (imports {import})"),
+            Blocking::OnFiber { import } => {
+                write!(f, "may block, so it runs on its fiber (imports {})", readable(import))
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::hooks::{self, Blocking, Front, HookImport};
 use super::image::{CodeImage, ThreadLocalBlock};
 use super::image_error::{ImageError, Machine};
+use super::symbols::readable;
 use super::wait_loops::{self, LoopSite, Search, WaitLoops, Watch};
 use crate::trace::ContentHash;
 
@@ -93,7 +94,7 @@ impl Inspection {
         let fronts = [Front::Platform, Front::Libc, Front::Pthread, Front::CxxRuntime];
         let of = |front| {
             let names: Vec<_> =
-                self.hooks.iter().filter(|hook| hook.front == front).map(|hook| &*hook.symbol).collect();
+                self.hooks.iter().filter(|hook| hook.front == front).map(|hook| readable(&hook.symbol)).collect();
             (!names.is_empty()).then_some((front, names))
         };
         let mut label = "hooks";
@@ -131,6 +132,7 @@ impl Inspection {
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let some = |text: &Option<String>| [text.clone().unwrap_or_else(|| "none".to_owned())];
+        let unique: Vec<_> = self.unique_symbols.iter().map(|symbol| readable(symbol)).collect();
         writeln!(f, "{}", self.name)?;
         write_line(f, "machine", [self.machine.to_string()])?;
         write_line(f, "content", [format!("{}, {} bytes", self.content, self.size)])?;
@@ -138,7 +140,7 @@ impl fmt::Display for Inspection {
         write_line(f, "soname", some(&self.soname))?;
         write_line(f, "needs", listed(&self.needed, usize::MAX))?;
         write_line(f, "tls", [thread_local_text(self.tls)])?;
-        write_line(f, "unique", listed(&self.unique_symbols, MOST_NAMES))?;
+        write_line(f, "unique", listed(&unique, MOST_NAMES))?;
         write_line(f, "unloads", [if self.no_delete { "never (it asks to stay)" } else { "yes" }.to_owned()])?;
         write_line(f, "entries", listed(&self.entry_points, usize::MAX))?;
         write_line(f, "symbols", [format!("{} imported, {} exported", self.imports, self.exports)])?;

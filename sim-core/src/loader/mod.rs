@@ -9,7 +9,8 @@
 //! 2. [`unique`]: in a copy of the bytes, unique symbols become global ones, so that the object can be unloaded again.
 //! 3. [`wait_loops`]: loops that wait for memory without calling anything. No hook sees them; the engine puts a trap
 //!    on their back edge, and evaluates the branch it replaced with [`condition::Condition`].
-//! 4. [`staging`] gives the bytes a name that the dynamic linker can open, and [`namespace`] has it opened there.
+//! 4. [`staging`] gives the bytes a name that the dynamic linker can open, and [`namespace`] has it opened there,
+//!    which makes it a [`loaded_object::LoadedObject`].
 //! 5. [`ledger`]: every load leaves a [`ledger::LoadRecord`], whether or not it succeeded.
 //!
 //! The process has to be started with settings that leave room for namespaces: [`tunables`].
@@ -28,7 +29,9 @@ pub mod image;
 pub mod image_error;
 pub mod inspect;
 pub mod ledger;
+mod libstdcxx;
 mod link;
+pub mod loaded_object;
 pub mod namespace;
 pub mod staging;
 pub mod symbols;

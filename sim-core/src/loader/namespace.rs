@@ -11,39 +11,24 @@
 //! There can be 15 namespaces at once. A namespace whose guest crashed must not run that guest's destructors: it is
 //! abandoned ([`Namespace::abandon`]) and stays allocated until the process ends.
 
-use std::ffi::c_void;
 use std::mem::ManuallyDrop;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use libloading::os::unix::Library;
 
 use super::heap::Heap;
 use super::image::CodeImage;
 use super::image_error::ImageError;
-use super::ledger::{FailedStrategy, LoadStrategy};
+use super::ledger::FailedStrategy;
+use super::libstdcxx::{LIBSTDCXX, libstdcxx};
 use super::link::{self, LinkStep, NamespaceId};
-use super::staging::{SealedBytes, Staged, StagingArea};
-use super::symbols::{SymbolMap, SymbolOffset};
+use super::loaded_object::{CodeSite, LoadedObject, address_range};
+use super::staging::{Staged, StagingArea};
 use super::unique::without_unique;
-use crate::engine::{GuestCall, WaitTrap};
-use crate::loader::wait_loops::{self, WaitLoop};
+use crate::engine::GuestCall;
 use crate::shim::{BIND, Bind, HOOK_ABI, HookTable, ShimFunctions};
-
-/// Where distributions keep libstdc++.
-const LIBRARY_DIRECTORIES: [&str; 7] = [
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/lib/x86_64-linux-gnu",
-    "/lib/aarch64-linux-gnu",
-    "/usr/lib64",
-    "/lib64",
-    "/usr/lib",
-];
-
-const LIBSTDCXX: &str = "libstdc++.so.6";
 
 /// The objects before are the shim and libstdc++.
 const FIRST_GUEST: usize = 2;
@@ -90,111 +75,6 @@ pub enum LoadError {
         /// What the system said.
         error: std::io::Error,
     },
-}
-
-/// A loaded object.
-#[derive(Debug)]
-pub struct LoadedObject {
-    /// Facts about its bytes.
-    pub image: Arc<CodeImage>,
-    bytes: Arc<[u8]>,
-    library: Library,
-    load_address: usize,
-    /// The address range of its code and data.
-    range: Range<usize>,
-    /// How it was staged, and what was tried before.
-    pub strategy: LoadStrategy,
-    /// What was tried in vain.
-    pub fallbacks: Vec<FailedStrategy>,
-    /// Host time that staging and linking took.
-    pub bind_time: Duration,
-    /// The name it was opened with.
-    pub opened_as: String,
-}
-
-/// A place in an object, for people.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct CodeSite {
-    /// The object.
-    pub object: String,
-    /// The function and the offset in it, if the object says.
-    pub symbol: Option<SymbolOffset>,
-    /// The offset in the object.
-    pub offset: u64,
-}
-
-impl std::fmt::Display for CodeSite {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.symbol {
-            Some(symbol) => write!(f, "{}: {symbol}", self.object),
-            None => write!(f, "{}+{:#x}", self.object, self.offset),
-        }
-    }
-}
-
-impl LoadedObject {
-    /// The address of an exported symbol.
-    pub fn symbol(&self, name: &str) -> Result<usize, LoadError> {
-        // SAFETY: only the address is taken; a data symbol is as good as a function here.
-        let found = unsafe { self.library.get::<*const c_void>(name) };
-        let address = found.map(|symbol| symbol.into_raw() as usize).unwrap_or(0);
-        if address == 0 {
-            return Err(LoadError::MissingSymbol {
-                name: self.image.name.clone(),
-                symbol: name.to_owned(),
-                exports: self.image.exports.len(),
-            });
-        }
-        Ok(address)
-    }
-
-    /// The addresses it occupies.
-    pub fn range(&self) -> Range<usize> {
-        self.range.clone()
-    }
-
-    /// Where an address is in this object, if it is.
-    pub fn site(&self, address: usize) -> Option<CodeSite> {
-        if !self.range.contains(&address) {
-            return None;
-        }
-        let offset = (address - self.load_address) as u64;
-        let symbols = SymbolMap::parse(&self.image.name, &self.bytes).ok();
-        let symbol = symbols.and_then(|symbols| symbols.function_at(offset));
-        Some(CodeSite { object: self.image.name.clone(), symbol, offset })
-    }
-
-    /// Puts traps into the object's call-free wait loops, and says where.
-    pub fn trap_wait_loops(&self) -> Result<Vec<WaitTrap>, LoadError> {
-        let loops = wait_loops::find(&self.image.name, &self.bytes)?;
-        loops.waits.iter().map(|wait| self.trap(wait)).collect()
-    }
-
-    fn trap(&self, wait: &WaitLoop) -> Result<WaitTrap, LoadError> {
-        let edge = &wait.site.back_edge;
-        let absolute = |address: u64| self.load_address + address as usize;
-        let at = absolute(edge.address);
-        poke(at, TRAP_INSTRUCTION).map_err(|error| LoadError::Protect { name: self.image.name.clone(), error })?;
-        Ok(WaitTrap { at, condition: edge.condition, target: absolute(edge.target), next: absolute(edge.fall_through) })
-    }
-}
-
-/// `int3`
-const TRAP_INSTRUCTION: u8 = 0xcc;
-
-/// Overwrites one byte of code.
-fn poke(address: usize, byte: u8) -> std::io::Result<()> {
-    let page_size = rustix::param::page_size();
-    let page = (address & !(page_size - 1)) as *mut c_void;
-    let protect = |flags| {
-        // SAFETY: the page belongs to the code of an object that is loaded and privately mapped.
-        let status = unsafe { libc::mprotect(page, page_size, flags) };
-        if status == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
-    };
-    protect(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC)?;
-    // SAFETY: the page is writable now; no guest code runs while the host loads objects.
-    unsafe { (address as *mut u8).write_volatile(byte) };
-    protect(libc::PROT_READ | libc::PROT_EXEC)
 }
 
 /// A namespace of the dynamic linker with its shim and its libstdc++.
@@ -300,7 +180,7 @@ impl Namespace {
         Ok(ObjectId(self.objects.len() - 1))
     }
 
-    /// The shim, to be tied to the simulator.
+    /// One object, unless it was removed.
     pub fn object(&self, id: ObjectId) -> Option<&LoadedObject> {
         self.objects.get(id.0)?.as_ref()
     }
@@ -410,46 +290,6 @@ impl Drop for Namespace {
 fn staging_error(name: &str, fallbacks: &[FailedStrategy]) -> LoadError {
     let tried: Vec<String> = fallbacks.iter().map(|tried| format!("{}: {}", tried.strategy, tried.reason)).collect();
     LoadError::Staging { name: name.to_owned(), tried: tried.join("; ") }
-}
-
-/// The addresses that the segments of an object take.
-fn address_range(load_address: usize, bytes: &[u8]) -> Range<usize> {
-    use object::read::elf::{FileHeader, ProgramHeader};
-    let header = object::elf::FileHeader64::<object::Endianness>::parse(bytes);
-    let segments = header.and_then(|header| {
-        let endian = header.endian()?;
-        Ok(header
-            .program_headers(endian, bytes)?
-            .iter()
-            .filter(|segment| segment.p_type(endian) == object::elf::PT_LOAD)
-            .map(|segment| segment.p_vaddr(endian).saturating_add(segment.p_memsz(endian)))
-            .max()
-            .unwrap_or(0))
-    });
-    load_address..load_address.saturating_add(segments.unwrap_or(0) as usize)
-}
-
-/// The system's libstdc++ without unique symbols.
-struct Libstdcxx {
-    image: Arc<CodeImage>,
-    bytes: Arc<[u8]>,
-    sealed: SealedBytes,
-}
-
-/// Made once a process: it is the same for every namespace and never changes.
-fn libstdcxx() -> Result<&'static Libstdcxx, LoadError> {
-    static COPY: OnceLock<Libstdcxx> = OnceLock::new();
-    if let Some(copy) = COPY.get() {
-        return Ok(copy);
-    }
-    let directories = LIBRARY_DIRECTORIES.map(|directory| Path::new(directory).join(LIBSTDCXX));
-    let found = directories.iter().find_map(|path| std::fs::read(path).ok());
-    let original = found.ok_or_else(|| LoadError::NoLibstdcxx { searched: LIBRARY_DIRECTORIES.join(", ") })?;
-    let bytes: Arc<[u8]> = without_unique(LIBSTDCXX, &original)?.bytes.into();
-    let image = Arc::new(CodeImage::parse(LIBSTDCXX, &bytes)?);
-    let sealed = SealedBytes::new(LIBSTDCXX, &bytes)
-        .map_err(|error| LoadError::Staging { name: LIBSTDCXX.to_owned(), tried: error.to_string() })?;
-    Ok(COPY.get_or_init(|| Libstdcxx { image, bytes, sealed }))
 }
 
 /// Reads an object from a file.

@@ -3,6 +3,7 @@
 //! Taken from the full symbol table where there is one, so that functions with internal linkage have names too, and
 //! from the dynamic symbols. Addresses are relative to the object's load address.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use object::elf;
@@ -27,7 +28,35 @@ pub(super) struct NamedRange {
     pub(super) name: String,
 }
 
-/// A place in an object, told by a symbol.
+/// The most bytes of a name that help a reader. The encoding can blow up a short symbol to any length.
+const MOST_READABLE: usize = 512;
+
+/// A symbol as its source says it, if it is one of C++: `tmr::Scheduler::poll_cores()`.
+pub fn readable(symbol: &str) -> Cow<'_, str> {
+    let decoded = cpp_demangle::Symbol::new(symbol).ok().and_then(|decoded| {
+        let mut text = ShortText(String::new());
+        // Results say little about a place, and most symbols have none.
+        let options = cpp_demangle::DemangleOptions::default().no_return_type();
+        decoded.structured_demangle(&mut text, &options).ok()?;
+        Some(text.0)
+    });
+    decoded.map_or(Cow::Borrowed(symbol), Cow::Owned)
+}
+
+/// Text that refuses to become longer than [`MOST_READABLE`].
+struct ShortText(String);
+
+impl fmt::Write for ShortText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > MOST_READABLE {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+/// A place in an object, told by a symbol. Its text has the symbol as its source says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SymbolOffset {
     /// The symbol, as it is in the symbol table.
@@ -38,9 +67,10 @@ pub struct SymbolOffset {
 
 impl fmt::Display for SymbolOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let symbol = readable(&self.symbol);
         match self.offset {
-            0 => f.write_str(&self.symbol),
-            offset => write!(f, "{}+{offset:#x}", self.symbol),
+            0 => f.write_str(&symbol),
+            offset => write!(f, "{symbol}+{offset:#x}"),
         }
     }
 }
@@ -111,4 +141,30 @@ fn locate(ranges: &[NamedRange], address: u64) -> Option<SymbolOffset> {
     let offset = address - range.address;
     let inside = range.size == 0 || offset < range.size;
     inside.then(|| SymbolOffset { symbol: range.name.clone(), offset })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_a_place_in_cxx_code_told_as_in_its_source() {
+        let place = |symbol: &str, offset| SymbolOffset { symbol: symbol.to_owned(), offset }.to_string();
+        assert_eq!(place("_ZN3tmr9Scheduler10poll_coresEv", 0x6f), "tmr::Scheduler::poll_cores()+0x6f");
+        assert_eq!(place("_Z16reg_load_acquirePVKj", 0), "reg_load_acquire(unsigned int const volatile*)");
+        assert_eq!(place("kernel_entry", 0xe), "kernel_entry+0xe");
+        assert_eq!(place("_Znonsense", 1), "_Znonsense+0x1");
+    }
+
+    #[test]
+    fn does_a_symbol_that_stands_for_endless_text_stay_as_it_is() {
+        // Each level names the one before twice.
+        let nested = |levels: &str| {
+            let level = |(index, name): (usize, char)| format!("1{name}IS{0:X}_S{0:X}_E", 2 * index);
+            format!("_Z1f1aIiiE{}", levels.chars().enumerate().map(level).collect::<String>())
+        };
+        assert_eq!(readable(&nested("b")), "f(a<int, int>, b<a<int, int>, a<int, int> >)");
+        let endless = nested("bcdefgh");
+        assert_eq!(readable(&endless), endless);
+    }
 }

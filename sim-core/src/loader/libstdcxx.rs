@@ -1,0 +1,46 @@
+//! The libstdc++ of all namespaces: the system's, with its unique symbols made global, in sealed memory.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use super::image::CodeImage;
+use super::namespace::LoadError;
+use super::staging::SealedBytes;
+use super::unique::without_unique;
+
+/// Where distributions keep libstdc++.
+const LIBRARY_DIRECTORIES: [&str; 7] = [
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/lib/x86_64-linux-gnu",
+    "/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/lib64",
+    "/usr/lib",
+];
+
+/// The name that objects need it by.
+pub(super) const LIBSTDCXX: &str = "libstdc++.so.6";
+
+/// The system's libstdc++ without unique symbols.
+pub(super) struct Libstdcxx {
+    pub(super) image: Arc<CodeImage>,
+    pub(super) bytes: Arc<[u8]>,
+    pub(super) sealed: SealedBytes,
+}
+
+/// Made once a process: it is the same for every namespace and never changes.
+pub(super) fn libstdcxx() -> Result<&'static Libstdcxx, LoadError> {
+    static COPY: OnceLock<Libstdcxx> = OnceLock::new();
+    if let Some(copy) = COPY.get() {
+        return Ok(copy);
+    }
+    let directories = LIBRARY_DIRECTORIES.map(|directory| Path::new(directory).join(LIBSTDCXX));
+    let found = directories.iter().find_map(|path| std::fs::read(path).ok());
+    let original = found.ok_or_else(|| LoadError::NoLibstdcxx { searched: LIBRARY_DIRECTORIES.join(", ") })?;
+    let bytes: Arc<[u8]> = without_unique(LIBSTDCXX, &original)?.bytes.into();
+    let image = Arc::new(CodeImage::parse(LIBSTDCXX, &bytes)?);
+    let sealed = SealedBytes::new(LIBSTDCXX, &bytes)
+        .map_err(|error| LoadError::Staging { name: LIBSTDCXX.to_owned(), tried: error.to_string() })?;
+    Ok(COPY.get_or_init(|| Libstdcxx { image, bytes, sealed }))
+}
