@@ -151,7 +151,8 @@ fn are_options_that_cannot_be_met_refused() {
     let mut add = |what: &str, options: &[&str]| refusals.add(what, &[&["run", "vector_example"], options].concat());
     add("an unknown key of the profile", &["--set", "mmio.laod=95ns"]);
     add("a unit of another kind", &["--set", "mmio.load=95GiB"]);
-    add("a value without its unit", &["--set", "mmio.load=95"]);
+    add("a value that is no number", &["--set", "mmio.load=fast"]);
+    add("an override without its value", &["--set", "mmio.load"]);
     add("no size", &["--hbm", "8 apples"]);
     add("no memory at all", &["--hbm", "0"]);
     add("no time", &["--kernel-limit", "soon"]);
