@@ -102,7 +102,8 @@ fn are_objects_that_cannot_be_loaded_refused() {
     let mut foreign = kernel().to_vec();
     foreign[18] = 0xb7; // e_machine: AArch64
     refusals.add_kernel("a kernel for another machine", &foreign);
-    refusals.add_kernel("a truncated kernel", &kernel()[..kernel().len() / 2]);
+    // Cut within its header: where its segments are depends on the compiler.
+    refusals.add_kernel("a truncated kernel", &kernel()[..40]);
     refusals.add_kernel("a kernel without its entry", bundled::SHIM);
     refusals.assert("refused_objects");
 }

@@ -154,6 +154,18 @@ pub(crate) fn entries(directory: &Path) -> Vec<String> {
     names
 }
 
+/// A report without what depends on the compiler of the guests: offsets in functions, and functions of C++, which may be
+/// inlined.
+pub(crate) fn without_offsets(report: &str) -> String {
+    let word = |word: &str| {
+        let (symbol, rest) = word.split_once("+0x").unwrap_or((word, ""));
+        let symbol = if symbol.starts_with("_Z") { "FUNCTION" } else { symbol };
+        let rest = rest.trim_start_matches(|digit: char| digit.is_ascii_hexdigit());
+        format!("{symbol}{rest}")
+    };
+    report.split_inclusive([' ', '\n']).map(word).collect()
+}
+
 /// Settings for snapshots beside the tests.
 pub(crate) fn snapshots() -> insta::internals::SettingsBindDropGuard {
     let mut settings = insta::Settings::clone_current();
