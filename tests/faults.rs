@@ -77,7 +77,11 @@ fn do_programs_get_the_code_that_silicon_would_give() {
     for (case, exit, code) in codes {
         let outcome = run(case, &["--json", KERNEL_LIMIT[0], KERNEL_LIMIT[1]]);
         let report = outcome.json();
-        assert_eq!((&report["exit"], &report["error"]["device_code"]), (&exit.into(), &code.into()), "{case}: {outcome}");
+        assert_eq!(
+            (&report["exit"], &report["error"]["device_code"]),
+            (&exit.into(), &code.into()),
+            "{case}: {outcome}"
+        );
         assert_eq!(outcome.exit, Some(exit), "{case}");
     }
 }

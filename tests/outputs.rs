@@ -77,14 +77,17 @@ fn are_swimlane_records_joined_by_unique_keys() {
         let key = |core: &Value, register: &Value| (core.as_u64().expect("core"), register.as_u64().expect("id"));
         let on_aicore: Vec<_> = list(&records, "aicore_tasks").iter().map(|task| key(&task[0], &task[2])).collect();
         let aicpu = list(&records, "aicpu_tasks");
-        let rows: Vec<&Value> =
-            aicpu.iter().flat_map(|row| if row[0].is_array() { row.as_array().unwrap().iter().collect() } else { vec![row] }).collect();
+        let rows: Vec<&Value> = aicpu
+            .iter()
+            .flat_map(|row| if row[0].is_array() { row.as_array().unwrap().iter().collect() } else { vec![row] })
+            .collect();
         let on_aicpu: BTreeSet<_> = rows.iter().map(|task| key(&task[0], &task[1])).collect();
         let unique: BTreeSet<_> = on_aicore.iter().copied().collect();
         assert_eq!(unique.len(), on_aicore.len(), "{case}: a key of two records");
         assert_eq!(rows.len(), on_aicpu.len(), "{case}: a key of two records");
         assert_eq!(unique, on_aicpu, "{case}: records without partner");
-        let tasks: BTreeSet<_> = list(&json(&out, "deps.json"), "tasks").iter().map(|task| task["task_id"].to_string()).collect();
+        let tasks: BTreeSet<_> =
+            list(&json(&out, "deps.json"), "tasks").iter().map(|task| task["task_id"].to_string()).collect();
         let run: BTreeSet<_> = list(&records, "aicore_tasks").iter().map(|task| format!("\"{}\"", task[1])).collect();
         assert_eq!(run, tasks, "{case}: tasks run and tasks submitted");
     }
@@ -136,8 +139,19 @@ fn does_the_ledger_account_for_every_object_with_its_strategy() {
 fn which_keys_does_json_have() {
     let summary = npusim(["run", "vector_example", "--json"]).success().json();
     let promised = [
-        "case", "arch", "runtime", "golden", "tasks", "device_time_ns", "host_elapsed_ms", "engine_cpu_ms", "engine",
-        "workers", "trace_hash", "loads", "exit",
+        "case",
+        "arch",
+        "runtime",
+        "golden",
+        "tasks",
+        "device_time_ns",
+        "host_elapsed_ms",
+        "engine_cpu_ms",
+        "engine",
+        "workers",
+        "trace_hash",
+        "loads",
+        "exit",
     ];
     let missing: Vec<_> = promised.iter().filter(|key| summary.get(key).is_none()).collect();
     assert!(missing.is_empty(), "missing: {missing:?}");

@@ -120,10 +120,14 @@ fn inspected_waits() -> Vec<String> {
     let scratch = Scratch::new();
     let file = scratch.file("call_free_wait.so", trait_bytes("call_free_wait"));
     let inspection = npusim(["inspect".as_ref(), "--json".as_ref(), file.as_os_str()]).success().json();
-    let waits = inspection["wait_loops"]["waits"].as_array().expect("a list of waits");
+    let waits = inspection["loops"]["waits"].as_array().expect("a list of waits");
     let place = |wait: &Value| {
         let symbol = &wait["site"]["symbol"];
-        format!("{}+{:#x}", symbol["symbol"].as_str().expect("a function"), symbol["offset"].as_u64().expect("a number"))
+        format!(
+            "{}+{:#x}",
+            symbol["symbol"].as_str().expect("a function"),
+            symbol["offset"].as_u64().expect("a number")
+        )
     };
     waits.iter().map(place).collect()
 }

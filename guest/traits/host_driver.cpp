@@ -4,6 +4,7 @@
 // loaded once and stays.
 #include <atomic>
 #include <cstdint>
+#include <thread>
 #include <time.h>
 
 #include "npusim/platform.h"
@@ -44,6 +45,14 @@ template <typename Function>
 Function *find(uint64_t object, const char *name) {
     return reinterpret_cast<Function *>(npusim_symbol(object, name));
 }
+
+// ---- mutex_cond
+
+void (*trait_entry)(int, int) = nullptr;
+
+// Each AICPU thread goes through the trait in a thread of its own: what a thread keeps for itself goes when it ends,
+// and AICPU threads outlast a launch.
+void enter_in_a_thread(int id, int count) { std::thread(trait_entry, id, count).join(); }
 
 // ---- call_free_wait
 
@@ -107,10 +116,10 @@ uint64_t drive_load(const void *bytes, uint64_t size, const char *name) {
 
 // Runs mutex_cond with so many actors. Null, or the first thing that went wrong.
 const char *drive_mutex_cond(uint64_t object, int actors) {
-    auto *entry = find<void(int, int)>(object, "trait_entry");
+    trait_entry = find<void(int, int)>(object, "trait_entry");
     auto *check = find<const char *(int)>(object, "trait_check");
-    if (entry == nullptr || check == nullptr) return "the trait has no entry";
-    return launch_crew(entry, actors) == 0 ? check(actors) : "the launch ended with an error";
+    if (trait_entry == nullptr || check == nullptr) return "the trait has no entry";
+    return launch_crew(enter_in_a_thread, actors) == 0 ? check(actors) : "the launch ended with an error";
 }
 
 // Finds the functions of call_free_wait; 0, or -1 if one is missing.

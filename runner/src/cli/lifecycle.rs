@@ -66,7 +66,11 @@ impl Lifecycle {
         let last = footprint(namespace)?;
         let comparison =
             Comparison { cycles: self.cycles, settled_after: SETTLED, settled: settled.unwrap_or(last), last };
-        if self.json { print_json(&comparison)? } else { print(format_args!("{}", table(&comparison)))? }
+        if self.json {
+            print_json(&comparison)?
+        } else {
+            print(format_args!("{}", table(&comparison)))?
+        }
         Ok(ExitStatus::Success)
     }
 }
