@@ -99,6 +99,18 @@ fn do_values_of_inputs_and_of_unwritten_memory_leave_the_trace_alone() {
     ]);
 }
 
+/// Skipped polls are not counted by a guest that counts its idle polls, so that the trace may be another one: but it is
+/// always the same.
+#[test]
+fn is_fast_forward_a_function_of_its_input_alone() {
+    for (case, _) in CASES {
+        let expected = hash(case, &["--fast-forward"]);
+        for options in [["--fast-forward", "--workers", "1"], ["--fast-forward", "--workers", "8"]] {
+            assert_eq!(hash(case, &options), expected, "{case} {options:?}");
+        }
+    }
+}
+
 #[test]
 fn what_does_the_model_say_of_each_case() {
     let mut text = String::new();
