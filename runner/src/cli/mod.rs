@@ -2,7 +2,7 @@
 //!
 //! Standard output carries results alone: a table, or with `--json` exactly one JSON object. Standard error carries one
 //! line per failure, `npusim: …`, with what the device knows below it. How the process ends is an
-//! [`ExitStatus`](crate::run::exit::ExitStatus), whatever the command.
+//! [`ExitStatus`], whatever the command.
 
 mod bench;
 mod failure;

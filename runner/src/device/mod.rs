@@ -250,6 +250,11 @@ impl Device {
         self.rooms.stopwatch.engine_cpu.get()
     }
 
+    /// CPU time of all threads in kernel bodies in that.
+    pub fn kernel_cpu(&self) -> Duration {
+        self.rooms.stopwatch.kernel_cpu.get()
+    }
+
     /// Virtual time from the last launch to its completion.
     pub fn device_time(&self) -> SimDuration {
         self.rooms.stopwatch.completed_at.get().since(self.rooms.stopwatch.launched_at.get())

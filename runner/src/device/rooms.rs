@@ -16,7 +16,7 @@ use sim_aicpu::pool::AicpuPool;
 use sim_aicpu::register_file::RegisterFile;
 use sim_core::actor::{ActorId, ActorKind};
 use sim_core::engine::free::FreeRun;
-use sim_core::engine::{CurrentActor, GuestCall};
+use sim_core::engine::{CurrentActor, Engine, GuestCall};
 use sim_core::loader::image::CodeImage;
 use sim_core::loader::ledger::{HostSide, LoadId, LoadLedger, LoadOrigin, LoadOutcome, LoadRecord};
 use sim_core::loader::namespace::{Linking, LoadError, LoadedObject, Namespace, ObjectId};
@@ -67,31 +67,46 @@ pub(super) struct FreeRooms {
     pub(super) kernels: AtomicU64,
 }
 
+/// CPU time spent in kernel bodies: by the engine's own thread, and by all.
+#[derive(Clone, Copy, Default)]
+pub(super) struct KernelTime {
+    own: Duration,
+    all: Duration,
+}
+
+impl KernelTime {
+    fn of(engine: &Engine) -> Self {
+        KernelTime { own: engine.kernel_time_of_engine(), all: engine.kernel_time() }
+    }
+}
+
 /// Host time between launch and completion.
 #[derive(Default)]
 pub(super) struct Stopwatch {
-    begun: Cell<Option<(Instant, ThreadCpu, Duration)>>,
+    begun: Cell<Option<(Instant, ThreadCpu, KernelTime)>>,
     pub(super) elapsed: Cell<Duration>,
     pub(super) engine_cpu: Cell<Duration>,
+    pub(super) kernel_cpu: Cell<Duration>,
     /// Virtual time from the start of the first actor to the end of the last.
     pub(super) launched_at: Cell<SimTime>,
     pub(super) completed_at: Cell<SimTime>,
 }
 
 impl Stopwatch {
-    /// Something was launched; the engine's thread had spent `in_kernels` in kernel bodies by then.
-    pub(super) fn start(&self, in_kernels: Duration, at: SimTime) {
-        self.begun.set(Some((Instant::now(), ThreadCpu::now(), in_kernels)));
+    /// Something was launched at `at`.
+    pub(super) fn start(&self, engine: &Engine, at: SimTime) {
+        self.begun.set(Some((Instant::now(), ThreadCpu::now(), KernelTime::of(engine))));
         self.launched_at.set(at);
     }
 
-    /// It has ended.
-    pub(super) fn stop(&self, in_kernels: Duration, at: SimTime) {
-        if let Some((begun, cpu, kernels_before)) = self.begun.take() {
+    /// It has ended at `at`.
+    pub(super) fn stop(&self, engine: &Engine, at: SimTime) {
+        if let Some((begun, cpu, before)) = self.begun.take() {
             self.elapsed.set(self.elapsed.get() + begun.elapsed());
-            let kernels = in_kernels.saturating_sub(kernels_before);
-            let engine = cpu.elapsed().saturating_sub(kernels);
-            self.engine_cpu.set(self.engine_cpu.get() + engine);
+            let after = KernelTime::of(engine);
+            let own = cpu.elapsed().saturating_sub(after.own.saturating_sub(before.own));
+            self.engine_cpu.set(self.engine_cpu.get() + own);
+            self.kernel_cpu.set(self.kernel_cpu.get() + after.all.saturating_sub(before.all));
             self.completed_at.set(at);
         }
     }

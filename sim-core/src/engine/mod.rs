@@ -494,7 +494,12 @@ impl Engine {
         self.state.borrow().counters
     }
 
-    /// Host time that the engine's own thread has spent in kernel bodies.
+    /// CPU time that all threads have spent in kernel bodies that have ended.
+    pub fn kernel_time(&self) -> Duration {
+        Duration::from_nanos(self.natives.borrow().busy_ns())
+    }
+
+    /// CPU time that the engine's own thread has spent in kernel bodies.
     pub fn kernel_time_of_engine(&self) -> Duration {
         Duration::from_nanos(self.natives.borrow().busy_ns_of_engine())
     }

@@ -97,11 +97,15 @@ impl Job {
 
     /// Runs a body that the caller has taken.
     fn run(&self, seat: &mut Seat) {
+        let cpu = self.host_cost.is_worth_a_worker().then(thread_cpu_ns);
         let begun = Instant::now();
         let exit = seat.run(self);
         let ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.host_cost.note(ns);
-        seat.busy_ns += ns;
+        // For a long body the thread may have been preempted; for a short one, asking costs more than it tells.
+        let busy = cpu.map_or(ns, |before| thread_cpu_ns() - before);
+        seat.busy_ns += busy;
+        seat.total_ns.fetch_add(busy, Ordering::Relaxed);
         // SAFETY: this thread took the claim.
         unsafe { *self.outcome.get() = exit };
         self.claim.store(claim::DONE, Ordering::Release);
@@ -112,12 +116,14 @@ impl Job {
 struct Seat {
     stack: Option<DefaultStack>,
     thread: Arc<GuestThread>,
+    /// CPU time of this thread in bodies, and of all threads.
     busy_ns: u64,
+    total_ns: Arc<AtomicU64>,
 }
 
 impl Seat {
-    fn new(thread: Arc<GuestThread>) -> Seat {
-        Seat { stack: None, thread, busy_ns: 0 }
+    fn new(thread: Arc<GuestThread>, total_ns: Arc<AtomicU64>) -> Seat {
+        Seat { stack: None, thread, busy_ns: 0, total_ns }
     }
 
     fn run(&mut self, job: &Job) -> Exit {
@@ -166,7 +172,7 @@ impl NativePool {
             open,
             helpers: Vec::new(),
             parker: Parker::new(),
-            seat: Seat::new(engine_thread),
+            seat: Seat::new(engine_thread, Arc::default()),
             workers: workers.max(1),
         }
     }
@@ -178,7 +184,8 @@ impl NativePool {
         }
         while self.helpers.len() + 1 < self.workers {
             let (open, unparker, thread) = (self.open.clone(), self.parker.unparker().clone(), new_thread());
-            self.helpers.push(std::thread::spawn(move || help(&open, &unparker, thread)));
+            let total_ns = Arc::clone(&self.seat.total_ns);
+            self.helpers.push(std::thread::spawn(move || help(&open, &unparker, thread, total_ns)));
         }
         // The receiver lives as long as the pool.
         let _ = self.jobs.send(Arc::clone(job));
@@ -200,9 +207,14 @@ impl NativePool {
         unsafe { *job.outcome.get() }
     }
 
-    /// Host time that the engine's own thread spent in bodies.
+    /// CPU time that the engine's own thread spent in bodies.
     pub(super) fn busy_ns_of_engine(&self) -> u64 {
         self.seat.busy_ns
+    }
+
+    /// CPU time that all threads spent in bodies that have ended.
+    pub(super) fn busy_ns(&self) -> u64 {
+        self.seat.total_ns.load(Ordering::Relaxed)
     }
 }
 
@@ -215,10 +227,18 @@ impl Drop for NativePool {
     }
 }
 
+/// CPU time of the calling thread.
+fn thread_cpu_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a valid clock and a valid place for the result.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// A worker's life: one body after the other until the pool goes.
-fn help(open: &Receiver<Arc<Job>>, done: &Unparker, thread: Arc<GuestThread>) {
+fn help(open: &Receiver<Arc<Job>>, done: &Unparker, thread: Arc<GuestThread>, total_ns: Arc<AtomicU64>) {
     thread.adopt_this_thread();
-    let mut seat = Seat::new(thread);
+    let mut seat = Seat::new(thread, total_ns);
     for job in open {
         if job.take() {
             job.run(&mut seat);

@@ -1,4 +1,5 @@
-// The entry points of the AICPU object: one for a run, one for the registration of a callable.
+// The entry points of the AICPU object: one for a run, one for the registration of a callable, and one for the host to
+// call at the end.
 //
 // Of the threads that a run launches, the gate lets the active ones through: the first orchestrates, the others
 // schedule. The orchestrator prepares what all need and sets `setup_done`; the schedulers wait for it in a loop that
@@ -66,10 +67,9 @@ void schedule(Runtime &runtime, uint32_t index) {
     while (!runtime.run.control.setup_done.load(std::memory_order_acquire)) {
     }
     tmr::Scheduler self(runtime, index);
-    if (self.open_cores()) {
-        npusim_note_phase(NPUSIM_PHASE_SCHED);
-        self.run();
-    }
+    self.open_cores();
+    npusim_note_phase(NPUSIM_PHASE_SCHED);
+    self.run();
     npusim_note_phase(NPUSIM_PHASE_POST_ORCH);
     self.close_cores();
 }
@@ -96,3 +96,6 @@ extern "C" int simpler_aicpu_register_callable(void *order) {
     registration.status = tmr::load_orchestration(registration);
     return 0;
 }
+
+// For the host, before it unloads this object.
+extern "C" void simpler_aicpu_release_callables() { tmr::release_orchestrations(); }

@@ -44,6 +44,13 @@ int32_t load_orchestration(const RegistrationOrder &order) {
     return STATUS_OK;
 }
 
+void release_orchestrations() {
+    for (Orchestration &place : table) {
+        if (place.object != 0) npusim_unload(place.object);
+        place = Orchestration{};
+    }
+}
+
 const Orchestration *find_orchestration(int32_t callable_id, uint64_t generation) {
     const Orchestration &place = table[callable_id];
     return place.object != 0 && place.generation == generation ? &place : nullptr;

@@ -21,4 +21,7 @@ int32_t load_orchestration(const RegistrationOrder &order);
 // Null if the id was never registered, or not in this generation.
 const Orchestration *find_orchestration(int32_t callable_id, uint64_t generation);
 
+// Unloads every orchestration.
+void release_orchestrations();
+
 }  // namespace tmr

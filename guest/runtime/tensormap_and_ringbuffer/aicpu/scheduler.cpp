@@ -22,7 +22,7 @@ Scheduler::Scheduler(Runtime &runtime, uint32_t index) : runtime_(runtime), run_
     }
 }
 
-bool Scheduler::open_cores() {
+void Scheduler::open_cores() {
     npusim_charge(NPUSIM_CHARGE_HANDSHAKE, 1);
     for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
         CoreArrival &arrival = run_.arrivals[cores_[own].physical];
@@ -30,16 +30,15 @@ bool Scheduler::open_cores() {
         const auto type = static_cast<int32_t>(core_type(own % LANES));
         if (arrival.core_type != type || arrival.physical_core != cores_[own].physical) {
             fail_run(run_, run_.outcome.scheduler_status, STATUS_CORE_HANDSHAKE_INVALID);
-            return false;
         }
         reg_store_release(cores_[own].data_main_base, TOKEN_IDLE);
     }
     for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
         CoreArrival &arrival = run_.arrivals[cores_[own].physical];
         while (!arrival.ready.load(std::memory_order_acquire)) pause_and_yield();
-        run_.control.idle_cores[arrival.core_type].fetch_add(1, std::memory_order_relaxed);
+        const auto type = static_cast<int32_t>(core_type(own % LANES));
+        run_.control.idle_cores[type].fetch_add(1, std::memory_order_relaxed);
     }
-    return true;
 }
 
 void Scheduler::run() {
@@ -64,10 +63,13 @@ void Scheduler::close_cores() {
     for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
         reg_store_release(cores_[own].data_main_base, TOKEN_EXIT);
     }
-    const DeviceTime begun = device_now();
+    const bool failed = run_.control.failed.load(std::memory_order_acquire) != 0;
+    const DeviceTime begun = failed ? device_now() : DeviceTime{};
+    uint32_t turns = 0;
     for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
+        if (failed && !cores_[own].is_idle()) continue;
         while (reg_load_acquire(cores_[own].cond) != (COND_FIN | TOKEN_EXIT)) {
-            if (device_now() - begun > EXIT_LIMIT) return;
+            if (failed && ++turns % TURNS_PER_CLOCK_LOOK == 0 && device_now() - begun > EXIT_LIMIT) return;
             pause_and_yield();
         }
     }
@@ -176,7 +178,16 @@ bool Scheduler::dispatch_mix() {
         for (uint32_t lane = 0; lane < LANES; ++lane) dispatch(core(cluster, lane), slot, lane, lane);
         any = true;
     }
+    reserve_clusters(queue.size());
     return any;
+}
+
+// Keeps single tasks from clusters that mixed tasks wait for: these would not fall idle as long as there are others.
+void Scheduler::reserve_clusters(uint32_t wanted) {
+    reserved_ = 0;
+    for (uint32_t cluster = 0; cluster < cluster_count_ && wanted > 0; ++cluster, --wanted) {
+        reserved_ |= uint64_t{1} << cluster;
+    }
 }
 
 // The kernel of a single task is in the first lane of its shape.
@@ -184,6 +195,7 @@ bool Scheduler::dispatch_idle(TaskShape shape, uint32_t first_lane, uint32_t las
     ReadyQueue &queue = run_.order.queues[static_cast<uint32_t>(shape)];
     bool any = false;
     for (uint32_t cluster = 0; cluster < cluster_count_ && queue.size() != 0; ++cluster) {
+        if (is_reserved(cluster)) continue;
         for (uint32_t lane = first_lane; lane <= last_lane; ++lane) {
             SlotHandle slot;
             if (!core(cluster, lane).is_idle() || !queue.pop(&slot)) continue;
@@ -201,6 +213,7 @@ bool Scheduler::dispatch_ahead(TaskShape shape, uint32_t first_lane, uint32_t la
     bool any = false;
     for (uint32_t cluster = 0; cluster < cluster_count_ && queue.size() != 0; ++cluster) {
         if (run_.control.idle_cores[type].load(std::memory_order_relaxed) > 0) return any;
+        if (is_reserved(cluster)) continue;
         for (uint32_t lane = first_lane; lane <= last_lane; ++lane) {
             SlotHandle slot;
             if (!core(cluster, lane).can_take_one_ahead() || !queue.pop(&slot)) continue;
@@ -215,33 +228,40 @@ bool Scheduler::dispatch_ahead(TaskShape shape, uint32_t first_lane, uint32_t la
 
 bool Scheduler::all_done() const {
     if (!run_.control.orchestration_done.load(std::memory_order_acquire)) return false;
+    return tasks_completed() == run_.control.submitted.load(std::memory_order_acquire);
+}
+
+uint64_t Scheduler::tasks_completed() const {
     uint64_t completed = 0;
     for (uint32_t scheduler = 0; scheduler < run_.order.schedulers; ++scheduler) {
         completed += run_.control.completed[scheduler].tasks.load(std::memory_order_acquire);
     }
-    return completed == run_.control.submitted.load(std::memory_order_acquire);
+    return completed;
 }
 
+// Being idle is no stall while others get on.
 void Scheduler::look_at_clock() {
     const DeviceTime now = device_now();
-    if (idle_turns_ == TURNS_PER_CLOCK_LOOK) {
-        idle_since_ = now;
-    } else if (now - idle_since_ > NO_PROGRESS_LIMIT) {
+    const uint64_t progress = tasks_completed() + run_.control.submitted.load(std::memory_order_acquire);
+    if (idle_turns_ == TURNS_PER_CLOCK_LOOK || progress != still_progress_) {
+        still_since_ = now;
+        still_progress_ = progress;
+    } else if (now - still_since_ > NO_PROGRESS_LIMIT) {
         run_.outcome.stall_detail.store(classify_stall(), std::memory_order_relaxed);
         fail_run(run_, run_.outcome.scheduler_status, STATUS_SCHEDULER_TIMEOUT);
     }
 }
 
 StallDetail Scheduler::classify_stall() const {
-    if (busy_cores_ != 0) return STALL_RUNNING;
+    const auto clusters = static_cast<int32_t>(run_.order.clusters);
+    const auto &idle = run_.control.idle_cores;
+    if (idle[0].load(std::memory_order_relaxed) < clusters || idle[1].load(std::memory_order_relaxed) < 2 * clusters) {
+        return STALL_RUNNING;
+    }
     for (uint32_t shape = 0; shape < SHAPES; ++shape) {
         if (run_.order.queues[shape].size() != 0) return STALL_READY_IDLE;
     }
-    uint64_t completed = 0;
-    for (uint32_t scheduler = 0; scheduler < run_.order.schedulers; ++scheduler) {
-        completed += run_.control.completed[scheduler].tasks.load(std::memory_order_acquire);
-    }
-    if (completed != run_.control.submitted.load(std::memory_order_acquire)) return STALL_DEPENDENCY;
+    if (tasks_completed() != run_.control.submitted.load(std::memory_order_acquire)) return STALL_DEPENDENCY;
     if (!run_.control.orchestration_done.load(std::memory_order_acquire)) return STALL_ORCHESTRATOR;
     return STALL_UNKNOWN;
 }

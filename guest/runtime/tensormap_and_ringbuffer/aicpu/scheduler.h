@@ -17,11 +17,13 @@ class Scheduler {
 public:
     Scheduler(Runtime &runtime, uint32_t index);
 
-    // Waits for the cores, opens their registers, and waits until they have seen it. False after a failure.
-    bool open_cores();
+    // Waits for the cores, opens their registers, and waits until they have seen it. It goes on after a failure: a core
+    // that is never opened can never leave.
+    void open_cores();
     // Until every task is done, or somebody failed.
     void run();
-    // Tells the cores to end and waits until they have.
+    // Tells the cores to end and waits until they have. After a failure it does not wait for cores that hold a task,
+    // and for the others only as long as EXIT_LIMIT.
     void close_cores();
 
 private:
@@ -31,11 +33,14 @@ private:
     void finish_subtask(const Subtask &subtask);
     void complete(SlotHandle handle, TaskSlot &slot);
     bool dispatch_mix();
+    void reserve_clusters(uint32_t wanted);
+    bool is_reserved(uint32_t cluster) const { return (reserved_ >> cluster & 1) != 0; }
     bool dispatch_idle(npusim::TaskShape shape, uint32_t first_lane, uint32_t last_lane);
     bool dispatch_ahead(npusim::TaskShape shape, uint32_t first_lane, uint32_t last_lane);
     void dispatch(Core &core, SlotHandle slot, uint32_t lane, uint32_t kernel);
     bool cluster_is_idle(uint32_t cluster) const;
     bool all_done() const;
+    uint64_t tasks_completed() const;
     void look_at_clock();
     StallDetail classify_stall() const;
     Core &core(uint32_t cluster, uint32_t lane) { return cores_[cluster * LANES + lane]; }
@@ -48,8 +53,13 @@ private:
     Core cores_[MAX_OWN_CORES];
     uint32_t busy_cores_ = 0;
     uint64_t completed_ = 0;
+    // Clusters that get no single task until a waiting mixed task fits.
+    uint64_t reserved_ = 0;
+    static_assert(MAX_CLUSTERS <= 64);
+    // Idle turns since something happened here; when nothing had happened anywhere, and what had been done by then.
     uint32_t idle_turns_ = 0;
-    DeviceTime idle_since_{};
+    DeviceTime still_since_{};
+    uint64_t still_progress_ = 0;
 };
 
 }  // namespace tmr

@@ -106,6 +106,7 @@ int Arena::prepare(const ArenaSizes &sizes) {
 void Arena::release() {
     while (block_count_ > 0) npusim_free(blocks_[--block_count_]);
     ready_ = false;
+    queues_are_clean_ = false;
     runtime_ = nullptr;
     rings_[0].heap = nullptr;
 }

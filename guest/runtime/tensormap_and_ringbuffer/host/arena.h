@@ -46,6 +46,9 @@ public:
     // Writes where everything is into the order of a run.
     void place(RunOrder &order) const;
     Runtime *runtime() const { return runtime_; }
+    // The ready queues may hold nothing useful yet, or tasks of a run that failed.
+    bool queues_are_clean() const { return queues_are_clean_; }
+    void set_queues_clean(bool clean) { queues_are_clean_ = clean; }
     uint64_t heap_base() const { return reinterpret_cast<uint64_t>(rings_[0].heap); }
 
 private:
@@ -57,6 +60,7 @@ private:
 
     ArenaSizes sizes_{};
     bool ready_ = false;
+    bool queues_are_clean_ = false;
     void *blocks_[MAX_BLOCKS] = {};
     uint32_t block_count_ = 0;
     RingLayout rings_[RING_COUNT] = {};

@@ -43,10 +43,14 @@ void DeviceContext::finalize() {
     for (Callable &callable : callables_) callable.release();
     arena_.release();
     if (aicore_object_ != 0) npusim_unload(aicore_object_);
-    if (aicpu_object_ != 0) npusim_unload(aicpu_object_);
+    if (aicpu_object_ != 0) {
+        // The orchestrations that the AICPU has loaded would stay otherwise.
+        const auto release = reinterpret_cast<void (*)()>(entry(aicpu_object_, "simpler_aicpu_release_callables"));
+        if (release != nullptr) release();
+        npusim_unload(aicpu_object_);
+    }
     aicore_object_ = aicpu_object_ = 0;
     entries_ = Entries{};
-    queues_are_clean_ = false;
     ready_ = false;
 }
 

@@ -47,16 +47,11 @@ public:
     void unclaim() { claimed_ = false; }
     bool is_claimed() const { return claimed_; }
 
-    // The ready queues may hold tasks of a run that failed.
-    bool queues_are_clean() const { return queues_are_clean_; }
-    void set_queues_clean(bool clean) { queues_are_clean_ = clean; }
-
 private:
     uint64_t load(uint32_t origin, const uint8_t *bytes, size_t size, const char *name);
 
     bool ready_ = false;
     bool claimed_ = false;
-    bool queues_are_clean_ = false;
     uint64_t aicpu_object_ = 0;
     uint64_t aicore_object_ = 0;
     Entries entries_;

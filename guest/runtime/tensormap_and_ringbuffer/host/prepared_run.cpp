@@ -91,7 +91,7 @@ int PreparedRun::copy_image(DeviceContext &context, int32_t callable_id, const C
     RunOrder &order = image->order;
     order.clusters = context.topology().clusters;
     order.schedulers = schedulers_;
-    order.format_queues = !context.queues_are_clean();
+    order.format_queues = !context.arena().queues_are_clean();
     order.callable_id = callable_id;
     order.callable_generation = callable.generation();
     order.kernels = callable.kernels();
@@ -109,7 +109,7 @@ int PreparedRun::launch(DeviceContext &context) {
     launch.runtime = context.arena().runtime();
     launch.aicpu_threads = context.topology().aicpu_launched;
     launch.block_dim = context.topology().clusters;
-    context.set_queues_clean(false);
+    context.arena().set_queues_clean(false);
     const int code = npusim_launch(&launch);
     if (code != 0) return code;
     if (accepted_state_ != nullptr) __atomic_store_n(accepted_state_, accepted_value_, __ATOMIC_RELEASE);
@@ -143,7 +143,7 @@ int PreparedRun::end(DeviceContext &context, int device_code) {
     const int32_t orchestrator = outcome.orchestrator_status.load(std::memory_order_relaxed);
     const int32_t scheduler = outcome.scheduler_status.load(std::memory_order_relaxed);
     result_ = orchestrator != 0 ? -orchestrator : -scheduler;
-    context.set_queues_clean(result_ == 0);
+    context.arena().set_queues_clean(result_ == 0);
     return result_;
 }
 

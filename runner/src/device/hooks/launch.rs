@@ -61,7 +61,7 @@ fn start(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch) -> std::io::R
     rooms.launch.begin(array);
     // The AICPU alone is launched to prepare something; a run has cores.
     if launch.block_dim > 0 {
-        rooms.stopwatch.start(actor.engine().kernel_time_of_engine(), actor.now());
+        rooms.stopwatch.start(actor.engine(), actor.now());
     }
     if rooms.free { start_free(actor, rooms, launch, array) } else { start_virtual(actor, rooms, launch, array) }
 }
@@ -144,8 +144,7 @@ fn wait_free(actor: &CurrentActor<'_>, rooms: &Rooms) -> c_int {
 
 /// Everything that was launched has ended.
 fn finish(actor: &CurrentActor<'_>, rooms: &Rooms) {
-    let in_kernels = actor.engine().kernel_time_of_engine();
-    rooms.stopwatch.stop(in_kernels, actor.now());
+    rooms.stopwatch.stop(actor.engine(), actor.now());
 }
 
 pub(super) extern "C" fn poll() -> c_int {
