@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::lifecycle::Lifecycle;
 use super::{Done, print, print_json};
 use crate::case::CaseSpec;
 use crate::device::EngineKind;
@@ -35,6 +36,8 @@ pub(super) struct BenchCommand {
 enum Subject {
     /// Tasks per second of host time: empty tasks on the virtual and on the threads engine.
     ControlPlane(ControlPlane),
+    /// What stays of devices that are gone: namespaces, file descriptors, mappings, memory.
+    Lifecycle(Lifecycle),
 }
 
 #[derive(Debug, Args)]
@@ -67,8 +70,10 @@ struct Rate {
 
 impl BenchCommand {
     pub(super) fn execute(&self) -> Done {
-        let Subject::ControlPlane(control_plane) = &self.subject;
-        control_plane.execute()
+        match &self.subject {
+            Subject::ControlPlane(control_plane) => control_plane.execute(),
+            Subject::Lifecycle(lifecycle) => lifecycle.execute(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 mod bench;
 mod failure;
 mod inspect;
+mod lifecycle;
 mod list;
 mod options;
 mod progress;

@@ -1,6 +1,7 @@
 //! `npusim run`.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -82,6 +83,9 @@ impl RunCommand {
         let settings = self.device.settings(self.out.is_some()).map_err(Failure::input)?;
         let case = CaseSpec::find(&self.case).map_err(Failure::input)?;
         let plan = RunPlan::new(case, &settings).map_err(Failure::input)?;
+        if let Some(directory) = &settings.keep_objects {
+            make_directory(directory)?;
+        }
         let out = self.out.clone().map(OutputDirectory::create).transpose().map_err(Failure::input)?;
         Ok((plan, out))
     }
@@ -93,4 +97,14 @@ impl RunCommand {
         let error = Message { message: &failure.message, device_code: failure.device_code };
         print_json(&NotBegun { case: &self.case, exit: failure.status.code(), error })
     }
+}
+
+/// Makes the directory of `--keep-so`: nobody would notice objects that are not there before they are needed.
+fn make_directory(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|error| {
+        Failure::input(format_args!(
+            "cannot keep objects in {}: {error}; name a directory that can be created or written with --keep-so",
+            path.display()
+        ))
+    })
 }

@@ -91,6 +91,11 @@ impl FinishedRun {
         status_of(self.failure.as_ref(), self.summary.run.golden.verdict)
     }
 
+    /// The number of the namespace that the run's objects were in; 0 if none was loaded.
+    pub fn namespace(&self) -> u32 {
+        self.device.loads().records().iter().find_map(|load| load.namespace).unwrap_or(0)
+    }
+
     /// Who waited for what, if that is why the run ended early.
     pub fn deadlock(&self) -> Option<&DeadlockReport> {
         match self.failure.as_ref()?.cause()? {

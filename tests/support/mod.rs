@@ -1,0 +1,176 @@
+//! What tests of the whole device share: the command as a child process that cannot outlast its test, and places that
+//! go with it.
+
+#![allow(dead_code, reason = "each test uses its own part")]
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub(crate) mod own_process;
+
+/// How long a child may take before it counts as stuck: many times what it needs, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The same for a fault, which is to end soon by itself.
+pub(crate) const FAULT_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a child ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// The exit code; none if a signal ended it.
+    pub(crate) exit: Option<i32>,
+    /// Its standard output.
+    pub(crate) stdout: String,
+    /// Its standard error.
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// Its standard output as the one JSON object that it is to be.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON object: {error}\n{self}"))
+    }
+
+    /// This outcome, if the child succeeded.
+    #[track_caller]
+    pub(crate) fn success(self) -> Self {
+        assert_eq!(self.exit, Some(0), "{self}");
+        self
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.exit {
+            Some(code) => writeln!(f, "exit {code}")?,
+            None => writeln!(f, "ended by a signal")?,
+        }
+        write!(f, "--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr)
+    }
+}
+
+/// The command, to be given arguments.
+pub(crate) fn command() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_npusim"))
+}
+
+/// Runs the command with these arguments.
+#[track_caller]
+pub(crate) fn npusim<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Outcome {
+    outcome_of(command().args(arguments), PATIENCE)
+}
+
+/// Runs a child to its end; panics if it takes longer than `patience`.
+#[track_caller]
+pub(crate) fn outcome_of(command: &mut Command, patience: Duration) -> Outcome {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (mut out, mut err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+    let out = thread::spawn(move || read_all(&mut out));
+    let err = thread::spawn(move || read_all(&mut err));
+    let exit = wait(&mut child, patience);
+    let (stdout, stderr) = (out.join().expect("reads"), err.join().expect("reads"));
+    match exit {
+        Some(exit) => Outcome { exit: exit.code(), stdout, stderr },
+        None => panic!("{command:?} did not end within {patience:?}\n--- stdout\n{stdout}--- stderr\n{stderr}"),
+    }
+}
+
+fn read_all(from: &mut impl Read) -> String {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes).expect("a pipe can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Waits for a child, or ends it when patience is over.
+fn wait(child: &mut Child, patience: Duration) -> Option<std::process::ExitStatus> {
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            return Some(status);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("a child can be ended");
+    child.wait().expect("a child can be waited for");
+    None
+}
+
+/// A new directory that is removed when the test is done with it.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("npusim-test-{}-{count}", std::process::id()));
+        fs::create_dir(&path).expect("a directory can be made");
+        Scratch(path)
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file into it.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, content).expect("a file can be written");
+        path
+    }
+
+    /// What a text says, with this directory called `DIR`.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        text.replace(&self.0.display().to_string(), "DIR")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The names in a directory, sorted.
+pub(crate) fn entries(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("a directory can be read");
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// A report without what depends on the compiler of the guests: offsets in functions, and functions of C++, which may be
+/// inlined.
+pub(crate) fn without_offsets(report: &str) -> String {
+    let word = |word: &str| {
+        let (symbol, rest) = word.split_once("+0x").unwrap_or((word, ""));
+        let symbol = if symbol.starts_with("_Z") { "FUNCTION" } else { symbol };
+        let rest = rest.trim_start_matches(|digit: char| digit.is_ascii_hexdigit());
+        format!("{symbol}{rest}")
+    };
+    report.split_inclusive([' ', '\n']).map(word).collect()
+}
+
+/// Settings for snapshots beside the tests.
+pub(crate) fn snapshots() -> insta::internals::SettingsBindDropGuard {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind_to_scope()
+}
