@@ -46,11 +46,14 @@ fn run_in_empty_place(case: &str, options: &[&str]) -> (Outcome, Scratch) {
 
 /// What processes that have ended left in memory shared between processes.
 fn left_in_shared_memory() -> Vec<String> {
-    let of_dead = |name: &String| {
+    const PLACE: &str = "/dev/shm";
+    let left = |name: &String| {
         let pid = name.strip_prefix("npusim-").and_then(|rest| rest.split('-').next());
-        pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+        let ended = pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists());
+        // Still there: its process may have tidied up and ended since the directory was read.
+        ended && Path::new(PLACE).join(name).symlink_metadata().is_ok()
     };
-    entries(Path::new("/dev/shm")).into_iter().filter(of_dead).collect()
+    entries(Path::new(PLACE)).into_iter().filter(left).collect()
 }
 
 #[test]
