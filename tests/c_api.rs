@@ -13,6 +13,7 @@ use npusim::bundled;
 use npusim::case::CaseSpec;
 use npusim::client::abi::{ChipStorageTaskArgs, NativeRunDescriptor};
 use npusim::client::args::task_args;
+use npusim::device::host_calls::HostCalls;
 use npusim::device::{Device, NamedObject};
 use npusim::golden::{self, Verdict};
 use npusim::run::plan::RunPlan;

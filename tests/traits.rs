@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use npusim::bundled::{self, ObjectKind};
 use npusim::device::error::{DeviceError, WaitingActor};
+use npusim::device::host_calls::HostCalls;
 use npusim::device::{Device, DeviceConfig, EngineKind, NamedObject};
 use serde_json::Value;
 use sim_core::actor::ActorKind;

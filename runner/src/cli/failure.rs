@@ -17,7 +17,7 @@ pub(super) struct Failure {
     pub(super) message: String,
     /// The code that silicon would give.
     pub(super) device_code: Option<u32>,
-    /// What each actor was waiting for, a line each.
+    /// What guests said of it, and what each actor was waiting for, a line each.
     pub(super) details: Vec<String>,
 }
 
@@ -48,12 +48,14 @@ impl Failure {
         };
         let cause = run.failure.as_ref().and_then(|error| error.cause());
         let stall = run.deadlock().map(|report| StallText(report).to_string());
+        let complaints = run.complaints();
+        let said = complaints.iter().map(|line| format!("  {} said at {}: {}", line.actor, line.at, line.text));
         Some(Failure {
             status: run.status(),
             message,
             device_code: cause.and_then(DeviceError::code).map(|code| code as u32),
             // Its first line is in the message.
-            details: stall.iter().flat_map(|text| text.lines().skip(1)).map(str::to_owned).collect(),
+            details: said.chain(stall.iter().flat_map(|text| text.lines().skip(1)).map(str::to_owned)).collect(),
         })
     }
 }

@@ -214,6 +214,7 @@ pub(super) fn summary() -> RunSummary {
         switches: 1298,
         host_elapsed: Duration::from_micros(6_200),
         engine_cpu: Duration::from_micros(750),
+        kernel_cpu: Duration::from_micros(2_300),
         hbm_peak_bytes: 69_632,
         error: None,
     };

@@ -62,6 +62,9 @@ pub struct RunFacts {
     /// Host CPU time of the engine in it.
     #[serde(rename = "engine_cpu_ms", serialize_with = "milliseconds")]
     pub engine_cpu: Duration,
+    /// Host CPU time of all threads in kernel bodies in it.
+    #[serde(rename = "kernel_cpu_ms", serialize_with = "milliseconds")]
+    pub kernel_cpu: Duration,
     /// The most device memory that was allocated at once.
     pub hbm_peak_bytes: u64,
     /// Why the run ended early, if it did.

@@ -52,9 +52,10 @@ impl fmt::Display for SummaryTable<'_> {
         line(
             "host time",
             format_args!(
-                "{} ({} of engine CPU), {} tasks per second",
+                "{} ({} of engine CPU, {} of kernel CPU), {} tasks per second",
                 Milliseconds(run.host_elapsed),
                 Milliseconds(run.engine_cpu),
+                Milliseconds(run.kernel_cpu),
                 Rate(self.0.host_tasks_per_s())
             ),
         )

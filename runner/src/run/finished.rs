@@ -8,6 +8,7 @@ use crate::bundled;
 use crate::client::session::{Program, Session, SessionError};
 use crate::client::status::FailureClass;
 use crate::device::error::{DeadlockReport, DeviceError};
+use crate::device::notes::{LogLevel, LogLine};
 use crate::device::{Device, EngineKind, NamedObject};
 use crate::golden::{self, GoldenError, GoldenReport};
 use crate::report::chip::ChipDescription;
@@ -96,6 +97,14 @@ impl FinishedRun {
         self.device.loads().records().iter().find_map(|load| load.namespace).unwrap_or(0)
     }
 
+    /// What guests logged as errors, if the run ended early: the runtime's own reasons.
+    pub fn complaints(&self) -> Vec<LogLine> {
+        if self.failure.is_none() {
+            return Vec::new();
+        }
+        self.device.log_lines().into_iter().filter(|line| line.level == LogLevel::Error).collect()
+    }
+
     /// Who waited for what, if that is why the run ended early.
     pub fn deadlock(&self) -> Option<&DeadlockReport> {
         match self.failure.as_ref()?.cause()? {
@@ -130,17 +139,19 @@ const NO_RESULTS: Golden = Golden { verdict: Verdict::Fail, worst_absolute: f64:
 struct HostEffort {
     elapsed: Duration,
     engine_cpu: Duration,
+    kernel_cpu: Duration,
 }
 
 impl HostEffort {
     fn of(device: &Device) -> Self {
-        HostEffort { elapsed: device.host_elapsed(), engine_cpu: device.engine_cpu() }
+        HostEffort { elapsed: device.host_elapsed(), engine_cpu: device.engine_cpu(), kernel_cpu: device.kernel_cpu() }
     }
 
     fn since(self, earlier: HostEffort) -> Self {
         HostEffort {
             elapsed: self.elapsed.saturating_sub(earlier.elapsed),
             engine_cpu: self.engine_cpu.saturating_sub(earlier.engine_cpu),
+            kernel_cpu: self.kernel_cpu.saturating_sub(earlier.kernel_cpu),
         }
     }
 }
@@ -224,6 +235,7 @@ fn facts_of(
         switches: counters.switches,
         host_elapsed: effort.elapsed,
         engine_cpu: effort.engine_cpu,
+        kernel_cpu: effort.kernel_cpu,
         hbm_peak_bytes: device.residency().device.peak_bytes,
         error: failure.map(|failure| RunError {
             message: failure.to_string(),

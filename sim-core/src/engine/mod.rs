@@ -167,6 +167,8 @@ pub struct Engine {
     thread: Arc<GuestThread>,
     host_port: Box<HostPort>,
     lenders: RefCell<Vec<Lender>>,
+    /// Lenders of actors that have ended: they are ending, too.
+    retired: RefCell<Vec<Lender>>,
     stacks: RefCell<Vec<DefaultStack>>,
     wait_traps: WaitTraps,
     fault: RefCell<Option<Fault>>,
@@ -200,6 +202,7 @@ impl Engine {
             threads,
             host_port: Box::default(),
             lenders: RefCell::default(),
+            retired: RefCell::default(),
             stacks: RefCell::default(),
             wait_traps: WaitTraps::default(),
             fault: RefCell::default(),
@@ -354,6 +357,7 @@ impl Engine {
         self.thread.enter(Doing::Host);
         let ran = self.run();
         self.thread.leave();
+        self.renew_retired();
         ran.inspect_err(|fault| {
             self.host_lost.set(true);
             self.fault.borrow_mut().get_or_insert_with(|| fault.clone());
@@ -449,10 +453,17 @@ impl Engine {
         let actor = state.actor_mut(id);
         actor.status = Status::Ended(result);
         let launched = std::mem::take(&mut actor.launched);
-        let is_thread = matches!(actor.kind, ActorKind::Thread(_));
-        let (fiber, lender) = (actor.fiber.take(), if is_thread { None } else { actor.lender.take() });
-        if is_thread && let Some(lender) = &actor.lender {
-            lender.dismiss();
+        let fiber = actor.fiber.take();
+        match (actor.kind, &actor.lender) {
+            // Whoever joins it lets go of it.
+            (ActorKind::Thread(_), Some(lender)) => lender.dismiss(),
+            // A launch makes new AICPU threads, with thread-local storage of their own.
+            (ActorKind::Aicpu(_), Some(lender)) => {
+                lender.dismiss();
+                self.retired.borrow_mut().extend(actor.lender.take());
+            }
+            // A core keeps what it holds from launch to launch, as its buffers do.
+            _ => self.lenders.borrow_mut().extend(actor.lender.take()),
         }
         state.progressed(at);
         state.wake(join_key(id), u32::MAX, at);
@@ -464,7 +475,15 @@ impl Engine {
         }
         drop(state);
         self.stacks.borrow_mut().extend(fiber.map(|fiber| fiber.into_stack()));
-        self.lenders.borrow_mut().extend(lender);
+    }
+
+    /// Waits for the threads of AICPU actors that have ended, and starts as many for the next launch.
+    fn renew_retired(&self) {
+        let retired = std::mem::take(&mut *self.retired.borrow_mut());
+        let count = retired.len();
+        drop(retired);
+        // What cannot be started now is started, or refused, when it is needed.
+        self.lenders.borrow_mut().extend((0..count).filter_map(|_| Lender::start(self.threads).ok()));
     }
 
     /// Ends the device's work: its actors are abandoned where they stand, and the host is told.

@@ -21,8 +21,8 @@ pub(super) enum Doing {
     Host = 3,
 }
 
-/// How much longer than device code the host runtime may take.
-const HOST_PATIENCE: u32 = 60;
+/// How long the host runtime may take, however short the limit of device code is.
+const HOST_LIMIT: Duration = Duration::from_secs(60);
 
 /// A host thread that runs guest code.
 #[derive(Debug, Default)]
@@ -123,7 +123,7 @@ fn watch(shared: &Shared) {
                 continue;
             };
             let doing = thread.doing.load(Ordering::Relaxed);
-            let limit = if doing == Doing::Host as u32 { shared.limit * HOST_PATIENCE } else { shared.limit };
+            let limit = if doing == Doing::Host as u32 { shared.limit.max(HOST_LIMIT) } else { shared.limit };
             if before.beat != now.beat || doing == 0 {
                 *before = now;
             } else if before.since.elapsed() >= limit {

@@ -8,17 +8,27 @@ int last_error() {
     return code != 0 ? code : -1;
 }
 
+int refuse(const char *reason) {
+    npusim_log(3, reason);
+    return -1;
+}
+
 uint64_t entry(uint64_t object, const char *name) { return reinterpret_cast<uint64_t>(npusim_symbol(object, name)); }
 
 }  // namespace
 
 int DeviceContext::init(const uint8_t *aicpu, size_t aicpu_size, const uint8_t *aicore, size_t aicore_size,
                         const CallConfig *prewarm) {
-    if (ready_) return -1;
+    if (ready_) return refuse("the device context is initialised already");
     ArenaSizes sizes;
-    if (!ArenaSizes::from(prewarm != nullptr ? prewarm->runtime_env : RuntimeEnv{}, &sizes)) return -1;
+    if (!ArenaSizes::from(prewarm != nullptr ? prewarm->runtime_env : RuntimeEnv{}, &sizes)) {
+        return refuse("a ring size cannot be used: windows are powers of two from 4, heaps have 1024 bytes or more");
+    }
     npusim_topology(&topology_);
-    if (topology_.clusters > MAX_CLUSTERS || topology_.schedulers == 0 || topology_.schedulers > MAX_SCHEDULERS) return -1;
+    if (topology_.clusters > MAX_CLUSTERS) return refuse("the device has more clusters than this runtime can drive, 64");
+    if (topology_.schedulers == 0 || topology_.schedulers > MAX_SCHEDULERS) {
+        return refuse("this runtime needs 1 to 8 schedulers");
+    }
     ready_ = true;  // from here on, finalize undoes what was done
     int code = 0;
     aicpu_object_ = npusim_load(NPUSIM_ORIGIN_AICPU, aicpu, aicpu_size, "libaicpu_kernel.so");

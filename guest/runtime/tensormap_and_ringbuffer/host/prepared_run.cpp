@@ -37,7 +37,11 @@ int PreparedRun::prepare(DeviceContext &context, int32_t callable_id, const Chip
     if (threads < MIN_AICPU_THREADS || threads > active) return -1;
     if (descriptor.pipeline_slot >= PTO_PIPELINE_MAX_DEPTH || descriptor.arena_bank >= PTO_PIPELINE_MAX_DEPTH) return -1;
     ArenaSizes sizes;
-    if (phase_ != Phase::NONE || !ArenaSizes::from(config.runtime_env, &sizes) || !context.claim()) return -1;
+    if (!ArenaSizes::from(config.runtime_env, &sizes)) {
+        npusim_log(3, "a ring size cannot be used: windows are powers of two from 4, heaps have 1024 bytes or more");
+        return -1;
+    }
+    if (phase_ != Phase::NONE || !context.claim()) return -1;
 
     owner_ = &context;
     result_ = 0;
