@@ -2,13 +2,13 @@
 //!
 //! While the virtual interval of a kernel passes, its body may run on any host thread: it borrows the thread control
 //! block of its core, whose fiber is suspended meanwhile. The engine needs the body to be finished when virtual time
-//! reaches the end of the interval, and not before. So bodies are queued for worker threads, and whatever the engine
-//! has to wait for and nobody has begun, it runs itself. Bodies that are known to be short are not even queued, since
-//! waking a worker costs more than they do. None of this can be seen in virtual time.
+//! reaches the end of the interval, and not before. So bodies are queued for worker threads. Those that are known to be
+//! short the engine runs itself when it needs them, since waking a worker costs more than they do; and so it does with
+//! all when there is one worker. None of this can be seen in virtual time.
 
 use std::cell::UnsafeCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -64,6 +64,7 @@ pub(super) struct Job {
     now: SimTime,
     host_cost: Arc<HostCost>,
     claim: AtomicUsize,
+    queued: AtomicBool,
     outcome: UnsafeCell<Exit>,
 }
 
@@ -84,7 +85,15 @@ impl Job {
         host_cost: Arc<HostCost>,
     ) -> Arc<Job> {
         let outcome = UnsafeCell::new(Exit::Returned(0));
-        Arc::new(Job { call, context, now, host_cost, claim: AtomicUsize::new(claim::OPEN), outcome })
+        Arc::new(Job {
+            call,
+            context,
+            now,
+            host_cost,
+            claim: AtomicUsize::new(claim::OPEN),
+            queued: AtomicBool::new(false),
+            outcome,
+        })
     }
 
     fn take(&self) -> bool {
@@ -153,7 +162,7 @@ impl Seat {
     }
 }
 
-/// The threads that run kernel bodies: `workers - 1` of their own, and the engine's when it waits.
+/// The threads that run kernel bodies. The engine's own has the control plane to run, which feeds the others.
 pub(super) struct NativePool {
     jobs: Sender<Arc<Job>>,
     open: Receiver<Arc<Job>>,
@@ -164,7 +173,7 @@ pub(super) struct NativePool {
 }
 
 impl NativePool {
-    /// A pool of `workers` threads, the calling one among them. The others are started when first needed.
+    /// A pool of `workers` threads, started when first needed; a single one is the calling thread.
     pub(super) fn new(workers: usize, engine_thread: Arc<GuestThread>) -> NativePool {
         let (jobs, open) = channel::unbounded();
         NativePool {
@@ -182,26 +191,23 @@ impl NativePool {
         if self.workers == 1 || !job.host_cost.is_worth_a_worker() {
             return;
         }
-        while self.helpers.len() + 1 < self.workers {
+        while self.helpers.len() < self.workers {
             let (open, unparker, thread) = (self.open.clone(), self.parker.unparker().clone(), new_thread());
             let total_ns = Arc::clone(&self.seat.total_ns);
             self.helpers.push(std::thread::spawn(move || help(&open, &unparker, thread, total_ns)));
         }
+        job.queued.store(true, Ordering::Relaxed);
         // The receiver lives as long as the pool.
         let _ = self.jobs.send(Arc::clone(job));
     }
 
-    /// Returns when `job` is done: runs it, or runs others while somebody else does.
+    /// Returns when `job` is done: runs it, unless it was queued for a worker.
     pub(super) fn finish(&mut self, job: &Job) -> Exit {
-        if job.take() {
+        if !job.queued.load(Ordering::Relaxed) && job.take() {
             job.run(&mut self.seat);
         }
         while !job.is_done() {
-            match self.open.try_recv() {
-                Ok(other) if other.take() => other.run(&mut self.seat),
-                Ok(_) => {}
-                Err(_) => self.parker.park(),
-            }
+            self.parker.park();
         }
         // SAFETY: DONE was published after the outcome was written.
         unsafe { *job.outcome.get() }
