@@ -84,6 +84,7 @@ impl ActorContext {
     /// Calls `function` with the host's thread control block, then returns to the guest's.
     ///
     /// Must be called from guest code on the fiber of this actor.
+    #[inline(always)]
     fn on_host<R>(&self, function: impl FnOnce(&CurrentActor<'_>) -> R) -> R {
         let (host, guest) = (self.host_tcb.get(), self.guest_tcb.get());
         // SAFETY: the fiber runs on the thread whose block `host` is; the rest runs behind a call that is not inlined.
@@ -143,7 +144,7 @@ pub fn calling_actor<'a>() -> Option<&'a ActorContext> {
 /// Runs `function` as the host on behalf of the actor that calls from its fiber; `None` if no actor does.
 ///
 /// Every hook goes through here: below it, thread-locals are the host's and Rust code is at home.
-#[inline]
+#[inline(always)]
 pub fn on_host<R>(function: impl FnOnce(&CurrentActor<'_>) -> R) -> Option<R> {
     let context = calling_actor()?;
     (context.standing.get() == Standing::Fiber).then(|| context.on_host(function))

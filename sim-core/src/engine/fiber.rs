@@ -127,7 +127,8 @@ impl Fiber {
         Fiber { coroutine }
     }
 
-    /// Runs the guest until it suspends (`None`) or ends.
+    /// Runs the guest until it suspends or ends.
+    #[inline(always)]
     pub(super) fn resume(&mut self) -> Result<Suspension, Exit> {
         match self.coroutine.resume(()) {
             CoroutineResult::Yield(suspension) => Ok(suspension),

@@ -396,6 +396,7 @@ impl Engine {
     }
 
     /// Lets one actor run until it suspends or ends.
+    #[inline(always)]
     fn step(&self, id: ActorId) -> Result<Option<Suspension>, Fault> {
         let mut state = self.state.borrow_mut();
         state.counters.switches += 1;
@@ -647,7 +648,7 @@ impl<'a> CurrentActor<'a> {
     }
 
     /// Begins a hook: notes what the core stored, and where the guest is.
-    #[inline]
+    #[inline(always)]
     fn begin(&self, caller: usize) -> RefMut<'_, State> {
         self.engine.thread.beat();
         let id = self.id();
@@ -668,14 +669,17 @@ impl<'a> CurrentActor<'a> {
     }
 
     /// Lets others run; returns when this actor comes next.
-    #[inline]
+    ///
+    /// Inlined, as all that hooks call on the way here: the processor cannot predict a return on a stack that was
+    /// switched to, so each frame between here and the guest costs.
+    #[inline(always)]
     fn suspend(&self) {
         // SAFETY: set when the fiber began; this is called on the fiber.
         unsafe { &*self.context.yielder.get() }.suspend(Suspension::Waiting);
     }
 
     /// Work of this cost.
-    #[inline]
+    #[inline(always)]
     pub fn charge(&self, cost: SimDuration, caller: usize) {
         let mut state = self.begin(caller);
         state.work(self.id());
@@ -687,7 +691,7 @@ impl<'a> CurrentActor<'a> {
     }
 
     /// Something that a poller does over and over: `what` it looks at, at this cost. See [`CurrentActor::saw`].
-    #[inline]
+    #[inline(always)]
     pub fn look(&self, cost: SimDuration, caller: usize) {
         let suspend = self.begin(caller).advance(self.id(), cost);
         if suspend {
@@ -696,7 +700,7 @@ impl<'a> CurrentActor<'a> {
     }
 
     /// What the look gave: polling goes on while it gives the same.
-    #[inline]
+    #[inline(always)]
     pub fn saw(&self, poll: Poll, what: u64, result: u64) {
         let mut state = self.engine.state.borrow_mut();
         let actor = state.actor_mut(self.id());
@@ -705,7 +709,7 @@ impl<'a> CurrentActor<'a> {
     }
 
     /// A core asks for its register block, to access it inline.
-    #[inline]
+    #[inline(always)]
     pub fn access_registers(&self, cost: SimDuration, poll: Poll, caller: usize) {
         let mut state = self.begin(caller);
         let actor = state.actor_mut(self.id());
@@ -719,7 +723,7 @@ impl<'a> CurrentActor<'a> {
     }
 
     /// A spin hint: the end of a poll iteration.
-    #[inline]
+    #[inline(always)]
     pub fn spin(&self, cost: SimDuration, poll: Poll, caller: usize) {
         let mut state = self.begin(caller);
         if poll != Poll::Spin {

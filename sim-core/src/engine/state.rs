@@ -176,7 +176,7 @@ impl State {
     // ---- time of the actor that runs ----
 
     /// Advances the running actor. `true`: it has to suspend, since others come first.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self, id: ActorId, cost: SimDuration) -> bool {
         let actor = self.actor_mut(id);
         actor.time += cost;

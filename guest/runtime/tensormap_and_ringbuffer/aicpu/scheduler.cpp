@@ -79,28 +79,30 @@ void Scheduler::close_cores() {
 
 bool Scheduler::poll_cores() {
     uint32_t finished = 0;
-    if (busy_cores_ == 0) return false;
-    for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
-        Core &core = cores_[own];
-        if (core.is_idle()) continue;
-        const uint32_t value = reg_load_acquire(core.cond);
-        const Report report = core.read(value);
-        if (report == Report::OLDER_TAKEN) core.older_taken = true;
-        if (report != Report::OLDER_DONE && report != Report::BOTH_DONE) continue;
-        finish_subtask(core.older);
-        ++finished;
-        if (report == Report::BOTH_DONE) {
-            finish_subtask(core.younger);
-            ++finished;
-            core.younger = Subtask{};
-        }
-        core.advance(core.younger.exists() && value == core.younger.token);
-        if (core.is_idle()) {
-            --busy_cores_;
-            run_.control.idle_cores[static_cast<int32_t>(core_type(own % LANES))].fetch_add(1, std::memory_order_relaxed);
-        }
-    }
+    busy_.for_each([&](uint32_t own) { finished += poll(own); });
     return finished != 0;
+}
+
+// Looks at one core that has a task. Returns how many it has finished.
+uint32_t Scheduler::poll(uint32_t own) {
+    Core &core = cores_[own];
+    const uint32_t value = reg_load_acquire(core.cond);
+    const Report report = core.read(value);
+    if (report == Report::OLDER_TAKEN) core.older_taken = true;
+    if (report != Report::OLDER_DONE && report != Report::BOTH_DONE) return 0;
+    uint32_t finished = 1;
+    finish_subtask(core.older);
+    if (report == Report::BOTH_DONE) {
+        finish_subtask(core.younger);
+        ++finished;
+        core.younger = Subtask{};
+    }
+    core.advance(core.younger.exists() && value == core.younger.token);
+    if (core.is_idle()) {
+        busy_.erase(own);
+        run_.control.idle_cores[static_cast<int32_t>(core_type(own % LANES))].fetch_add(1, std::memory_order_relaxed);
+    }
+    return finished;
 }
 
 void Scheduler::finish_subtask(const Subtask &subtask) {
@@ -156,7 +158,7 @@ void Scheduler::dispatch(Core &core, SlotHandle handle, uint32_t lane, uint32_t 
     core.last_token = token;
     if (core.is_idle()) {
         core.older = {handle, token};
-        ++busy_cores_;
+        busy_.insert(static_cast<uint32_t>(&core - cores_));
         run_.control.idle_cores[static_cast<int32_t>(core_type(lane))].fetch_sub(1, std::memory_order_relaxed);
     } else {
         core.younger = {handle, token};

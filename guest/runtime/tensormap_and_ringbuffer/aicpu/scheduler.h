@@ -9,6 +9,7 @@
 
 #include "aicpu/clock.h"
 #include "aicpu/core.h"
+#include "aicpu/core_set.h"
 #include "common/runtime.h"
 
 namespace tmr {
@@ -30,6 +31,7 @@ private:
     static constexpr uint32_t MAX_OWN_CORES = MAX_CORES;
 
     bool poll_cores();
+    uint32_t poll(uint32_t own);
     void finish_subtask(const Subtask &subtask);
     void complete(SlotHandle handle, TaskSlot &slot);
     bool dispatch_mix();
@@ -51,7 +53,7 @@ private:
     uint32_t index_;
     uint32_t cluster_count_ = 0;  // own ones
     Core cores_[MAX_OWN_CORES];
-    uint32_t busy_cores_ = 0;
+    CoreSet busy_;
     uint64_t completed_ = 0;
     // Clusters that get no single task until a waiting mixed task fits.
     uint64_t reserved_ = 0;

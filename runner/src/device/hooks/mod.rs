@@ -67,7 +67,7 @@ pub(super) static TABLE: HookTable = HookTable {
 };
 
 /// Serves the actor that calls from its fiber, with the rooms of its device. `None`: no such actor calls.
-#[inline]
+#[inline(always)]
 fn on_device<R>(function: impl FnOnce(&CurrentActor<'_>, &Rooms) -> R) -> Option<R> {
     on_host(|actor| actor.engine().rooms::<Rooms>().map(|rooms| function(actor, rooms))).flatten()
 }
