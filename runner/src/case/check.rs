@@ -317,7 +317,8 @@ impl Checker<'_> {
     ) -> Result<Vec<Override>, CaseError> {
         let parse = |(key, value): (&String, &String)| {
             format!("{key}={value}")
-                .parse()
+                .parse::<Override>()
+                .map(|change| change.asked_by(format!("{}: `profile`", self.origin)))
                 .map_err(|error| self.error(format!("profile.{key}"), FieldProblem::Profile(error)))
         };
         overrides.into_iter().map(parse).collect()

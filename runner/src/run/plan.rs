@@ -37,13 +37,6 @@ pub enum PlanError {
     Case(Box<CaseError>),
     /// {0}
     Profile(Box<ProfileError>),
-    /// {origin}: {error}
-    CaseProfile {
-        /// The case.
-        origin: CaseOrigin,
-        /// What is wrong with its values of the profile.
-        error: Box<ProfileError>,
-    },
     /// {path:?} cannot be read: {error}
     Read {
         /// The file.
@@ -184,8 +177,7 @@ impl Kernel {
 
 fn device_of(case: &CaseSpec, settings: &RunSettings) -> Result<DeviceConfig, PlanError> {
     let profile = Profile::load(settings.arch.unwrap_or(case.arch))?
-        .with_overrides(&case.profile)
-        .map_err(|error| PlanError::CaseProfile { origin: case.origin.clone(), error: Box::new(error) })?
+        .with_overrides(&case.profile)?
         .with_overrides(&settings.overrides)?;
     let kernel_costs = match &case.kernel_costs {
         Some(costs) => KernelTable::from_value(&costs.origin, &costs.table, *profile.clock.aicore)?,

@@ -23,8 +23,20 @@ fn embedded(arch: Arch) -> (&'static str, &'static str) {
 /// The value may have a unit that fits the key, or none for the key's own; `none` removes what a generation may lack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
+    /// Who asks for it.
+    origin: String,
     key: String,
     value: String,
+}
+
+/// Where an override comes from, unless it says otherwise.
+const COMMAND_LINE: &str = "--set";
+
+impl Override {
+    /// The same, asked for by `origin` and not on the command line.
+    pub fn asked_by(self, origin: impl Into<String>) -> Self {
+        Override { origin: origin.into(), ..self }
+    }
 }
 
 impl FromStr for Override {
@@ -33,7 +45,7 @@ impl FromStr for Override {
     fn from_str(text: &str) -> Result<Self, ProfileError> {
         match text.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
             Some((key, value)) if !key.is_empty() && !value.is_empty() => {
-                Ok(Override { key: key.to_owned(), value: value.to_owned() })
+                Ok(Override { origin: COMMAND_LINE.to_owned(), key: key.to_owned(), value: value.to_owned() })
             }
             _ => Err(ProfileError::NotAnOverride { text: text.to_owned() }),
         }
@@ -122,16 +134,15 @@ impl Document {
 
     /// Replaces one value; it loses its range and note, and says where it comes from now.
     pub(super) fn set(&mut self, change: &Override) -> Result<(), ProfileError> {
-        const ORIGIN: &str = "--set";
         let Some(at) = self.entries.iter().position(|entry| entry.path == change.key) else {
-            return Err(self.unknown_key(ORIGIN, &change.key));
+            return Err(self.unknown_key(&change.origin, &change.key));
         };
         let entry = &mut self.entries[at];
         let (digits, unit) = Number::split(&change.value);
         let number = match change.value.as_str() {
             "none" => None,
             text => Some(Number::parse(digits).ok_or_else(|| ProfileError::NotANumber {
-                origin: ORIGIN.to_owned(),
+                origin: change.origin.clone(),
                 key: change.key.clone(),
                 text: text.to_owned(),
                 example: entry.value().replace(' ', ""),
@@ -139,12 +150,12 @@ impl Document {
         };
         let own_unit = number.is_none() || unit.is_empty();
         *entry = Entry {
-            origin: ORIGIN.to_owned(),
+            origin: change.origin.clone(),
             path: change.key.clone(),
             number,
             unit: if own_unit { entry.unit.clone() } else { unit.to_owned() },
             range: None,
-            source: ORIGIN.to_owned(),
+            source: change.origin.clone(),
             confidence: Confidence::Override,
             note: None,
         };

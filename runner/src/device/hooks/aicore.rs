@@ -76,7 +76,9 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
     let cost =
         rooms.costs.cost(&kernel.description.name, &demand(&tensors[..count], &kernel.description.tensors, active));
     drop(kernels);
-    rooms.launch.runs_until(now + cost.duration);
+    // The core reports a task once the kernel's writes have drained.
+    let interval = cost.duration + *rooms.profile.aicore.flush;
+    rooms.launch.runs_until(now + interval);
     let (token, received) = rooms.launch.receive(core, now);
     let task = call.task_id;
     actor.record(EventKind::KernelStart {
@@ -88,7 +90,7 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
         source: cost.source,
     });
     // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
-    unsafe { actor.run_body(&body, cost.duration, caller) };
+    unsafe { actor.run_body(&body, interval, caller) };
     actor.record(EventKind::KernelEnd { kernel: content, task });
 }
 

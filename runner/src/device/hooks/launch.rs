@@ -132,6 +132,7 @@ pub(super) extern "C" fn wait() -> c_int {
 fn wait_virtual(actor: &CurrentActor<'_>, rooms: &Rooms) -> c_int {
     let fault = actor.wait_for_completion();
     finish(actor, rooms);
+    actor.charge(*rooms.profile.host_link.completion, 0);
     rooms.fault_code(fault.as_ref())
 }
 
