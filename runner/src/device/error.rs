@@ -5,8 +5,9 @@ use std::fmt;
 
 use sim_core::actor::ActorKind;
 use sim_core::engine::{Deadlock, Fault, Stalled};
+use sim_core::loader::load_error::LoadError;
 use sim_core::loader::loaded_object::CodeSite;
-use sim_core::loader::namespace::{LoadError, Namespace};
+use sim_core::loader::namespace::Namespace;
 use sim_core::profile::ProfileError;
 use sim_core::time::SimTime;
 use sim_hbm::{Hbm, HbmError, Place};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::image::CodeImage;
-use super::namespace::LoadError;
+use super::load_error::LoadError;
 use super::staging::SealedBytes;
 use super::unique::without_unique;
 

@@ -9,7 +9,7 @@ use libloading::os::unix::Library;
 
 use super::image::CodeImage;
 use super::ledger::{FailedStrategy, LoadStrategy};
-use super::namespace::LoadError;
+use super::load_error::LoadError;
 use super::symbols::{SymbolMap, SymbolOffset};
 use super::wait_loops::{self, WaitLoop};
 use crate::engine::WaitTrap;

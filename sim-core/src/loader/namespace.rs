@@ -20,10 +20,10 @@ use libloading::os::unix::Library;
 
 use super::heap::Heap;
 use super::image::CodeImage;
-use super::image_error::ImageError;
 use super::ledger::FailedStrategy;
 use super::libstdcxx::{LIBSTDCXX, libstdcxx};
 use super::link::{self, LinkStep, NamespaceId};
+use super::load_error::LoadError;
 use super::loaded_object::{CodeSite, LoadedObject, address_range};
 use super::staging::{Staged, StagingArea};
 use super::unique::without_unique;
@@ -32,50 +32,6 @@ use crate::shim::{BIND, Bind, HOOK_ABI, HookTable, ShimFunctions};
 
 /// The objects before are the shim and libstdc++.
 const FIRST_GUEST: usize = 2;
-
-/// Why an object could not be loaded.
-#[derive(Debug, thiserror::Error, displaydoc::Display)]
-pub enum LoadError {
-    /// {0}
-    Image(#[from] ImageError),
-    /// {name}: no way to stage it worked ({tried}); set TMPDIR to a directory that can be written to
-    Staging {
-        /// The object.
-        name: String,
-        /// Every strategy and why it failed.
-        tried: String,
-    },
-    /// the shim does not fit this program: it speaks another version of the hook table; build both together
-    ShimVersion,
-    /// {name}: {message}
-    Link {
-        /// The object.
-        name: String,
-        /// What the dynamic linker said.
-        message: String,
-    },
-    /// {name} has no symbol {symbol}; it exports {exports} functions, check that it is the right object
-    MissingSymbol {
-        /// The object.
-        name: String,
-        /// What was looked for.
-        symbol: String,
-        /// How many symbols it has.
-        exports: usize,
-    },
-    /// libstdc++.so.6 was not found in {searched}; install libstdc++6
-    NoLibstdcxx {
-        /// The directories.
-        searched: String,
-    },
-    /// {name}: its code cannot be made writable to put a trap into a wait loop: {error}
-    Protect {
-        /// The object.
-        name: String,
-        /// What the system said.
-        error: std::io::Error,
-    },
-}
 
 /// A namespace of the dynamic linker with its shim and its libstdc++.
 pub struct Namespace {

@@ -1,0 +1,326 @@
+//! The actor on whose behalf a hook runs: everything that a hook can do in virtual time.
+//!
+//! A call here may suspend the actor's fiber and return much later. No hook may hold a borrow of anything across one.
+
+use std::cell::RefMut;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use super::context::{ActorContext, Standing};
+use super::fault::{Fault, Refusal};
+use super::fiber::{GuestCall, Suspension};
+use super::lender::Lender;
+use super::native::Job;
+use super::poll::PollPolicy;
+use super::state::{State, Status};
+use super::wait::{Poll, Wait};
+use super::{COMPLETION_KEY, Engine, NativeBody, NewActor, join_key};
+use crate::actor::{ActorId, ActorKind};
+use crate::time::{SimDuration, SimTime};
+use crate::trace::EventKind;
+
+/// The actor on whose behalf a hook runs.
+pub struct CurrentActor<'a> {
+    engine: &'a Engine,
+    context: &'a ActorContext,
+}
+
+impl<'a> CurrentActor<'a> {
+    pub(super) fn new(engine: &'a Engine, context: &'a ActorContext) -> Self {
+        CurrentActor { engine, context }
+    }
+
+    /// Its engine.
+    pub fn engine(&self) -> &'a Engine {
+        self.engine
+    }
+
+    /// Its number.
+    pub fn id(&self) -> ActorId {
+        self.context.actor()
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> ActorKind {
+        self.context.kind.get()
+    }
+
+    /// Its time.
+    pub fn now(&self) -> SimTime {
+        self.engine.state.borrow().actor(self.id()).time
+    }
+
+    /// Begins a hook: notes what the core stored, and where the guest is.
+    #[inline(always)]
+    fn begin(&self, caller: usize) -> RefMut<'_, State> {
+        self.engine.thread.beat();
+        let id = self.id();
+        let mut state = self.engine.state.borrow_mut();
+        state.counters.hooks += 1;
+        if let Some((offset, value)) = state.observe_store(id) {
+            let actor = state.actor(id);
+            let (time, core) = (actor.time, actor.kind.core().unwrap_or(u16::MAX));
+            self.engine.record(time, id, EventKind::RegisterSet { core, offset, value });
+            state.progressed(time);
+        }
+        let actor = state.actor_mut(id);
+        actor.working = false;
+        if caller != 0 {
+            actor.caller = caller;
+        }
+        state
+    }
+
+    /// Lets others run; returns when this actor comes next.
+    ///
+    /// Inlined, as all that hooks call on the way here: the processor cannot predict a return on a stack that was
+    /// switched to, so each frame between here and the guest costs.
+    #[inline(always)]
+    fn suspend(&self) {
+        // SAFETY: set when the fiber began; this is called on the fiber.
+        unsafe { &*self.context.yielder.get() }.suspend(Suspension::Waiting);
+    }
+
+    /// Work of this cost.
+    #[inline(always)]
+    pub fn charge(&self, cost: SimDuration, caller: usize) {
+        let mut state = self.begin(caller);
+        state.work(self.id());
+        let suspend = state.advance(self.id(), cost);
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+    }
+
+    /// Something that a poller does over and over: `what` it looks at, at this cost. See [`CurrentActor::saw`].
+    #[inline(always)]
+    pub fn look(&self, cost: SimDuration, caller: usize) {
+        let suspend = self.begin(caller).advance(self.id(), cost);
+        if suspend {
+            self.suspend();
+        }
+    }
+
+    /// What the look gave: polling goes on while it gives the same.
+    #[inline(always)]
+    pub fn saw(&self, poll: Poll, what: u64, result: u64) {
+        let mut state = self.engine.state.borrow_mut();
+        let actor = state.actor_mut(self.id());
+        actor.poll = poll;
+        actor.iteration.read(what, result);
+    }
+
+    /// A core asks for its register block, to access it inline.
+    #[inline(always)]
+    pub fn access_registers(&self, cost: SimDuration, poll: Poll, caller: usize) {
+        let mut state = self.begin(caller);
+        let actor = state.actor_mut(self.id());
+        actor.poll = poll;
+        actor.iteration.access(cost);
+        let suspend = state.advance(self.id(), cost);
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+    }
+
+    /// A spin hint: the end of a poll iteration.
+    #[inline(always)]
+    pub fn spin(&self, cost: SimDuration, poll: Poll, caller: usize) {
+        let mut state = self.begin(caller);
+        if poll != Poll::Spin {
+            state.actor_mut(self.id()).poll = poll;
+        }
+        let suspend = state.end_iteration(self.id(), cost);
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+    }
+
+    /// Reads the clock at this cost: whoever does may have a timeout of its own.
+    pub fn read_clock(&self, cost: SimDuration) -> SimTime {
+        let mut state = self.begin(0);
+        state.clock_was_read();
+        // A core that reads the clock does more than wait for a store.
+        if state.actor(self.id()).policy == PollPolicy::Park {
+            state.actor_mut(self.id()).iteration.work();
+        }
+        let suspend = state.advance(self.id(), cost);
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+        self.now()
+    }
+
+    /// Sleeps for a span of virtual time.
+    pub fn sleep(&self, span: SimDuration) {
+        let mut state = self.begin(0);
+        let id = self.id();
+        let actor = state.actor_mut(id);
+        actor.poll = Poll::Sleep;
+        actor.iteration.work();
+        // A short sleep may be a poll; a long one is waited for.
+        let long = span >= self.engine.settings.stall_window;
+        actor.working = long;
+        let suspend = state.advance(id, span);
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+        if long {
+            self.engine.state.borrow_mut().work(id);
+        }
+    }
+
+    /// Blocks until `key` is woken.
+    pub fn block(&self, wait: Wait, key: usize, caller: usize) {
+        self.block_until(wait, key, None, caller);
+    }
+
+    /// Blocks until `key` is woken or `deadline` has come. `true` when the deadline ended it.
+    pub fn block_until(&self, wait: Wait, key: usize, deadline: Option<SimTime>, caller: usize) -> bool {
+        let mut state = self.begin(caller);
+        state.work(self.id());
+        state.block(self.id(), wait, key, deadline);
+        drop(state);
+        self.suspend();
+        self.engine.state.borrow().actor(self.id()).timed_out
+    }
+
+    /// Wakes up to `most` actors that wait for `key`, at this actor's time.
+    pub fn wake(&self, key: usize, most: u32) {
+        let now = self.now();
+        self.engine.state.borrow_mut().wake(key, most, now);
+    }
+
+    /// Blocks until everything that was launched has ended. The fault, if the device's work ended with one.
+    pub fn wait_for_completion(&self) -> Option<Fault> {
+        if self.engine.fault.borrow().is_none() && self.engine.state.borrow().launched > 0 {
+            self.block(Wait::Completion, COMPLETION_KEY, 0);
+        }
+        self.engine.fault.borrow().clone()
+    }
+
+    /// Whether everything that was launched has ended.
+    pub fn is_complete(&self) -> bool {
+        self.engine.state.borrow().launched == 0
+    }
+
+    /// Blocks until `other` has ended; what it returned.
+    pub fn join(&self, other: ActorId, caller: usize) -> u64 {
+        loop {
+            if let Status::Ended(result) = self.engine.state.borrow().actor(other).status {
+                return result;
+            }
+            self.block(Wait::Join(other), join_key(other), caller);
+        }
+    }
+
+    /// Starts a thread as an actor of its own. Its handle is the one of its lender.
+    ///
+    /// # Safety
+    ///
+    /// As [`Engine::spawn`].
+    pub unsafe fn spawn_thread(&self, call: GuestCall) -> std::io::Result<libc::pthread_t> {
+        let index = self.engine.guest_threads.get();
+        self.engine.guest_threads.set(index.wrapping_add(1));
+        // A lender of its own: its thread-local destructors run when the thread ends.
+        let new = NewActor {
+            kind: ActorKind::Thread(index),
+            start: self.now(),
+            call,
+            policy: PollPolicy::Execute,
+            watched: None,
+            propagation: SimDuration::ZERO,
+        };
+        // SAFETY: the caller vouches for the call.
+        let id = unsafe { self.engine.spawn(&new) }?;
+        let state = self.engine.state.borrow();
+        state.actor(id).lender.as_ref().map(Lender::thread).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+
+    /// The actor whose lender is `thread`, if there is one.
+    pub fn find_thread(&self, thread: libc::pthread_t) -> Option<ActorId> {
+        let state = self.engine.state.borrow();
+        let index =
+            state.actors.iter().position(|actor| actor.lender.as_ref().is_some_and(|l| l.thread() == thread))?;
+        Some(ActorId(index as u32))
+    }
+
+    /// Lets go of a thread that has ended: its lender ends natively.
+    pub fn release_thread(&self, id: ActorId) {
+        let lender = self.engine.state.borrow_mut().actor_mut(id).lender.take();
+        drop(lender);
+    }
+
+    /// Stores `value` so that it arrives at `at`, and wakes `core` if it is parked.
+    ///
+    /// # Safety
+    ///
+    /// `word` must outlive the engine.
+    pub unsafe fn store_at(&self, at: SimTime, word: *const AtomicU32, value: u32, core: ActorId) {
+        let mut state = self.engine.state.borrow_mut();
+        state.progressed(at);
+        state.store_at(at, word, value, core);
+    }
+
+    /// Runs a kernel body whose virtual interval is `cost`.
+    ///
+    /// # Safety
+    ///
+    /// The call must be sound to make as this actor.
+    pub unsafe fn run_body(&self, body: &NativeBody, cost: SimDuration, caller: usize) {
+        let id = self.id();
+        let mut state = self.begin(caller);
+        state.work(id);
+        state.counters.kernels += 1;
+        let now = state.actor(id).time;
+        if body.blocking {
+            drop(state);
+            // SAFETY: the caller vouches for the call.
+            self.as_guest(|| unsafe { body.call.invoke() });
+            self.charge(cost, caller);
+            return;
+        }
+        // SAFETY: the lender lives as long as the actor, and the engine finishes the job before it resumes the actor.
+        let job = unsafe { Job::new(body.call, self.context, now, Arc::clone(&body.host_cost)) };
+        let actor = state.actor_mut(id);
+        actor.time += cost;
+        actor.status = Status::Native(Arc::clone(&job));
+        state.requeue(id);
+        drop(state);
+        let watchdog = &self.engine.watchdog;
+        // From here on the context belongs to whoever runs the body, until the engine has finished the job.
+        self.context.standing.set(Standing::Idle);
+        self.engine.natives.borrow_mut().offer(&job, || watchdog.borrow().new_thread());
+        self.suspend();
+        self.context.standing.set(Standing::Fiber);
+    }
+
+    /// The guest asked for something that a device cannot do: the device's work ends here.
+    pub fn refuse(&self, reason: String, caller: usize) -> ! {
+        let (actor, kind, at) = (self.id(), self.kind(), self.now());
+        self.engine.refusal.replace(Some(Refusal { actor, kind, at, reason, caller }));
+        self.engine.refused.set(true);
+        loop {
+            self.suspend();
+        }
+    }
+
+    /// Runs a piece of guest code, or something that guest memory can make fault, as the guest.
+    pub fn as_guest<R>(&self, function: impl FnOnce() -> R) -> R {
+        self.context.as_guest(function)
+    }
+
+    /// Records an event of this actor at its time.
+    pub fn record(&self, kind: EventKind) {
+        let mut state = self.engine.state.borrow_mut();
+        let now = state.actor(self.id()).time;
+        state.progressed(now);
+        drop(state);
+        self.engine.record(now, self.id(), kind);
+    }
+}
