@@ -1,4 +1,4 @@
-// The C API of a host runtime: the 42 functions that the host process resolves in libhost_runtime.so.
+// The C API of a host runtime: the 43 functions that the host process resolves in libhost_runtime.so.
 //
 // A run goes prepare -> launch -> (poll | wait) -> finalize; simpler_run does all of it. Its storage belongs to the
 // caller: get_runtime_size bytes, zeroed before the first use, not moved from prepare to finalize. Codes: 0 is success,

@@ -63,8 +63,7 @@ pub enum DeviceError {
     Hang(Box<HangReport>),
     /// {0}
     Deadlock(DeadlockReport),
-    /// {kind} asked at {at} for something that a device cannot do: {reason} ({})
-    #[displaydoc("{kind} asked at {at} for something that a device cannot do: {reason}{place}")]
+    /// {kind} asked at {at} for something that a device cannot do: {reason}{place}
     Refused {
         /// Who.
         kind: ActorKind,
