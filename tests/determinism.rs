@@ -14,7 +14,7 @@ use serde_json::Value;
 use support::npusim;
 
 /// Cases that exercise the whole device.
-const CASES: [&str; 5] = ["vector_example", "bgemm", "diamond", "chain", "flood_2000"];
+const CASES: [&str; 6] = ["vector_example", "bgemm", "diamond", "mixed", "chain", "flood_2000"];
 
 /// How often each is run.
 const REPEATS: usize = 50;

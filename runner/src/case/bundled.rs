@@ -18,11 +18,12 @@ pub struct BundledCase {
 
 impl BundledCase {
     /// Every bundled case: examples first, then what goes wrong on purpose.
-    pub const ALL: [BundledCase; 13] = [
+    pub const ALL: [BundledCase; 14] = [
         BundledCase { name: "vector_example", text: include_str!("../../cases/vector_example.json") },
         BundledCase { name: "bgemm", text: include_str!("../../cases/bgemm.json") },
         BundledCase { name: "bgemm_heavy", text: include_str!("../../cases/bgemm_heavy.json") },
         BundledCase { name: "diamond", text: include_str!("../../cases/diamond.json") },
+        BundledCase { name: "mixed", text: include_str!("../../cases/mixed.json") },
         BundledCase { name: "chain", text: include_str!("../../cases/chain.json") },
         BundledCase { name: "flood", text: include_str!("../../cases/flood.json") },
         BundledCase { name: "flood_2000", text: include_str!("../../cases/flood_2000.json") },
@@ -107,6 +108,12 @@ pub enum Orchestration {
     /// Arguments: `input[n]` in, `slices[width, n]` out, `output[n]` out; `width`.
     /// Kernels: 0 [`Kernel::DiamondSource`], 1 [`Kernel::DiamondMiddle`], 2 [`Kernel::DiamondSink`].
     Diamond,
+    /// `rounds` tasks that take a whole cluster each, among empty ones for an AIC and for an AIV.
+    ///
+    /// `rows[i] = [input + input, input + 1, input + 2]`.
+    /// Arguments: `input[n]` in, `rows[rounds, 3, n]` out; `rounds`.
+    /// Kernels: 0 [`Kernel::MixedCube`] on AIC, 1 [`Kernel::MixedVector`] on AIV, 2 [`Kernel::Empty`].
+    Mixed,
     /// `length` tasks, each of which needs the one before and adds 1.
     ///
     /// Arguments: `counter` inout; `length`. Kernels: 0 [`Kernel::Increment`], or another that takes one tensor.
@@ -125,10 +132,11 @@ pub enum Orchestration {
 
 impl Orchestration {
     /// Every orchestration.
-    pub const ALL: [Orchestration; 7] = [
+    pub const ALL: [Orchestration; 8] = [
         Orchestration::VectorExample,
         Orchestration::Bgemm,
         Orchestration::Diamond,
+        Orchestration::Mixed,
         Orchestration::Chain,
         Orchestration::Flood,
         Orchestration::RingFull,
@@ -141,6 +149,7 @@ impl Orchestration {
             Orchestration::VectorExample => "vector_example",
             Orchestration::Bgemm => "bgemm",
             Orchestration::Diamond => "diamond",
+            Orchestration::Mixed => "mixed",
             Orchestration::Chain => "chain",
             Orchestration::Flood => "flood",
             Orchestration::RingFull => "ring_full",
@@ -169,6 +178,10 @@ pub enum Kernel {
     DiamondMiddle,
     /// `output = slices[0] + slices[1] + …`; slices in, output out.
     DiamondSink,
+    /// `rows[0] = input + input`; input in, rows out.
+    MixedCube,
+    /// `rows[1 + s] = input + (1 + s)` for sub-block s; input in, rows out.
+    MixedVector,
     /// `counter = counter + 1`; counter inout.
     Increment,
     /// Nothing, with any arguments.
@@ -181,7 +194,7 @@ pub enum Kernel {
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 12] = [
+    pub const ALL: [Kernel; 14] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
@@ -190,6 +203,8 @@ impl Kernel {
         Kernel::DiamondSource,
         Kernel::DiamondMiddle,
         Kernel::DiamondSink,
+        Kernel::MixedCube,
+        Kernel::MixedVector,
         Kernel::Increment,
         Kernel::Empty,
         Kernel::Hang,
@@ -207,6 +222,8 @@ impl Kernel {
             Kernel::DiamondSource => "diamond_source",
             Kernel::DiamondMiddle => "diamond_middle",
             Kernel::DiamondSink => "diamond_sink",
+            Kernel::MixedCube => "mixed_cube",
+            Kernel::MixedVector => "mixed_vector",
             Kernel::Increment => "increment",
             Kernel::Empty => "empty",
             Kernel::Hang => "hang",

@@ -21,6 +21,8 @@ pub enum Reference {
     Bgemm,
     /// `slices[i] = (input + 1) * (i + 1)`, and their sum.
     Diamond,
+    /// `rows[i] = [input + input, input + 1, input + 2]`.
+    Mixed,
     /// `counter + 1 + 1 + …`.
     Chain,
 }
@@ -32,6 +34,7 @@ impl Reference {
             Reference::VectorExample => "vector_example",
             Reference::Bgemm => "bgemm",
             Reference::Diamond => "diamond",
+            Reference::Mixed => "mixed",
             Reference::Chain => "chain",
         }
     }
@@ -45,6 +48,7 @@ impl Reference {
                  c[batch * m_tiles * n_tiles * edge * edge] f32 inout; batch, m_tiles, n_tiles, k_tiles, edge"
             }
             Reference::Diamond => "input[n] f32, slices[width, n] f32 written, output[n] f32 written; width",
+            Reference::Mixed => "input[n] f32, rows[rounds, 3, n] f32 written; rounds",
             Reference::Chain => "counter[…] f32 inout; length",
         }
     }
@@ -88,6 +92,7 @@ enum Sizes {
     VectorExample,
     Bgemm(Tiling),
     Diamond { width: usize },
+    Mixed { rounds: usize },
     Chain { length: u64 },
 }
 
@@ -126,6 +131,7 @@ impl Plan {
                 let output = diamond_output(&slices, values[0].len());
                 vec![(1, slices), (2, output)]
             }
+            Sizes::Mixed { rounds } => vec![(1, mixed(rounds, &values[0]))],
             Sizes::Chain { length } => vec![(0, chain(length, &values[0]))],
         };
         let expected = outputs.into_iter().filter_map(|(tensor, values)| {
@@ -160,6 +166,11 @@ impl Reference {
                 let is_written = slices.direction.is_written() && output.direction.is_written();
                 (fits && is_written && element_count(&output.shape) == elements)
                     .then_some(Sizes::Diamond { width: width as usize })
+            }
+            (Reference::Mixed, [input, rows], &[rounds]) => {
+                let fits = matches!(*rows.shape, [count, 3, columns]
+                    if u64::from(count) == rounds && columns as usize == element_count(&input.shape));
+                (fits && rows.direction.is_written()).then_some(Sizes::Mixed { rounds: rounds as usize })
             }
             (Reference::Chain, [counter], &[length]) => {
                 (counter.direction == Direction::InOut).then_some(Sizes::Chain { length })
@@ -245,6 +256,13 @@ fn diamond_slices(width: usize, input: &[f32]) -> Vec<f32> {
 fn diamond_output(slices: &[f32], elements: usize) -> Vec<f32> {
     let sum = |index| slices.iter().skip(index).step_by(elements).fold(0.0, |sum, value| sum + value);
     (0..elements).into_par_iter().map(sum).collect()
+}
+
+fn mixed(rounds: usize, input: &[f32]) -> Vec<f32> {
+    let rows: Vec<f32> = (0..3)
+        .flat_map(|lane| input.iter().map(move |value| value + if lane == 0 { *value } else { lane as f32 }))
+        .collect();
+    rows.repeat(rounds)
 }
 
 fn chain(length: u64, counter: &[f32]) -> Vec<f32> {

@@ -43,6 +43,14 @@ fn does_the_diamond_give_every_slice_and_their_sum() {
 }
 
 #[test]
+fn does_the_mixed_case_give_one_row_for_each_core_of_a_cluster() {
+    let case = CaseSpec::bundled("mixed").unwrap().with_parameters(&[("rounds", "2")]).unwrap();
+    let outputs = computed(Reference::Mixed, &case, &[(&[1024], &[1.5; 1024]), (&[2, 3, 1024], &[0.0; 6144])]);
+    let round = [[3.0; 1024], [2.5; 1024], [3.5; 1024]].concat();
+    assert_eq!(outputs, [(1, round.repeat(2))]);
+}
+
+#[test]
 fn does_the_chain_add_one_length_times() {
     let case = CaseSpec::bundled("chain").unwrap().with_parameters(&[("length", "5")]).unwrap();
     assert_eq!(computed(Reference::Chain, &case, &[(&[1024], &[0.5; 1024])]), [(0, vec![5.5; 1024])]);
@@ -78,7 +86,7 @@ fn do_edges_of_any_length_multiply() {
 
 #[test]
 fn does_a_right_run_pass_without_any_error() {
-    for name in ["vector_example", "bgemm", "diamond", "chain"] {
+    for name in ["vector_example", "bgemm", "diamond", "mixed", "chain"] {
         let (case, inputs, outputs) = run(name, &[]);
         let report = check(&case, &inputs, &outputs).unwrap();
         assert_eq!((report.verdict(), report.worst_absolute(), report.worst_relative()), (Verdict::Pass, None, None));
