@@ -34,6 +34,9 @@ impl Bandwidth {
     }
 }
 
+/// The most digits that a number may have behind its point: more than any unit can resolve.
+const MAX_SCALE: u32 = 30;
+
 /// A decimal number as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Number {
@@ -67,7 +70,7 @@ impl Number {
         let digits: u64 = format!("{whole}{fraction}").parse().ok()?;
         let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
         match u32::try_from(scale) {
-            Ok(scale) => Some(Number { negative, digits, scale }),
+            Ok(scale) => (scale <= MAX_SCALE).then_some(Number { negative, digits, scale }),
             Err(_) => {
                 let digits = digits.checked_mul(10_u64.checked_pow(scale.unsigned_abs())?)?;
                 Some(Number { negative, digits, scale: 0 })
@@ -89,17 +92,13 @@ impl Number {
         (&text[..end], text[end..].trim())
     }
 
-    /// The number times `numerator / denominator`, to the nearest integer; `None` if that is negative or too large.
+    /// The number times `numerator / denominator`, to the nearest integer; `None` if that is negative or beyond 64 bits.
     fn scaled(self, (numerator, denominator): (u128, u128)) -> Option<u64> {
         if self.negative && self.digits != 0 {
             return None;
         }
         let numerator = u128::from(self.digits).checked_mul(numerator)?;
-        let denominator = match 10_u128.checked_pow(self.scale).and_then(|power| power.checked_mul(denominator)) {
-            Some(denominator) => denominator,
-            // So far behind the point that nothing is left of it.
-            None => return Some(0),
-        };
+        let denominator = 10_u128.checked_pow(self.scale)?.checked_mul(denominator)?;
         u64::try_from(numerator.checked_add(denominator / 2)? / denominator).ok()
     }
 
@@ -294,7 +293,20 @@ mod tests {
         {
             assert_eq!(Number::parse(text).unwrap().to_string(), shown, "{text}");
         }
-        for text in ["", ".5", "1.2.3", "ns", "0x", "0x+1", "1e", "--1", "99999999999999999999"] {
+        for text in [
+            "",
+            ".5",
+            "1.2.3",
+            "ns",
+            "0x",
+            "0x+1",
+            "1e",
+            "--1",
+            "99999999999999999999",
+            "1e20",
+            "1e-31",
+            "1e-2000000000",
+        ] {
             assert_eq!(Number::parse(text), None, "{text}");
         }
     }
