@@ -9,11 +9,11 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 pub(crate) mod own_process;
 
@@ -109,39 +109,29 @@ fn wait(child: &mut Child, patience: Duration) -> Option<std::process::ExitStatu
 }
 
 /// A new directory that is removed when the test is done with it.
-pub(crate) struct Scratch(PathBuf);
+pub(crate) struct Scratch(TempDir);
 
 impl Scratch {
     /// An empty one.
     pub(crate) fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("npusim-test-{}-{count}", std::process::id()));
-        fs::create_dir(&path).expect("a directory can be made");
-        Scratch(path)
+        Scratch(tempfile::tempdir().expect("a directory can be made"))
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     /// Writes a file into it.
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.path().join(name);
         fs::write(&path, content).expect("a file can be written");
         path
     }
 
     /// What a text says, with this directory called `DIR`.
     pub(crate) fn hide(&self, text: &str) -> String {
-        text.replace(&self.0.display().to_string(), "DIR")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        text.replace(&self.path().display().to_string(), "DIR")
     }
 }
 

@@ -1,5 +1,7 @@
 use std::fs;
 
+use tempfile::TempDir;
+
 use super::*;
 
 /// A small case with one of everything, one item a line.
@@ -40,17 +42,15 @@ fn message_with(keys: &str) -> String {
 }
 
 /// A directory that is gone afterwards.
-struct Directory(PathBuf);
+struct Directory(TempDir);
 
 impl Directory {
-    fn new(test: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("npusim-{}-{test}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Directory(path)
+    fn new() -> Self {
+        Directory(tempfile::tempdir().unwrap())
     }
 
     fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.0.path().join(name);
         fs::write(&path, bytes).unwrap();
         path
     }
@@ -59,13 +59,7 @@ impl Directory {
     fn message(&self, old: &str, new: &str) -> String {
         let path = self.write("case.json", CASE.replacen(old, new, 1));
         let error = CaseSpec::load(&path).unwrap_err().to_string();
-        error.replace(self.0.to_str().unwrap(), "DIR")
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        error.replace(self.0.path().to_str().unwrap(), "DIR")
     }
 }
 
@@ -309,7 +303,7 @@ fn does_a_reference_say_what_arguments_it_is_for() {
 
 #[test]
 fn do_files_that_are_missing_name_field_and_path() {
-    let directory = Directory::new("missing");
+    let directory = Directory::new();
     let message = |old, new| directory.message(old, new);
     let golden = r#""golden": {"reference": "diamond"}"#;
     assert_eq!(
@@ -341,10 +335,10 @@ fn do_files_that_are_missing_name_field_and_path() {
 
 #[test]
 fn does_an_array_have_to_be_as_the_case_says() {
-    let directory = Directory::new("arrays");
+    let directory = Directory::new();
     let generator = r#""generator": {"kind": "ramp", "start": 1, "step": 1}"#;
     let write = |dtype, shape: &[u32]| {
-        npy::write(&directory.0.join("x.npy"), &HostTensor::zeros(dtype, shape)).unwrap();
+        npy::write(&directory.0.path().join("x.npy"), &HostTensor::zeros(dtype, shape)).unwrap();
         directory.message(generator, r#""npy": "x.npy""#)
     };
     assert_eq!(
@@ -368,7 +362,7 @@ fn does_an_array_have_to_be_as_the_case_says() {
     let bytes = npy::encode(&array);
     fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
     assert_eq!(
-        case.make_tensors(0).unwrap_err().to_string().replace(directory.0.to_str().unwrap(), "DIR"),
+        case.make_tensors(0).unwrap_err().to_string().replace(directory.0.path().to_str().unwrap(), "DIR"),
         "DIR/case.json: `tensors[0]`: DIR/x.npy is no .npy array: it has 8 bytes of data where its shape needs 12"
     );
 }

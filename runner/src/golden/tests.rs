@@ -143,15 +143,14 @@ fn do_tensors_of_another_case_not_compare() {
 
 #[test]
 fn are_outputs_compared_with_arrays() {
-    let directory = std::env::temp_dir().join(format!("npusim-{}-golden", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let path = directory.join("counter.npy");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("counter.npy");
     let (mut case, inputs, outputs) = run("chain", &[]);
     npy::write(&path, &outputs[0]).unwrap();
     case.golden = GoldenSpec::Files(vec![crate::case::GoldenFile { tensor: 0, path: path.clone() }]);
     assert_eq!(check(&case, &inputs, &outputs).unwrap().verdict(), Verdict::Pass);
     assert_eq!(check(&case, &inputs, &inputs).unwrap().verdict(), Verdict::Fail);
-    std::fs::remove_dir_all(&directory).unwrap();
+    directory.close().unwrap();
     let error = check(&case, &inputs, &outputs).unwrap_err().to_string();
     assert_eq!(error, format!("{} cannot be read: No such file or directory (os error 2)", path.display()));
 }

@@ -206,29 +206,13 @@ pub(super) fn json_text(content: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tempfile::tempdir;
 
     use super::*;
 
-    /// A directory of this test's own, removed with all in it.
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(test: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("npusim-report-{test}-{}", std::process::id()));
-            fs::create_dir_all(&path).unwrap();
-            Scratch(path)
-        }
-
-        fn files(&self, under: &str) -> Vec<String> {
-            let entries = fs::read_dir(self.0.join(under)).unwrap();
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn files(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     #[test]
@@ -249,17 +233,17 @@ mod tests {
 
     #[test]
     fn is_a_missing_directory_created_with_its_parents() {
-        let scratch = Scratch::new("parents");
-        let out = OutputDirectory::create(scratch.0.join("a/b")).unwrap();
+        let scratch = tempdir().unwrap();
+        let out = OutputDirectory::create(scratch.path().join("a/b")).unwrap();
         let path = out.write_json("x.json", &json!([1])).unwrap();
         assert_eq!(fs::read_to_string(path).unwrap(), "[\n  1\n]\n");
-        assert_eq!(scratch.files("a/b"), ["x.json"]);
+        assert_eq!(files(&scratch.path().join("a/b")), ["x.json"]);
     }
 
     #[test]
     fn does_the_error_name_a_directory_that_cannot_be_used() {
-        let scratch = Scratch::new("unusable");
-        let file = scratch.0.join("file");
+        let scratch = tempdir().unwrap();
+        let file = scratch.path().join("file");
         fs::write(&file, "kept").unwrap();
         let error = OutputDirectory::create(file.join("sub")).unwrap_err();
         assert!(matches!(&error, OutputError::Directory { path, .. } if *path == file.join("sub")), "{error}");
@@ -275,12 +259,12 @@ mod tests {
                 Err(serde::ser::Error::custom("broken halfway"))
             }
         }
-        let scratch = Scratch::new("failed");
-        let out = OutputDirectory::create(&scratch.0).unwrap();
+        let scratch = tempdir().unwrap();
+        let out = OutputDirectory::create(scratch.path()).unwrap();
         out.write_json("x.json", &json!(1)).unwrap();
         let error = out.write_json("x.json", &(1, Failing)).unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot write {:?}: broken halfway", scratch.0.join("x.json")));
-        assert_eq!(fs::read_to_string(scratch.0.join("x.json")).unwrap(), "1\n");
-        assert_eq!(scratch.files(""), ["x.json"]);
+        assert_eq!(error.to_string(), format!("cannot write {:?}: broken halfway", scratch.path().join("x.json")));
+        assert_eq!(fs::read_to_string(scratch.path().join("x.json")).unwrap(), "1\n");
+        assert_eq!(files(scratch.path()), ["x.json"]);
     }
 }

@@ -76,9 +76,9 @@ mod tests {
     use super::*;
     use crate::report::fixture;
 
-    fn written(test: &str, trace: Option<&Trace>) -> (Vec<String>, serde_json::Value) {
-        let directory = std::env::temp_dir().join(format!("npusim-record-{test}-{}", std::process::id()));
-        let out = OutputDirectory::create(&directory).unwrap();
+    fn written(trace: Option<&Trace>) -> (Vec<String>, serde_json::Value) {
+        let directory = tempfile::tempdir().unwrap();
+        let out = OutputDirectory::create(directory.path()).unwrap();
         let residency = Residency { capacity: 1 << 30, device: Default::default(), owners: Default::default() };
         let record = RunRecord {
             summary: &fixture::summary(),
@@ -94,15 +94,14 @@ mod tests {
         for path in &paths {
             serde_json::from_str::<serde_json::Value>(&fs::read_to_string(path).unwrap()).unwrap();
         }
-        let report = serde_json::from_str(&fs::read_to_string(directory.join("report.json")).unwrap()).unwrap();
-        fs::remove_dir_all(&directory).unwrap();
+        let report = serde_json::from_str(&fs::read_to_string(directory.path().join("report.json")).unwrap()).unwrap();
         let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
         (paths.iter().map(name).collect(), report)
     }
 
     #[test]
     fn which_files_does_a_run_leave() {
-        let (files, report) = written("all", Some(&fixture::trace()));
+        let (files, report) = written(Some(&fixture::trace()));
         let expected = [
             "loads.json",
             "name_map_chain3.json",
@@ -118,6 +117,6 @@ mod tests {
 
     #[test]
     fn are_views_of_the_trace_left_out_when_there_is_none() {
-        assert_eq!(written("some", None).0, ["loads.json", "name_map_chain3.json", "report.json"]);
+        assert_eq!(written(None).0, ["loads.json", "name_map_chain3.json", "report.json"]);
     }
 }

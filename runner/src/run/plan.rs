@@ -321,33 +321,28 @@ fn names_of(orchestration: String, kernels: &[Kernel]) -> ProgramNames {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
     /// A case in a directory of its own, whose only kernel is this object.
-    struct CaseDirectory(PathBuf);
+    struct CaseDirectory(TempDir);
 
     impl CaseDirectory {
-        fn with_kernel(test: &str, kernel: &[u8]) -> Self {
-            let path = std::env::temp_dir().join(format!("npusim-plan-{test}-{}", std::process::id()));
-            std::fs::create_dir_all(&path).unwrap();
-            std::fs::write(path.join("own.so"), kernel).unwrap();
+        fn with_kernel(kernel: &[u8]) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            std::fs::write(directory.path().join("own.so"), kernel).unwrap();
             let text = r#"{"arch": "a2a3", "runtime": "tensormap_and_ringbuffer", "orchestration": {"bundled": "chain"},
                 "kernels": [{"func_id": 0, "path": "own.so", "core": "aiv", "signature": ["inout"]}],
                 "tensors": [{"name": "x", "shape": [4], "dtype": "f32", "direction": "inout",
                              "generator": {"kind": "zeros"}}],
                 "scalars": [{"name": "length", "type": "u64", "value": 3}]}"#;
-            std::fs::write(path.join("case.json"), text).unwrap();
-            CaseDirectory(path)
+            std::fs::write(directory.path().join("case.json"), text).unwrap();
+            CaseDirectory(directory)
         }
 
         fn plan(&self) -> Result<RunPlan, PlanError> {
-            RunPlan::new(CaseSpec::load(&self.0.join("case.json")).unwrap(), &RunSettings::default())
-        }
-    }
-
-    impl Drop for CaseDirectory {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
+            RunPlan::new(CaseSpec::load(&self.0.path().join("case.json")).unwrap(), &RunSettings::default())
         }
     }
 
@@ -361,7 +356,7 @@ mod tests {
 
     #[test]
     fn is_a_kernel_known_by_the_name_of_its_file() {
-        let directory = CaseDirectory::with_kernel("name", kernel("increment"));
+        let directory = CaseDirectory::with_kernel(kernel("increment"));
         let plan = directory.plan().unwrap();
         let content = ContentHash::of(kernel("increment"));
         let known = Description { name: "own".to_owned(), tensors: vec![Access::ReadWrite] };
@@ -372,15 +367,18 @@ mod tests {
     #[test]
     fn does_the_error_for_a_cut_off_object_name_its_file() {
         let whole = kernel("increment");
-        let directory = CaseDirectory::with_kernel("cut", &whole[..whole.len() / 2]);
+        let directory = CaseDirectory::with_kernel(&whole[..whole.len() / 2]);
         let message = refusal(&directory);
-        assert!(message.starts_with(&format!("{}: truncated:", directory.0.join("own.so").display())), "{message}");
+        assert!(
+            message.starts_with(&format!("{}: truncated:", directory.0.path().join("own.so").display())),
+            "{message}"
+        );
     }
 
     #[test]
     fn does_the_error_for_an_object_without_its_entry_name_file_and_symbol() {
-        let directory = CaseDirectory::with_kernel("entry", bundled::SHIM);
-        let path = directory.0.join("own.so");
+        let directory = CaseDirectory::with_kernel(bundled::SHIM);
+        let path = directory.0.path().join("own.so");
         assert_eq!(refusal(&directory), format!("{path:?} does not export kernel_entry; check that it is a kernel"));
     }
 

@@ -185,6 +185,8 @@ fn c_string(bytes: impl Into<Vec<u8>>) -> CString {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::tempdir;
+
     use super::*;
 
     fn read(staged: &Staged) -> Vec<u8> {
@@ -193,17 +195,17 @@ mod tests {
 
     #[test]
     fn does_a_staged_object_leave_nothing_behind() {
-        let directory = tempdir("nothing-left");
-        let area = StagingArea { directories: vec![directory.clone()], ..StagingArea::default() };
+        let directory = tempdir().unwrap();
+        let area = StagingArea { directories: vec![directory.path().to_owned()], ..StagingArea::default() };
         for memfd in [true, false] {
             let area = StagingArea { memfd, ..area.clone() };
             let staged = area.stage("libkernel.so", b"bytes", &mut Vec::new()).unwrap();
             assert_eq!(read(&staged), b"bytes");
-            assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
             drop(staged);
-            assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         }
-        std::fs::remove_dir(directory).unwrap();
+        std::fs::remove_dir(directory.path()).unwrap();
     }
 
     #[test]
@@ -231,24 +233,21 @@ mod tests {
 
     #[test]
     fn are_strategies_tried_in_order_and_failures_kept() {
-        let directory = tempdir("ladder");
+        let directory = tempdir().unwrap();
         let area = StagingArea {
             memfd: false,
-            directories: vec!["/proc/nowhere".into(), directory.clone()],
+            directories: vec!["/proc/nowhere".into(), directory.path().to_owned()],
             keep: Some("/proc/nowhere/else".into()),
         };
         let mut fallbacks = Vec::new();
         let staged = area.stage("x.so", b"bytes", &mut fallbacks).unwrap();
-        assert_eq!(*staged.strategy(), LoadStrategy::TemporaryFile { directory: directory.display().to_string() });
+        assert_eq!(
+            *staged.strategy(),
+            LoadStrategy::TemporaryFile { directory: directory.path().display().to_string() }
+        );
         let tried: Vec<String> = fallbacks.iter().map(|fallback| fallback.strategy.to_string()).collect();
         assert_eq!(tried, ["file kept in /proc/nowhere/else", "file in /proc/nowhere"]);
         drop(staged);
-        std::fs::remove_dir(directory).unwrap();
-    }
-
-    fn tempdir(name: &str) -> PathBuf {
-        let directory = std::env::temp_dir().join(format!("npusim-test-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        directory
+        std::fs::remove_dir(directory.path()).unwrap();
     }
 }

@@ -1,8 +1,6 @@
 //! Objects for tests, compiled on the spot.
 
-use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What a source is written in.
 #[derive(Clone, Copy)]
@@ -21,36 +19,17 @@ pub(super) fn shared_object(language: Language, source: &str, flags: &[&str]) ->
 
 /// Compiles `source` with `flags` alone.
 pub(super) fn compile(language: Language, source: &str, flags: &[&str]) -> Vec<u8> {
-    let directory = Directory::new();
+    let directory = tempfile::tempdir().expect("create a directory for the test");
     let (compiler, extension) = match language {
         Language::C => ("cc", "c"),
         Language::Cxx => ("c++", "cpp"),
         #[cfg(target_arch = "x86_64")]
         Language::Assembly => ("cc", "s"),
     };
-    let (input, output) = (directory.0.join(format!("source.{extension}")), directory.0.join("object"));
+    let (input, output) = (directory.path().join(format!("source.{extension}")), directory.path().join("object"));
     std::fs::write(&input, source).expect("write the source");
     let result = Command::new(compiler).args(flags).arg(&input).arg("-o").arg(&output).output();
     let result = result.unwrap_or_else(|error| panic!("these tests need the compiler {compiler}: {error}"));
     assert!(result.status.success(), "{compiler}: {}", String::from_utf8_lossy(&result.stderr));
     std::fs::read(&output).expect("read the object")
-}
-
-/// A directory that is gone when the test is over.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("npusim-test-{}-{count}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("create a directory for the test");
-        Directory(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
