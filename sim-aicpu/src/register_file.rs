@@ -6,7 +6,8 @@
 //! - A **core** accesses its own block by plain loads and stores; the engine notices its stores at its next hook and
 //!   lets them arrive after their own propagation time.
 //!
-//! A block is plain memory at a stable address. Its words are the same for both sides; only the times differ.
+//! A block is plain memory at a stable address. Its words are the same for both sides; only the times differ. The
+//! memory is the register file's own, or that of a host runtime which laid the blocks out by itself.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,15 +24,37 @@ pub struct Register {
     pub offset: u32,
 }
 
+/// What is where in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegisterLayout {
+    /// From one core's block to the next.
+    pub block_size: u32,
+    /// Offset of the word by which a core tells its state.
+    pub cond: u32,
+    /// Offset of the word by which a core is given its task.
+    pub data_main_base: u32,
+}
+
+impl RegisterLayout {
+    /// That of the silicon.
+    pub fn of(profile: &Profile) -> Self {
+        let registers = &profile.registers;
+        RegisterLayout {
+            block_size: *registers.block_size,
+            cond: *registers.cond,
+            data_main_base: *registers.data_main_base,
+        }
+    }
+}
+
 /// The register blocks of a device.
 #[derive(Debug)]
 pub struct RegisterFile {
-    words: Box<[AtomicU32]>,
+    /// The memory of the blocks, unless that is somebody else's.
+    _words: Box<[AtomicU32]>,
     /// Where each core's block is, for guests.
     bases: Box<[u64]>,
-    block_size: u32,
-    cond: u32,
-    data_main_base: u32,
+    layout: RegisterLayout,
     store: SimDuration,
     load: SimDuration,
     propagation: SimDuration,
@@ -44,15 +67,38 @@ pub struct RegisterFile {
 impl RegisterFile {
     /// The blocks of `cores` cores and `threads` AICPU threads.
     pub fn new(profile: &Profile, cores: u32, threads: u32) -> Self {
-        let block_size = *profile.registers.block_size;
-        let words: Box<[AtomicU32]> = (0..cores * (block_size / 4)).map(|_| AtomicU32::new(0)).collect();
+        let layout = RegisterLayout::of(profile);
+        let words: Box<[AtomicU32]> = (0..cores * (layout.block_size / 4)).map(|_| AtomicU32::new(0)).collect();
         let start = words.as_ptr() as u64;
+        // SAFETY: the blocks are in `words`, which goes with the register file.
+        unsafe { RegisterFile::over(profile, layout, start, cores, threads, words) }
+    }
+
+    /// Blocks of `cores` cores that somebody else laid out one after the other from `start`.
+    ///
+    /// # Safety
+    ///
+    /// The memory of the blocks must outlive the register file.
+    pub unsafe fn adopt(profile: &Profile, layout: RegisterLayout, start: u64, cores: u32, threads: u32) -> Self {
+        // SAFETY: the caller vouches for the blocks.
+        unsafe { RegisterFile::over(profile, layout, start, cores, threads, Box::default()) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`RegisterFile::adopt`], or the blocks are in `words`.
+    unsafe fn over(
+        profile: &Profile,
+        layout: RegisterLayout,
+        start: u64,
+        cores: u32,
+        threads: u32,
+        words: Box<[AtomicU32]>,
+    ) -> Self {
         RegisterFile {
-            bases: (0..u64::from(cores)).map(|core| start + core * u64::from(block_size)).collect(),
-            words,
-            block_size,
-            cond: *profile.registers.cond,
-            data_main_base: *profile.registers.data_main_base,
+            bases: (0..u64::from(cores)).map(|core| start + core * u64::from(layout.block_size)).collect(),
+            _words: words,
+            layout,
             store: *profile.mmio.store,
             load: *profile.mmio.load,
             propagation: *profile.mmio.propagation,
@@ -69,26 +115,27 @@ impl RegisterFile {
     /// Which register an address is, if it is one.
     pub fn locate(&self, address: usize) -> Option<Register> {
         let distance = (address as u64).checked_sub(*self.bases.first()?)?;
-        let core = distance / u64::from(self.block_size);
+        let core = distance / u64::from(self.layout.block_size);
         let aligned = distance.is_multiple_of(4) && core < self.bases.len() as u64;
-        let offset = (distance % u64::from(self.block_size)) as u32;
+        let offset = (distance % u64::from(self.layout.block_size)) as u32;
         aligned.then_some(Register { core: core as u16, offset })
     }
 
     fn word(&self, register: Register) -> &AtomicU32 {
-        let block = u32::from(register.core) * (self.block_size / 4);
-        &self.words[(block + register.offset / 4) as usize]
+        let address = self.bases[usize::from(register.core)] + u64::from(register.offset & !3);
+        // SAFETY: the block of the core is live, and the offset is one of it.
+        unsafe { &*(address as *const AtomicU32) }
     }
 
     /// The word by which a core tells its state, to be watched.
     pub fn cond(&self, core: u16) -> (Register, &AtomicU32) {
-        let register = Register { core, offset: self.cond };
+        let register = Register { core, offset: self.layout.cond };
         (register, self.word(register))
     }
 
     /// The word by which a core is given its task.
     pub fn data_main_base(&self, core: u16) -> (Register, &AtomicU32) {
-        let register = Register { core, offset: self.data_main_base };
+        let register = Register { core, offset: self.layout.data_main_base };
         (register, self.word(register))
     }
 
@@ -115,7 +162,7 @@ impl RegisterFile {
     /// Reads a register, and says whether that is a value of COND that no AICPU thread has seen before.
     pub fn read(&self, register: Register) -> (u32, bool) {
         let value = self.word(register).load(Ordering::Acquire);
-        let news = register.offset == self.cond && self.seen[usize::from(register.core)].replace(value) != value;
+        let news = register.offset == self.layout.cond && self.seen[usize::from(register.core)].replace(value) != value;
         (value, news)
     }
 

@@ -32,6 +32,11 @@ impl ActorKind {
             ActorKind::Host | ActorKind::Aicpu(_) | ActorKind::Thread(_) => None,
         }
     }
+
+    /// Whether it is a part of the device, and not of the host or of what a guest added.
+    pub fn is_device(self) -> bool {
+        matches!(self, ActorKind::Aicpu(_) | ActorKind::Aic(_) | ActorKind::Aiv(_))
+    }
 }
 
 impl fmt::Display for ActorKind {

@@ -4,8 +4,9 @@
 //! control block; on host threads that pointer is null. So "who calls?" has the right answer in a hook and in a signal
 //! handler, whichever thread control block is loaded, without a lock or a table.
 //!
-//! The pointer is read in a function that is never inlined, and everything that runs under the other thread control
-//! block is called through one, so that no compiled code carries a thread-local address across the switch.
+//! The pointer is read by an instruction of its own ([`super::own_pointer`]), and everything that runs under the other
+//! thread control block is called through a function that is never inlined, so that no compiled code carries a
+//! thread-local address across the switch.
 
 use std::cell::Cell;
 use std::ptr;
@@ -14,6 +15,7 @@ use corosensei::Yielder;
 use corosensei::trap::CoroutineTrapHandler;
 
 use super::fiber::{Exit, Suspension};
+use super::own_pointer;
 use super::tcb::Tcb;
 use super::{CurrentActor, Engine};
 use crate::actor::{ActorId, ActorKind};
@@ -101,13 +103,14 @@ impl ActorContext {
     ///
     /// Must be called under the host's thread control block on the stack of a coroutine with a trap handler.
     pub(super) fn as_guest<R>(&self, function: impl FnOnce() -> R) -> R {
-        let (host, guest) = (Tcb::current(), self.guest_tcb.get());
-        self.host_tcb.set(host);
+        let guest = self.guest_tcb.get();
+        self.host_tcb.set(Tcb::current());
         // SAFETY: the lender is parked; the guest code runs behind a call that is not inlined.
         unsafe { guest.enter() };
         let result = call_out_of_line(|()| function(), ());
-        // SAFETY: this is the block that was in use before.
-        unsafe { host.enter() };
+        // The guest code may have been suspended, and resumed by another host thread since.
+        // SAFETY: this is the block of the thread that runs the coroutine.
+        unsafe { self.host_tcb.get().enter() };
         result
     }
 }
@@ -118,21 +121,15 @@ fn call_out_of_line<A, R>(function: impl FnOnce(A) -> R, argument: A) -> R {
     function(argument)
 }
 
-thread_local! {
-    /// The context of the actor whose thread control block this storage belongs to.
-    static CURRENT: Cell<*const ActorContext> = const { Cell::new(ptr::null()) };
-}
-
 /// The context behind the thread control block in use, null on a host thread.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn current() -> *const ActorContext {
-    CURRENT.with(Cell::get)
+    own_pointer::get().cast()
 }
 
 /// Ties the thread control block in use to `context`.
-#[inline(never)]
 pub(super) fn set_current(context: *const ActorContext) {
-    CURRENT.with(|current| current.set(context));
+    own_pointer::set(context.cast());
 }
 
 /// The context of the guest code that calls, if it is an actor's.

@@ -9,12 +9,11 @@ use std::sync::atomic::AtomicU32;
 use super::context::{ActorContext, Standing};
 use super::fault::{Fault, Refusal};
 use super::fiber::{GuestCall, Suspension};
-use super::lender::Lender;
 use super::native::Job;
 use super::poll::PollPolicy;
-use super::state::{State, Status};
+use super::state::{State, Status, WatchedWord};
 use super::wait::{Poll, Wait};
-use super::{COMPLETION_KEY, Engine, NativeBody, NewActor, join_key};
+use super::{COMPLETION_KEY, Engine, NativeBody, Polling, join_key};
 use crate::actor::{ActorId, ActorKind};
 use crate::time::{SimDuration, SimTime};
 use crate::trace::EventKind;
@@ -225,35 +224,32 @@ impl<'a> CurrentActor<'a> {
     ///
     /// As [`Engine::spawn`].
     pub unsafe fn spawn_thread(&self, call: GuestCall) -> std::io::Result<libc::pthread_t> {
-        let index = self.engine.guest_threads.get();
-        self.engine.guest_threads.set(index.wrapping_add(1));
-        // A lender of its own: its thread-local destructors run when the thread ends.
-        let new = NewActor {
-            kind: ActorKind::Thread(index),
-            start: self.now(),
-            call,
-            policy: PollPolicy::Execute,
-            watched: None,
-            propagation: SimDuration::ZERO,
-        };
         // SAFETY: the caller vouches for the call.
-        let id = unsafe { self.engine.spawn(&new) }?;
-        let state = self.engine.state.borrow();
-        state.actor(id).lender.as_ref().map(Lender::thread).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+        unsafe { self.engine.spawn_thread(self.now(), call) }
     }
 
-    /// The actor whose lender is `thread`, if there is one.
-    pub fn find_thread(&self, thread: libc::pthread_t) -> Option<ActorId> {
-        let state = self.engine.state.borrow();
-        let index =
-            state.actors.iter().position(|actor| actor.lender.as_ref().is_some_and(|l| l.thread() == thread))?;
-        Some(ActorId(index as u32))
-    }
-
-    /// Lets go of a thread that has ended: its lender ends natively.
-    pub fn release_thread(&self, id: ActorId) {
-        let lender = self.engine.state.borrow_mut().actor_mut(id).lender.take();
-        drop(lender);
+    /// From now on this actor is one of the device: what it is, how its polling is treated, the word of its register
+    /// block that it stores to by itself, and how long such a store takes to be seen.
+    ///
+    /// # Safety
+    ///
+    /// The watched word must outlive the actor.
+    pub unsafe fn become_device(
+        &self,
+        kind: ActorKind,
+        policy: PollPolicy,
+        watched: Option<(*const AtomicU32, u32)>,
+        propagation: SimDuration,
+    ) {
+        let mut state = self.engine.state.borrow_mut();
+        let actor = state.actor_mut(self.id());
+        actor.kind = kind;
+        actor.policy = if self.engine.settings.polling == Polling::Naive { PollPolicy::Execute } else { policy };
+        actor.watched = watched.map(|(word, offset)| WatchedWord::new(word, offset));
+        actor.propagation = propagation;
+        drop(state);
+        self.context.kind.set(kind);
+        self.engine.trace.borrow_mut().rename_actor(self.id(), kind);
     }
 
     /// Stores `value` so that it arrives at `at`, and wakes `core` if it is parked.

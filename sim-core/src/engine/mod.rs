@@ -37,6 +37,8 @@ mod fiber;
 pub mod free;
 mod lender;
 mod native;
+mod outside;
+mod own_pointer;
 mod poll;
 mod queue;
 mod settings;
@@ -100,6 +102,28 @@ pub struct NewActor {
     pub watched: Option<(*const AtomicU32, u32)>,
     /// How long such a store takes to be seen by others.
     pub propagation: SimDuration,
+    /// A guest has the handle of its thread and will join it.
+    pub joinable: bool,
+}
+
+impl NewActor {
+    /// The host: it runs no call of its own.
+    fn host() -> Self {
+        NewActor { kind: ActorKind::Host, ..NewActor::thread(0, SimTime::ZERO, GuestCall::new(0, &[])) }
+    }
+
+    /// A thread that a guest starts.
+    fn thread(index: u16, start: SimTime, call: GuestCall) -> Self {
+        NewActor {
+            kind: ActorKind::Thread(index),
+            start,
+            call,
+            policy: PollPolicy::Execute,
+            watched: None,
+            propagation: SimDuration::ZERO,
+            joinable: true,
+        }
+    }
 }
 
 /// A kernel body to be run natively.
@@ -136,6 +160,17 @@ pub struct Engine {
     refused: Cell<bool>,
     /// The host runtime was stopped in the middle of a call: it can make no more.
     host_lost: Cell<bool>,
+    /// Who plays the host.
+    host: HostSide,
+}
+
+/// Who plays the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HostSide {
+    /// Code that the engine calls on a fiber ([`Engine::call`]).
+    Called,
+    /// Threads of a process that is not the engine's own; they wait for the device (`outside.rs`).
+    Outside,
 }
 
 /// The host's number: it is always the first actor.
@@ -144,12 +179,18 @@ pub const HOST: ActorId = ActorId(0);
 impl Engine {
     /// An engine whose guests' threads are made by `threads`. Its host actor exists from the start.
     pub fn new(settings: Settings, threads: ThreadFunctions) -> std::io::Result<Rc<Engine>> {
+        let engine = Engine::without_host(settings, threads, HostSide::Called);
+        engine.add_host()?;
+        Ok(engine)
+    }
+
+    fn without_host(settings: Settings, threads: ThreadFunctions, host: HostSide) -> Rc<Engine> {
         tcb::prepare();
         signals::install();
         let watchdog = Watchdog::new(settings.guest_limit);
         let thread = watchdog.new_thread();
         thread.adopt_this_thread();
-        let engine = Rc::new(Engine {
+        Rc::new(Engine {
             state: RefCell::new(State::new(settings.stall_window, settings.leap_limit)),
             trace: RefCell::new(Trace::new(settings.keep_events)),
             natives: RefCell::new(NativePool::new(settings.workers, Arc::clone(&thread))),
@@ -168,9 +209,8 @@ impl Engine {
             refusal: RefCell::default(),
             refused: Cell::new(false),
             host_lost: Cell::new(false),
-        });
-        engine.add_host()?;
-        Ok(engine)
+            host,
+        })
     }
 
     fn add_host(&self) -> std::io::Result<()> {
@@ -179,15 +219,7 @@ impl Engine {
         let stack = DefaultStack::new(HOST_STACK_BYTES)?;
         // SAFETY: the lender goes with the actor, after its fiber; calls are vouched for in `call`.
         let fiber = unsafe { Fiber::of_host(stack, context, &raw const *self.host_port) };
-        let new = NewActor {
-            kind: ActorKind::Host,
-            start: SimTime::ZERO,
-            call: GuestCall::new(0, &[]),
-            policy: PollPolicy::Execute,
-            watched: None,
-            propagation: SimDuration::ZERO,
-        };
-        self.add_actor(&new, fiber, lender);
+        self.add_actor(&NewActor::host(), Some((fiber, lender)));
         Ok(())
     }
 
@@ -201,7 +233,8 @@ impl Engine {
         context
     }
 
-    fn add_actor(&self, new: &NewActor, fiber: Fiber, lender: Lender) -> ActorId {
+    fn add_actor(&self, new: &NewActor, code: Option<(Fiber, Lender)>) -> ActorId {
+        let (fiber, lender) = code.unzip();
         let mut state = self.state.borrow_mut();
         let id = ActorId(state.actors.len() as u32);
         let naive = self.settings.polling == Polling::Naive;
@@ -211,17 +244,12 @@ impl Engine {
             kind: new.kind,
             time: new.start,
             status: Status::Ready,
-            fiber: Some(Box::new(fiber)),
-            lender: Some(lender),
+            fiber: fiber.map(Box::new),
+            lender,
             policy: if naive { PollPolicy::Execute } else { new.policy },
             iteration,
             rest: None,
-            watched: new.watched.map(|(word, offset)| WatchedWord {
-                word,
-                offset,
-                // SAFETY: register blocks live as long as the device.
-                visible: unsafe { &*word }.load(std::sync::atomic::Ordering::Acquire),
-            }),
+            watched: new.watched.map(|(word, offset)| WatchedWord::new(word, offset)),
             propagation: new.propagation,
             since: new.start,
             poll: Poll::Spin,
@@ -229,6 +257,7 @@ impl Engine {
             generation: 0,
             timed_out: false,
             launched: false,
+            joinable: new.joinable,
             working: false,
         });
         state.progressed(new.start);
@@ -269,7 +298,8 @@ impl Engine {
     /// `new.call` must be sound to make as an actor of this engine, and the watched word must outlive the engine.
     pub unsafe fn spawn(&self, new: &NewActor) -> std::io::Result<ActorId> {
         self.forget_ended();
-        let pooled = self.lenders.borrow_mut().pop();
+        // What a thread keeps in thread-local storage ends with it.
+        let pooled = if new.joinable { None } else { self.lenders.borrow_mut().pop() };
         let lender = pooled.map_or_else(|| Lender::start(self.threads), Ok)?;
         let pooled = self.stacks.borrow_mut().pop();
         let stack = pooled.map_or_else(|| DefaultStack::new(FIBER_STACK_BYTES), Ok)?;
@@ -277,7 +307,7 @@ impl Engine {
         let context = self.bind(&lender, id, new.kind);
         // SAFETY: the lender goes after the fiber; the caller vouches for the call.
         let fiber = unsafe { Fiber::of_call(stack, context, new.call) };
-        let id = self.add_actor(new, fiber, lender);
+        let id = self.add_actor(new, Some((fiber, lender)));
         let mut state = self.state.borrow_mut();
         state.launched += 1;
         state.actor_mut(id).launched = true;
@@ -291,7 +321,7 @@ impl Engine {
     fn forget_ended(&self) {
         let mut state = self.state.borrow_mut();
         if state.launched == 0 {
-            while matches!(state.actors.last(), Some(Actor { status: Status::Ended(_), fiber: None, .. })) {
+            while matches!(state.actors.last(), Some(Actor { status: Status::Ended(_), fiber: None, lender: None, .. })) {
                 state.actors.pop();
             }
         }
@@ -327,6 +357,7 @@ impl Engine {
         loop {
             let next = self.state.borrow_mut().next();
             match next {
+                Next::Run(HOST) if self.host == HostSide::Outside => return Ok(()),
                 Next::Run(HOST) => {
                     if self.step_host()? == Some(Suspension::HostIdle) {
                         return Ok(());
@@ -414,7 +445,7 @@ impl Engine {
         let fiber = actor.fiber.take();
         match (actor.kind, &actor.lender) {
             // Whoever joins it lets go of it.
-            (ActorKind::Thread(_), Some(lender)) => lender.dismiss(),
+            (_, Some(lender)) if actor.joinable => lender.dismiss(),
             // A launch makes new AICPU threads, with thread-local storage of their own.
             (ActorKind::Aicpu(_), Some(lender)) => {
                 lender.dismiss();
@@ -423,8 +454,12 @@ impl Engine {
             // A core keeps what it holds from launch to launch, as its buffers do.
             _ => self.lenders.borrow_mut().extend(actor.lender.take()),
         }
+        if actor.kind.is_device() {
+            state.device_end = state.device_end.max(at);
+        }
         state.progressed(at);
         state.wake(join_key(id), u32::MAX, at);
+        state.wake(ANY_END_KEY, u32::MAX, at);
         if launched {
             state.launched -= 1;
             if state.launched == 0 {
@@ -458,13 +493,8 @@ impl Engine {
             }
         }
         state.wake(COMPLETION_KEY, u32::MAX, at);
-        let host_waits = matches!(state.actor(HOST).status, Status::Blocked { .. });
-        if host_waits {
-            // Nobody is left who could wake the host from anything else.
-            let key = match state.actor(HOST).status {
-                Status::Blocked { key, .. } => key,
-                _ => COMPLETION_KEY,
-            };
+        // Nobody is left who could wake the host from anything else.
+        if let Status::Blocked { key, .. } = state.actor(HOST).status {
             state.wake(key, 1, at);
         }
         drop(state);
@@ -485,6 +515,11 @@ impl Engine {
     /// The virtual time that the host has reached.
     pub fn host_time(&self) -> SimTime {
         self.state.borrow().actor(HOST).time
+    }
+
+    /// When the last actor of the device that has ended did so.
+    pub fn device_end(&self) -> SimTime {
+        self.state.borrow().device_end
     }
 
     /// Work done so far.
@@ -568,9 +603,12 @@ impl Drop for Engine {
 /// The host waits on this for everything that was launched.
 const COMPLETION_KEY: usize = usize::MAX;
 
+/// The host waits on this for the end of any actor.
+const ANY_END_KEY: usize = usize::MAX - 1;
+
 /// Those who join an actor wait on this. No guest object has such an address.
 fn join_key(id: ActorId) -> usize {
-    usize::MAX - 1 - id.0 as usize
+    usize::MAX - 2 - id.0 as usize
 }
 
 #[cfg(test)]

@@ -36,6 +36,11 @@ pub(super) fn install() {
     });
 }
 
+/// The signals that are handled here: they are about the code that runs.
+pub(super) fn raised_by_code() -> impl Iterator<Item = i32> {
+    FAULTS.into_iter().chain([libc::SIGTRAP, hang_signal()])
+}
+
 type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut c_void);
 
 fn set_handler(signal: i32, handler: Handler, flags: i32) -> libc::sigaction {

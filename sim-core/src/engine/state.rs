@@ -37,6 +37,14 @@ pub(super) struct WatchedWord {
     pub(super) visible: u32,
 }
 
+impl WatchedWord {
+    /// A word that everybody sees as it is now.
+    pub(super) fn new(word: *const AtomicU32, offset: u32) -> Self {
+        // SAFETY: register blocks live as long as the device.
+        WatchedWord { word, offset, visible: unsafe { &*word }.load(Ordering::Acquire) }
+    }
+}
+
 pub(super) struct Actor {
     pub(super) kind: ActorKind,
     pub(super) time: SimTime,
@@ -59,6 +67,8 @@ pub(super) struct Actor {
     pub(super) timed_out: bool,
     /// Counted by `launched` until it ends.
     pub(super) launched: bool,
+    /// A guest has the handle of its thread and will join it.
+    pub(super) joinable: bool,
     /// What it does takes until its time: it is no poller meanwhile.
     pub(super) working: bool,
 }
@@ -105,6 +115,8 @@ pub(super) struct State {
     sequence: u64,
     blocked: Vec<ActorId>,
     pub(super) launched: usize,
+    /// When the last actor of the device that has ended did so.
+    pub(super) device_end: SimTime,
     pub(super) counters: Counters,
     progress: Progress,
     stall_window: SimDuration,
@@ -132,6 +144,7 @@ impl State {
             sequence: 0,
             blocked: Vec::new(),
             launched: 0,
+            device_end: SimTime::ZERO,
             counters: Counters::default(),
             progress: Progress {
                 last: SimTime::ZERO,

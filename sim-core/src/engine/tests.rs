@@ -37,6 +37,7 @@ fn launch(actor: &CurrentActor<'_>, function: extern "C" fn(u64) -> u64, count: 
             policy,
             watched: None,
             propagation: SimDuration::ZERO,
+            joinable: false,
         };
         // SAFETY: as in `call`.
         unsafe { actor.engine().spawn(&new) }.expect("a lender starts");
@@ -394,9 +395,9 @@ fn does_a_thread_that_a_guest_makes_become_an_actor_and_can_it_be_joined() {
         on_actor(|actor| {
             // SAFETY: `child` takes one integer.
             let thread = unsafe { actor.spawn_thread(GuestCall::new(address(child), &[0])) }.expect("it starts");
-            let id = actor.find_thread(thread).expect("it is known");
+            let id = actor.engine().find_thread(thread).expect("it is known");
             let result = actor.join(id, 0);
-            actor.release_thread(id);
+            actor.engine().release_thread(id);
             assert_eq!(actor.now(), SimTime::from_ns(100));
             result
         })

@@ -75,9 +75,9 @@ pub(super) extern "C" fn thread_create(thread: *mut libc::pthread_t, start: Thre
 
 pub(super) extern "C" fn thread_join(thread: libc::pthread_t, result: *mut *mut c_void) -> c_int {
     let joined = on_device(|actor, _| {
-        let Some(other) = actor.find_thread(thread) else { return libc::ESRCH };
+        let Some(other) = actor.engine().find_thread(thread) else { return libc::ESRCH };
         let value = actor.join(other, 0);
-        actor.release_thread(other);
+        actor.engine().release_thread(other);
         if !result.is_null() {
             // SAFETY: as the guest, a bad pointer ends the guest.
             actor.as_guest(|| unsafe { result.write(value as *mut c_void) });

@@ -78,6 +78,7 @@ fn start_virtual(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch, array
             policy: PollPolicy::Park,
             watched: Some((cond, register.offset)),
             propagation: *rooms.profile.mmio.cond_propagation,
+            joinable: false,
         };
         // SAFETY: the host runtime vouches for the entry; the registers outlive the engine.
         rooms.launch.add_core(unsafe { actor.engine().spawn(&new) }?);
@@ -91,6 +92,7 @@ fn start_virtual(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch, array
             policy: if fast_forward { PollPolicy::FastForward } else { PollPolicy::Execute },
             watched: None,
             propagation: SimDuration::ZERO,
+            joinable: false,
         };
         // SAFETY: the host runtime vouches for the entry.
         unsafe { actor.engine().spawn(&new) }?;
