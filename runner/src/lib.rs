@@ -5,6 +5,7 @@ pub mod case;
 pub mod cli;
 pub mod client;
 pub mod device;
+pub mod exec;
 pub mod golden;
 pub mod report;
 pub mod run;

@@ -2,5 +2,6 @@
 
 pub mod array;
 pub mod cost;
+pub mod launch;
 pub mod registry;
 pub mod task;

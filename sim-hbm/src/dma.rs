@@ -1,6 +1,7 @@
 //! The DMA engine between the host and a device's memory.
 
 use serde::Serialize;
+use sim_core::profile::Profile;
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::CopyDirection;
 
@@ -25,6 +26,21 @@ pub struct HostLink {
     pub memset_latency: SimDuration,
     /// Bandwidth of a memset on the device.
     pub memset_bandwidth: u64,
+}
+
+impl HostLink {
+    /// That of a generation.
+    pub fn of(profile: &Profile) -> Self {
+        let link = &profile.host_link;
+        HostLink {
+            to_device_latency: *link.to_device_latency,
+            to_device_bandwidth: link.to_device_bandwidth.as_bytes_per_s(),
+            from_device_latency: *link.from_device_latency,
+            from_device_bandwidth: link.from_device_bandwidth.as_bytes_per_s(),
+            memset_latency: *link.memset_latency,
+            memset_bandwidth: link.memset_bandwidth.as_bytes_per_s(),
+        }
+    }
 }
 
 /// A transfer.

@@ -84,3 +84,9 @@ pub use fill::{FillPolicy, ParseFillPolicyError};
 pub use hbm::{Hbm, HbmConfig, MIN_ALIGNMENT};
 pub use ordinal::MAX_DEVICES;
 pub use residency::{Holder, OwnerResidency, Residency};
+
+/// Whether an address could be one of some device of this process.
+pub fn is_device_address(address: u64) -> bool {
+    let end = BASE_ADDRESS + ORDINAL_STRIDE * u64::from(ordinal::MAX_DEVICES);
+    (BASE_ADDRESS..end).contains(&address)
+}

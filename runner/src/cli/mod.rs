@@ -77,6 +77,11 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
     ExitStatus::BadInput.into()
 }
 
+/// A span of host time as people write it on a command line: `500ms`.
+pub(crate) fn parse_host_time(text: &str) -> Result<std::time::Duration, String> {
+    text.parse().map(|quantity::HostTime(time)| time).map_err(|error: quantity::NotATime| error.to_string())
+}
+
 /// What every command returns.
 type Done = Result<ExitStatus, Failure>;
 

@@ -6,8 +6,7 @@ use std::fmt;
 use sim_core::actor::ActorKind;
 use sim_core::engine::{Deadlock, Fault, Stalled};
 use sim_core::loader::load_error::LoadError;
-use sim_core::loader::loaded_object::CodeSite;
-use sim_core::loader::namespace::Namespace;
+use sim_core::loader::loaded_object::{CodeSite, CodeSites};
 use sim_core::profile::ProfileError;
 use sim_core::time::SimTime;
 use sim_hbm::{Hbm, HbmError, Place};
@@ -33,7 +32,7 @@ pub enum DeviceCode {
 }
 
 /// The code that silicon would give for a fault.
-pub(super) fn code_of(fault: &Fault) -> DeviceCode {
+pub fn code_of(fault: &Fault) -> DeviceCode {
     let on_core = |kind: &ActorKind| kind.core().is_some();
     match fault {
         Fault::Crash(crash) if on_core(&crash.kind) => DeviceCode::AicoreException,
@@ -198,14 +197,16 @@ impl fmt::Display for DeadlockReport {
 }
 
 /// Turns what the engine knows into what a person needs.
-pub(super) struct Explainer<'a> {
-    pub(super) namespace: &'a Namespace,
-    pub(super) hbm: &'a Hbm,
+pub struct Explainer<'a> {
+    /// Knows the guests' code.
+    pub sites: &'a dyn CodeSites,
+    /// The device's memory.
+    pub hbm: &'a Hbm,
 }
 
 impl Explainer<'_> {
     /// The error behind a fault.
-    pub(super) fn explain(&self, fault: &Fault) -> DeviceError {
+    pub fn explain(&self, fault: &Fault) -> DeviceError {
         let code = code_of(fault);
         match fault {
             Fault::Crash(crash) => DeviceError::Crash(Box::new(CrashReport {
@@ -234,7 +235,7 @@ impl Explainer<'_> {
     }
 
     /// The report of a stall that guests' own timeouts ended.
-    pub(super) fn stall(&self, stalled: &Stalled) -> DeadlockReport {
+    pub fn stall(&self, stalled: &Stalled) -> DeadlockReport {
         self.deadlock(&stalled.snapshot)
     }
 
@@ -243,17 +244,17 @@ impl Explainer<'_> {
             kind: actor.kind,
             since: actor.since,
             wait: actor.stall.to_string(),
-            site: self.namespace.site(actor.caller),
+            site: self.sites.site(actor.caller),
         });
         DeadlockReport { at: deadlock.at, since: deadlock.since, actors: actors.collect() }
     }
 
     fn place(&self, address: usize) -> InCode {
-        InCode(self.namespace.site(address))
+        InCode(self.sites.site(address))
     }
 
     fn object_at(&self, address: usize) -> Option<String> {
-        self.namespace.site(address).map(|site| site.object)
+        self.sites.site(address).map(|site| site.object)
     }
 
     fn cause(&self, trap: &sim_core::engine::Trap) -> String {

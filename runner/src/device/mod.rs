@@ -8,7 +8,6 @@
 //! objects are closed, the shim last, and the memory is unmapped: nothing stays. After a fault the namespace is
 //! abandoned instead, since the destructors of a guest that was stopped cannot be trusted.
 
-mod clock;
 pub mod error;
 mod hooks;
 pub mod host_calls;
@@ -25,6 +24,7 @@ use std::time::Duration;
 
 use sim_aicore::array::CoreArray;
 use sim_aicore::cost::{CostModel, KernelTable};
+use sim_aicore::launch::Launched;
 use sim_aicore::registry::{Description, KernelRegistry};
 use sim_aicpu::operation::OperationCosts;
 use sim_aicpu::pool::AicpuPool;
@@ -42,7 +42,7 @@ use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, Residen
 use crate::report::tasks::TaskNotes;
 use error::{DeviceError, Explainer};
 use notes::{LogLine, Notebook};
-use rooms::{FreeRooms, Launched, Loads, Rooms, Stopwatch};
+use rooms::{FreeRooms, Loads, Rooms, Stopwatch};
 
 /// Host time after which a free run is given up, in units of the limit for guests.
 const FREE_RUN_PATIENCE: u32 = 120;
@@ -57,6 +57,30 @@ pub enum EngineKind {
     Naive,
     /// Free-running OS threads: the baseline.
     Threads,
+}
+
+impl EngineKind {
+    /// Its name on a command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            EngineKind::Virtual => "virtual",
+            EngineKind::Naive => "naive",
+            EngineKind::Threads => "threads",
+        }
+    }
+
+    /// By its name.
+    pub fn from_name(name: &str) -> Result<Self, UnknownEngine> {
+        let kinds = [EngineKind::Virtual, EngineKind::Naive, EngineKind::Threads];
+        kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| UnknownEngine { name: name.to_owned() })
+    }
+}
+
+/// `{name}` is no engine: write `virtual`, `naive` or `threads`
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, displaydoc::Display)]
+pub struct UnknownEngine {
+    /// What was written.
+    pub name: String,
 }
 
 /// What a device is made of.
@@ -164,7 +188,7 @@ impl Device {
 
     fn with_explainer<R>(&self, function: impl FnOnce(&Explainer<'_>) -> R) -> R {
         let rooms = &self.rooms;
-        function(&Explainer { namespace: &rooms.namespace.borrow(), hbm: &rooms.hbm.borrow() })
+        function(&Explainer { sites: &*rooms.namespace.borrow(), hbm: &rooms.hbm.borrow() })
     }
 
     /// Lets `observer` see every event from now on.
@@ -303,7 +327,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
     Rooms {
         operations: OperationCosts::new(&profile),
         hbm: RefCell::new(hbm),
-        dma: RefCell::new(DmaEngine::new(host_link_of(&profile))),
+        dma: RefCell::new(DmaEngine::new(HostLink::of(&profile))),
         registers,
         pool,
         kernels: RefCell::new(kernels),
@@ -333,17 +357,5 @@ fn topology_of(profile: &Profile) -> Topology {
         aicpu_active: *topology.aicpu_active,
         schedulers: *topology.schedulers,
         counter_hz: profile.clock.system_counter.as_hz(),
-    }
-}
-
-fn host_link_of(profile: &Profile) -> HostLink {
-    let link = &profile.host_link;
-    HostLink {
-        to_device_latency: *link.to_device_latency,
-        to_device_bandwidth: link.to_device_bandwidth.as_bytes_per_s(),
-        from_device_latency: *link.from_device_latency,
-        from_device_bandwidth: link.from_device_bandwidth.as_bytes_per_s(),
-        memset_latency: *link.memset_latency,
-        memset_bandwidth: link.memset_bandwidth.as_bytes_per_s(),
     }
 }

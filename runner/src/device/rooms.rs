@@ -3,20 +3,19 @@
 //! Each room is borrowed only between two points of virtual time: no hook holds one while its actor is suspended.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use sim_aicore::array::CoreArray;
 use sim_aicore::cost::CostModel;
+use sim_aicore::launch::Launched;
 use sim_aicore::registry::KernelRegistry;
 use sim_aicpu::operation::OperationCosts;
 use sim_aicpu::pool::AicpuPool;
 use sim_aicpu::register_file::RegisterFile;
-use sim_core::actor::{ActorId, ActorKind};
+use sim_core::actor::ActorKind;
 use sim_core::engine::free::FreeRun;
-use sim_core::engine::{CurrentActor, Engine, GuestCall};
+use sim_core::engine::{CurrentActor, Engine, GuestCall, ThreadCpu};
 use sim_core::loader::image::CodeImage;
 use sim_core::loader::ledger::{HostSide, LoadId, LoadLedger, LoadOrigin, LoadOutcome, LoadRecord};
 use sim_core::loader::load_error::LoadError;
@@ -28,7 +27,6 @@ use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, EventKind};
 use sim_hbm::{DmaEngine, Hbm};
 
-use super::clock::ThreadCpu;
 use super::error::DeviceError;
 use super::notes::Notebook;
 
@@ -114,76 +112,6 @@ impl Stopwatch {
     }
 }
 
-/// The cores of the launch that is under way, or of the last one.
-pub(super) struct Launched {
-    pub(super) array: Cell<CoreArray>,
-    actors: RefCell<Vec<ActorId>>,
-    /// The tokens on their way to each core, and when they arrive.
-    tokens: RefCell<Vec<VecDeque<(u32, SimTime)>>>,
-    /// When the kernels that are running end.
-    ends: RefCell<Vec<SimTime>>,
-}
-
-impl Launched {
-    pub(super) fn new(array: CoreArray) -> Self {
-        Launched {
-            array: Cell::new(array),
-            actors: RefCell::default(),
-            tokens: RefCell::default(),
-            ends: RefCell::default(),
-        }
-    }
-
-    /// A launch of `array` begins; its actors follow.
-    pub(super) fn begin(&self, array: CoreArray) {
-        self.array.set(array);
-        self.actors.borrow_mut().clear();
-        self.ends.borrow_mut().clear();
-        let mut tokens = self.tokens.borrow_mut();
-        tokens.clear();
-        tokens.resize_with(usize::from(array.count()), VecDeque::new);
-    }
-
-    pub(super) fn add_core(&self, actor: ActorId) {
-        self.actors.borrow_mut().push(actor);
-    }
-
-    /// The actor that is core `core`, if it was launched.
-    pub(super) fn core_actor(&self, core: u16) -> Option<ActorId> {
-        self.actors.borrow().get(usize::from(core)).copied()
-    }
-
-    /// A token is on its way to a core.
-    pub(super) fn send(&self, core: u16, token: u32, arrival: SimTime) {
-        if let Some(tokens) = self.tokens.borrow_mut().get_mut(usize::from(core)) {
-            tokens.push_back((token, arrival));
-        }
-    }
-
-    /// A core begins the task of the next of its tokens.
-    pub(super) fn receive(&self, core: u16, now: SimTime) -> (u32, SimTime) {
-        let mut tokens = self.tokens.borrow_mut();
-        // Tokens that are not tasks (the one that opens the registers) are passed over: a task's is the last arrived.
-        let Some(tokens) = tokens.get_mut(usize::from(core)) else { return (0, now) };
-        while tokens.len() > 1 && !is_task(tokens[0].0) {
-            tokens.pop_front();
-        }
-        tokens.pop_front().map_or((0, now), |(token, arrival)| (token, arrival.min(now)))
-    }
-
-    /// How many cores run a kernel at `now`, with the one that begins one until `end`.
-    pub(super) fn active_cores(&self, now: SimTime) -> u32 {
-        let mut ends = self.ends.borrow_mut();
-        ends.retain(|end| *end > now);
-        ends.len() as u32 + 1
-    }
-
-    /// A kernel runs until `end`.
-    pub(super) fn runs_until(&self, end: SimTime) {
-        self.ends.borrow_mut().push(end);
-    }
-}
-
 /// The record of an object that was loaded from these bytes.
 fn record_of(origin: LoadOrigin, object: &LoadedObject, bytes: &[u8]) -> LoadRecord {
     let outcome = LoadOutcome::Miss { strategy: object.strategy.clone() };
@@ -197,13 +125,6 @@ fn record_of(origin: LoadOrigin, object: &LoadedObject, bytes: &[u8]) -> LoadRec
         content: ContentHash::of(bytes),
         ..LoadRecord::new(origin, &object.image, outcome)
     }
-}
-
-/// Tokens from 0x7FFFFFF0 on are control: exit and idle.
-const FIRST_CONTROL_TOKEN: u32 = 0x7fff_fff0;
-
-fn is_task(token: u32) -> bool {
-    token < FIRST_CONTROL_TOKEN
 }
 
 /// The ledger of loads, and which record each object has.

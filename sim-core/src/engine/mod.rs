@@ -31,6 +31,7 @@
 //! and is the oracle for it.
 
 mod context;
+mod cpu;
 mod current_actor;
 mod fault;
 mod fiber;
@@ -60,6 +61,7 @@ use std::time::Duration;
 use corosensei::stack::DefaultStack;
 
 pub use context::{ActorContext, Standing, calling_actor, on_host};
+pub use cpu::ThreadCpu;
 pub use current_actor::CurrentActor;
 pub use fault::{Crash, Fault, Hang, Refusal, Stalled};
 pub use fiber::{GuestCall, Trap};
@@ -162,6 +164,8 @@ pub struct Engine {
     host_lost: Cell<bool>,
     /// Who plays the host.
     host: HostSide,
+    /// CPU time that outside hosts have spent here, kernel bodies not included.
+    busy: Cell<Duration>,
 }
 
 /// Who plays the host.
@@ -210,6 +214,7 @@ impl Engine {
             refused: Cell::new(false),
             host_lost: Cell::new(false),
             host,
+            busy: Cell::default(),
         })
     }
 

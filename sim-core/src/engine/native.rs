@@ -17,6 +17,7 @@ use corosensei::{Coroutine, CoroutineResult};
 use crossbeam::channel::{self, Receiver, Sender};
 use crossbeam::sync::{Parker, Unparker};
 
+use super::cpu::ThreadCpu;
 use super::context::{ActorContext, Standing};
 use super::fiber::{Exit, GuestCall};
 use super::watchdog::{Doing, GuestThread};
@@ -106,13 +107,13 @@ impl Job {
 
     /// Runs a body that the caller has taken.
     fn run(&self, seat: &mut Seat) {
-        let cpu = self.host_cost.is_worth_a_worker().then(thread_cpu_ns);
+        let cpu = self.host_cost.is_worth_a_worker().then(ThreadCpu::now);
         let begun = Instant::now();
         let exit = seat.run(self);
         let ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.host_cost.note(ns);
         // For a long body the thread may have been preempted; for a short one, asking costs more than it tells.
-        let busy = cpu.map_or(ns, |before| thread_cpu_ns() - before);
+        let busy = cpu.map_or(ns, |before| before.elapsed().as_nanos() as u64);
         seat.busy_ns += busy;
         seat.total_ns.fetch_add(busy, Ordering::Relaxed);
         // SAFETY: this thread took the claim.
@@ -231,14 +232,6 @@ impl Drop for NativePool {
         // A helper that is still in a body ends with it: the watchdog bounds that.
         self.helpers.drain(..).for_each(|helper| drop(helper.join()));
     }
-}
-
-/// CPU time of the calling thread.
-fn thread_cpu_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: a valid clock and a valid place for the result.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// A worker's life: one body after the other until the pool goes.

@@ -11,7 +11,9 @@
 
 use std::mem::MaybeUninit;
 use std::rc::Rc;
+use std::time::Duration;
 
+use super::cpu::ThreadCpu;
 use super::fiber::GuestCall;
 use super::lender::{Lender, ThreadFunctions};
 use super::settings::Settings;
@@ -104,6 +106,11 @@ impl Engine {
         }
     }
 
+    /// CPU time that host threads have spent in the engine, kernel bodies not included.
+    pub fn busy_time(&self) -> Duration {
+        self.busy.get()
+    }
+
     fn wait_as_host(&self, wait: Wait, key: usize) {
         self.state.borrow_mut().block(HOST, wait, key, None);
         self.drive();
@@ -115,7 +122,10 @@ impl Engine {
         self.adopt_calling_thread();
         self.watchdog.borrow_mut().start();
         self.thread.enter(Doing::Fiber);
+        let (begun, bodies) = (ThreadCpu::now(), self.kernel_time_of_engine());
         let ran = self.run();
+        let in_bodies = self.kernel_time_of_engine() - bodies;
+        self.busy.set(self.busy.get() + begun.elapsed().saturating_sub(in_bodies));
         self.thread.leave();
         if let Err(fault) = ran {
             self.fault.borrow_mut().get_or_insert(fault);

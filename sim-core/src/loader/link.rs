@@ -4,7 +4,10 @@
 //! calls are therefore made as guest code ([`LinkStep::as_guest_call`]), so that a guest's initialisers find their own
 //! thread control block, and one that crashes ends that guest and not the process.
 
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use crate::engine::GuestCall;
 
@@ -101,16 +104,45 @@ pub(super) fn namespace_of(handle: *mut c_void) -> Option<NamespaceId> {
     (status == 0).then_some(namespace)
 }
 
+/// The public head of glibc's `struct link_map`.
+#[repr(C)]
+struct LinkMap {
+    load_address: usize,
+    name: *const c_char,
+}
+
 /// The difference between an object's addresses in memory and in its file.
 pub(super) fn load_address(handle: *mut c_void) -> Option<usize> {
-    /// The public head of glibc's `struct link_map`.
-    #[repr(C)]
-    struct LinkMap {
-        load_address: usize,
-    }
+    location(handle).map(|(load_address, _)| load_address)
+}
+
+/// Where an open object is: the difference between its addresses in memory and in its file, and its path.
+pub fn location(handle: *mut c_void) -> Option<(usize, PathBuf)> {
     let mut map: *const LinkMap = std::ptr::null();
     // SAFETY: the handle is open, and RTLD_DI_LINKMAP writes one pointer.
     let status = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
     // SAFETY: the map belongs to the open object.
-    (status == 0).then(|| unsafe { (*map).load_address })
+    (status == 0).then(|| unsafe { &*map }.location())
+}
+
+/// As [`location`], of the object in which an address is.
+pub fn location_of(address: usize) -> Option<(usize, PathBuf)> {
+    const RTLD_DL_LINKMAP: c_int = 2;
+    unsafe extern "C" {
+        fn dladdr1(address: *const c_void, info: *mut libc::Dl_info, extra: *mut *mut c_void, flags: c_int) -> c_int;
+    }
+    let mut info = MaybeUninit::uninit();
+    let mut map: *mut c_void = std::ptr::null_mut();
+    // SAFETY: any address may be asked for; both results have the types that the flag asks for.
+    let found = unsafe { dladdr1(address as *const c_void, info.as_mut_ptr(), &raw mut map, RTLD_DL_LINKMAP) };
+    // SAFETY: a map that was found belongs to a loaded object.
+    (found != 0 && !map.is_null()).then(|| unsafe { &*map.cast::<LinkMap>() }.location())
+}
+
+impl LinkMap {
+    fn location(&self) -> (usize, PathBuf) {
+        // SAFETY: the dynamic linker gives every object a name, if only an empty one.
+        let name = unsafe { CStr::from_ptr(self.name) };
+        (self.load_address, PathBuf::from(OsStr::from_bytes(name.to_bytes())))
+    }
 }

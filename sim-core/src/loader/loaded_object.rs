@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use libloading::os::unix::Library;
 
+use super::elf::Elf;
 use super::image::CodeImage;
+use super::image_error::ImageError;
 use super::ledger::{FailedStrategy, LoadStrategy};
 use super::load_error::LoadError;
 use super::symbols::{SymbolMap, SymbolOffset};
@@ -54,6 +56,12 @@ impl std::fmt::Display for CodeSite {
     }
 }
 
+/// Whoever knows which code lies where.
+pub trait CodeSites {
+    /// Where an address is, if it is in an object that is known.
+    fn site(&self, address: usize) -> Option<CodeSite>;
+}
+
 impl LoadedObject {
     /// The address of an exported symbol.
     pub fn symbol(&self, name: &str) -> Result<usize, LoadError> {
@@ -89,16 +97,32 @@ impl LoadedObject {
     /// Puts traps into the object's call-free wait loops, and says where.
     pub fn trap_wait_loops(&self) -> Result<Vec<WaitTrap>, LoadError> {
         let loops = wait_loops::find(&self.image.name, &self.bytes)?;
-        loops.waits.iter().map(|wait| self.trap(wait)).collect()
+        trap_wait_loops(&self.image.name, &loops.waits, self.load_address)
     }
+}
 
-    fn trap(&self, wait: &WaitLoop) -> Result<WaitTrap, LoadError> {
+/// Puts traps into the call-free wait loops of an object at `load_address`, and says where.
+pub fn trap_wait_loops(name: &str, waits: &[WaitLoop], load_address: usize) -> Result<Vec<WaitTrap>, LoadError> {
+    let absolute = |address: u64| load_address + address as usize;
+    let trap = |wait: &WaitLoop| {
         let edge = &wait.site.back_edge;
-        let absolute = |address: u64| self.load_address + address as usize;
         let at = absolute(edge.address);
-        poke(at, TRAP_INSTRUCTION).map_err(|error| LoadError::Protect { name: self.image.name.clone(), error })?;
+        poke(at, TRAP_INSTRUCTION).map_err(|error| LoadError::Protect { name: name.to_owned(), error })?;
         Ok(WaitTrap { at, condition: edge.condition, target: absolute(edge.target), next: absolute(edge.fall_through) })
-    }
+    };
+    waits.iter().map(trap).collect()
+}
+
+/// Whether the code at `load_address` is that of the object with these bytes: the dynamic linker may have known
+/// another object by the same name.
+pub fn has_code(name: &str, bytes: &[u8], load_address: usize) -> Result<bool, ImageError> {
+    Ok(Elf::open(name, bytes)?.executable_segments().iter().all(|code| {
+        // SAFETY: the segment of a loaded object is mapped, and nobody writes to it meanwhile.
+        let found = unsafe {
+            std::slice::from_raw_parts((load_address + code.address as usize) as *const u8, code.bytes.len())
+        };
+        found == code.bytes
+    }))
 }
 
 /// `int3`
@@ -120,7 +144,7 @@ fn poke(address: usize, byte: u8) -> std::io::Result<()> {
 }
 
 /// The addresses that the segments of an object take.
-pub(super) fn address_range(load_address: usize, bytes: &[u8]) -> Range<usize> {
+pub fn address_range(load_address: usize, bytes: &[u8]) -> Range<usize> {
     use object::read::elf::{FileHeader, ProgramHeader};
     let header = object::elf::FileHeader64::<object::Endianness>::parse(bytes);
     let segments = header.and_then(|header| {

@@ -31,7 +31,7 @@ pub mod imports;
 pub mod inspect;
 pub mod ledger;
 mod libstdcxx;
-mod link;
+pub mod link;
 pub mod load_error;
 pub mod loaded_object;
 pub mod namespace;

@@ -24,7 +24,7 @@ use super::ledger::FailedStrategy;
 use super::libstdcxx::{LIBSTDCXX, libstdcxx};
 use super::link::{self, LinkStep, NamespaceId};
 use super::load_error::LoadError;
-use super::loaded_object::{CodeSite, LoadedObject, address_range};
+use super::loaded_object::{CodeSite, CodeSites, LoadedObject, address_range};
 use super::staging::{Staged, StagingArea};
 use super::unique::without_unique;
 use crate::engine::GuestCall;
@@ -146,11 +146,6 @@ impl Namespace {
         self.objects.iter().flatten()
     }
 
-    /// Where an address is, if it is in an object of this namespace.
-    pub fn site(&self, address: usize) -> Option<CodeSite> {
-        self.objects().find_map(|object| object.site(address))
-    }
-
     /// Gives up a guest. The call that [`Unlinking::call`] gives has to be made as guest code, since it runs the
     /// object's finalisers. `None`: there is no such guest.
     pub fn remove(&mut self, id: ObjectId) -> Option<Unlinking> {
@@ -195,6 +190,12 @@ impl Namespace {
         };
         linking.step.run();
         self.adopt(linking).map(|_| ())
+    }
+}
+
+impl CodeSites for Namespace {
+    fn site(&self, address: usize) -> Option<CodeSite> {
+        self.objects().find_map(|object| object.site(address))
     }
 }
 

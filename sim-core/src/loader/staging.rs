@@ -53,12 +53,12 @@ pub struct Staged {
 
 impl Staged {
     /// The path to open. It was never used before.
-    pub(super) fn path(&self) -> &CStr {
+    pub fn path(&self) -> &CStr {
         &self.path
     }
 
     /// How it was staged.
-    pub(super) fn strategy(&self) -> &LoadStrategy {
+    pub fn strategy(&self) -> &LoadStrategy {
         &self.strategy
     }
 }
@@ -78,14 +78,15 @@ pub(super) struct SealedBytes(OwnedFd);
 
 impl SealedBytes {
     pub(super) fn new(name: &str, bytes: &[u8]) -> io::Result<SealedBytes> {
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        // dlopen needs no permission to execute; kernels before 6.3 do not know the flag that says so.
-        let memory = rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)
-            .or_else(|_| rustix::fs::memfd_create(name, flags))?;
-        let mut file = File::from(memory);
+        let mut file = File::from(writable_memory(name)?);
         file.write_all(bytes)?;
-        rustix::fs::fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-        Ok(SealedBytes(file.into()))
+        SealedBytes::adopt(file.into())
+    }
+
+    /// Bytes that are in memory already; from now on nobody can change them.
+    fn adopt(memory: OwnedFd) -> io::Result<SealedBytes> {
+        rustix::fs::fcntl_add_seals(&memory, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+        Ok(SealedBytes(memory))
     }
 
     /// A new name for the same memory.
@@ -97,7 +98,21 @@ impl SealedBytes {
     }
 }
 
+/// Memory that somebody may write an object into, to be staged with [`StagingArea::stage_memory`].
+pub fn writable_memory(name: &str) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // dlopen needs no permission to execute; kernels before 6.3 do not know the flag that says so.
+    let memory = rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)
+        .or_else(|_| rustix::fs::memfd_create(name, flags))?;
+    Ok(memory)
+}
+
 impl StagingArea {
+    /// Stages what was written into `memory`, which nobody can change any more.
+    pub fn stage_memory(&self, name: &str, memory: OwnedFd) -> io::Result<Staged> {
+        SealedBytes::adopt(memory)?.stage(self, name)
+    }
+
     /// Stages `bytes`; what was tried in vain goes to `fallbacks`. `Err`: nothing worked.
     pub(super) fn stage(&self, name: &str, bytes: &[u8], fallbacks: &mut Vec<FailedStrategy>) -> Result<Staged, ()> {
         let mut failed = |strategy: LoadStrategy, error: io::Error| {

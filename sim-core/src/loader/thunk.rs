@@ -2,15 +2,14 @@
 //!
 //! A thunk carries a word of data, which says for whom it was made, and hands over that word and the integer arguments
 //! of the call. There are two kinds: one lets the call go on to its target afterwards, with every argument as it was;
-//! the other answers the call itself. The code is written through one mapping of a page and executed through another,
-//! so that no page can be both written to and executed.
+//! the other answers the call itself. Each has a private page of its own, which is written before it can be executed and
+//! never after: a process that forks can go on making thunks on both sides.
 
+use std::ffi::c_void;
 use std::io;
 use std::ptr;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::MemfdFlags;
-use rustix::mm::{MapFlags, ProtFlags};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
 /// The first six integer arguments of a call.
 pub type Arguments = [u64; 6];
@@ -21,116 +20,63 @@ pub type Before = extern "C" fn(data: usize, arguments: &Arguments);
 /// Answers a call.
 pub type Instead = extern "C" fn(data: usize, arguments: &Arguments) -> u64;
 
-/// Bytes that every thunk gets.
-const THUNK_BYTES: usize = 192;
-
-/// Bytes of an arena's mappings.
-const ARENA_BYTES: usize = 1 << 20;
-
-/// Memory for thunks. It can be shared between threads.
-#[derive(Clone, Debug)]
-pub struct ThunkArena(Arc<Mutex<Arena>>);
-
-#[derive(Debug)]
-struct Arena {
-    /// Where code is written; null until the first thunk is made.
-    writable: *mut u8,
-    /// Where the same code is executed.
-    executable: *mut u8,
-    used: usize,
-    free: Vec<usize>,
-}
-
-// SAFETY: the mappings belong to the arena alone and can be used from any thread.
-unsafe impl Send for Arena {}
-
 /// A thunk: it can be called as long as this lives.
 #[derive(Debug)]
 pub struct Thunk {
-    arena: ThunkArena,
-    offset: usize,
-    address: usize,
+    page: *mut c_void,
 }
 
-impl Default for ThunkArena {
-    fn default() -> Self {
-        let arena = Arena { writable: ptr::null_mut(), executable: ptr::null_mut(), used: 0, free: Vec::new() };
-        ThunkArena(Arc::new(Mutex::new(arena)))
-    }
-}
+// SAFETY: the page belongs to the thunk alone and is only read and executed.
+unsafe impl Send for Thunk {}
+// SAFETY: as above.
+unsafe impl Sync for Thunk {}
 
-impl ThunkArena {
+impl Thunk {
     /// A function that calls `hook` with `data` and the arguments, and then goes on to `target`.
-    pub fn before(&self, hook: Before, data: usize, target: usize) -> io::Result<Thunk> {
-        self.make(&code::before(hook as usize, data, target))
+    pub fn before(hook: Before, data: usize, target: usize) -> io::Result<Thunk> {
+        Thunk::of(&code::before(hook as usize, data, target))
     }
 
     /// A function that returns what `hook` does.
-    pub fn instead(&self, hook: Instead, data: usize) -> io::Result<Thunk> {
-        self.make(&code::instead(hook as usize, data))
+    pub fn instead(hook: Instead, data: usize) -> io::Result<Thunk> {
+        Thunk::of(&code::instead(hook as usize, data))
     }
 
-    fn make(&self, code: &[u8]) -> io::Result<Thunk> {
-        let mut arena = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        arena.map()?;
-        let offset = arena.take().ok_or(io::ErrorKind::OutOfMemory)?;
-        assert!(code.len() <= THUNK_BYTES, "a thunk has {} bytes", code.len());
-        // SAFETY: the place is inside the mapping, free, and not executed by anybody.
-        unsafe { ptr::copy_nonoverlapping(code.as_ptr(), arena.writable.add(offset), code.len()) };
-        let address = arena.executable as usize + offset;
-        Ok(Thunk { arena: self.clone(), offset, address })
-    }
-}
-
-impl Arena {
-    fn map(&mut self) -> io::Result<()> {
-        if !self.writable.is_null() {
-            return Ok(());
+    fn of(code: &[u8]) -> io::Result<Thunk> {
+        let size = page_size();
+        let flags = MapFlags::PRIVATE;
+        // SAFETY: a new mapping, at a place of the kernel's choice.
+        let page = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, flags)? };
+        let thunk = Thunk { page };
+        assert!(code.len() <= size, "a thunk of {} bytes", code.len());
+        // SAFETY: the page was just mapped for writing, and the code fits.
+        unsafe {
+            ptr::copy_nonoverlapping(code.as_ptr(), page.cast(), code.len());
+            rustix::mm::mprotect(page, size, MprotectFlags::READ | MprotectFlags::EXEC)?;
         }
-        let memory = rustix::fs::memfd_create("npusim-thunks", MemfdFlags::CLOEXEC)?;
-        rustix::fs::ftruncate(&memory, ARENA_BYTES as u64)?;
-        let map = |protection| {
-            // SAFETY: a new mapping, at a place of the kernel's choice.
-            unsafe { rustix::mm::mmap(ptr::null_mut(), ARENA_BYTES, protection, MapFlags::SHARED, &memory, 0) }
-        };
-        self.writable = map(ProtFlags::READ | ProtFlags::WRITE)?.cast();
-        self.executable = map(ProtFlags::READ | ProtFlags::EXEC)?.cast();
-        Ok(())
+        Ok(thunk)
     }
 
-    fn take(&mut self) -> Option<usize> {
-        self.free.pop().or_else(|| {
-            let offset = self.used;
-            (offset + THUNK_BYTES <= ARENA_BYTES).then(|| {
-                self.used += THUNK_BYTES;
-                offset
-            })
-        })
-    }
-}
-
-impl Drop for Arena {
-    fn drop(&mut self) {
-        for mapping in [self.writable, self.executable] {
-            if !mapping.is_null() {
-                // SAFETY: mapped above; every thunk that is still used holds the arena.
-                let _ = unsafe { rustix::mm::munmap(mapping.cast(), ARENA_BYTES) };
-            }
-        }
-    }
-}
-
-impl Thunk {
     /// What to call.
     pub fn address(&self) -> usize {
-        self.address
+        self.page as usize
+    }
+
+    /// Leaves the function where it is for as long as the process lives. Gives its address.
+    pub fn leak(self) -> usize {
+        std::mem::ManuallyDrop::new(self).address()
     }
 }
 
 impl Drop for Thunk {
     fn drop(&mut self) {
-        self.arena.0.lock().unwrap_or_else(PoisonError::into_inner).free.push(self.offset);
+        // SAFETY: mapped by this thunk; nobody calls a thunk that is gone.
+        let _ = unsafe { rustix::mm::munmap(self.page, page_size()) };
     }
+}
+
+fn page_size() -> usize {
+    rustix::param::page_size()
 }
 
 /// The code of thunks on x86-64: it keeps all argument registers, and the stack aligned for the call of the hook.
@@ -286,7 +232,7 @@ mod tests {
 
     #[test]
     fn does_a_call_go_on_with_every_argument_after_it_was_seen() {
-        let thunk = ThunkArena::default().before(see, 77, weigh as Weigh as usize).unwrap();
+        let thunk = Thunk::before(see, 77, weigh as Weigh as usize).unwrap();
         // SAFETY: the thunk takes what its target does.
         let through: Weigh = unsafe { std::mem::transmute(thunk.address()) };
         assert_eq!(through(1, 2, 3, 4, 5, 6, 7, 2.0, 0.5), 2_469_134.5);
@@ -298,19 +244,9 @@ mod tests {
         extern "C" fn answer(data: usize, arguments: &Arguments) -> u64 {
             data as u64 * 100 + arguments[1]
         }
-        let thunk = ThunkArena::default().instead(answer, 7).unwrap();
+        let thunk = Thunk::instead(answer, 7).unwrap();
         // SAFETY: integer arguments beyond those the hook looks at are ignored.
         let call: extern "C" fn(u64, u64) -> u64 = unsafe { std::mem::transmute(thunk.address()) };
         assert_eq!(call(1, 2), 702);
-    }
-
-    #[test]
-    fn is_the_place_of_a_thunk_used_again() {
-        let arena = ThunkArena::default();
-        let make = || arena.before(see, 1, weigh as Weigh as usize).unwrap();
-        let (first, second) = (make(), make());
-        let place = first.address();
-        drop(first);
-        assert_eq!((make().address(), second.address()), (place, place + THUNK_BYTES));
     }
 }

@@ -3,10 +3,9 @@
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use sim_aicpu::mmio;
 use sim_aicpu::operation::Operation;
-use sim_core::actor::ActorKind;
-use sim_core::engine::{CurrentActor, Poll};
-use sim_core::trace::EventKind;
+use sim_core::engine::CurrentActor;
 
 use super::super::rooms::Rooms;
 use super::{free_rooms, on_device};
@@ -24,25 +23,10 @@ fn register_at(
     }
 }
 
-/// The index of an AICPU thread, for what it has posted.
-fn thread_of(actor: &CurrentActor<'_>) -> usize {
-    match actor.kind() {
-        ActorKind::Aicpu(index) => usize::from(index),
-        _ => usize::MAX,
-    }
-}
-
 pub(super) extern "C" fn reg_load(word: *const AtomicU32, caller: usize) -> u32 {
     let loaded = on_device(|actor, rooms| {
         let register = register_at(actor, rooms, word, caller);
-        actor.look(rooms.registers.load_cost(thread_of(actor), actor.now()), caller);
-        let (value, news) = rooms.registers.read(register);
-        let poll = Poll::Register { core: register.core, offset: register.offset, value };
-        actor.saw(poll, u64::from(register.core) << 32 | u64::from(register.offset), u64::from(value));
-        if news {
-            actor.record(EventKind::RegisterSeen { core: register.core, offset: register.offset, value });
-        }
-        value
+        mmio::load(actor, &rooms.registers, register, caller)
     });
     // SAFETY: outside virtual time the guest reads the word that it names, as it would by itself.
     loaded.unwrap_or_else(|| unsafe { &*word }.load(Ordering::Acquire))
@@ -51,17 +35,14 @@ pub(super) extern "C" fn reg_load(word: *const AtomicU32, caller: usize) -> u32 
 pub(super) extern "C" fn reg_store(word: *const AtomicU32, value: u32, caller: usize) {
     let stored = on_device(|actor, rooms| {
         let register = register_at(actor, rooms, word, caller);
-        actor.charge(rooms.registers.store_cost(), caller);
-        let arrival = rooms.registers.post(thread_of(actor), actor.now());
         let Some(core) = rooms.launch.core_actor(register.core) else {
             actor.refuse(format!("core {} was not launched", register.core), caller)
         };
-        actor.record(EventKind::RegisterStore { core: register.core, offset: register.offset, value });
+        // SAFETY: the registers outlive the engine.
+        let arrival = unsafe { mmio::store(actor, &rooms.registers, register, value, core, caller) };
         if register == rooms.registers.data_main_base(register.core).0 {
             rooms.launch.send(register.core, value, arrival);
         }
-        // SAFETY: the registers outlive the engine.
-        unsafe { actor.store_at(arrival, rooms.registers.target(register), value, core) };
     });
     if stored.is_none() {
         // SAFETY: outside virtual time the guest stores to the word that it names, as it would by itself.

@@ -1,14 +1,14 @@
-//! The host's clocks, for reports. Nothing of the model reads them.
+//! The host's CPU clock, for reports. Nothing of the model reads it.
 
 use std::time::Duration;
 
 /// CPU time of the calling thread.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ThreadCpu(Duration);
+pub struct ThreadCpu(Duration);
 
 impl ThreadCpu {
     /// Now.
-    pub(super) fn now() -> ThreadCpu {
+    pub fn now() -> ThreadCpu {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: a valid clock and a valid place for the result.
         unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
@@ -16,7 +16,7 @@ impl ThreadCpu {
     }
 
     /// CPU time of this thread since then.
-    pub(super) fn elapsed(self) -> Duration {
+    pub fn elapsed(self) -> Duration {
         ThreadCpu::now().0.saturating_sub(self.0)
     }
 }

@@ -1,0 +1,199 @@
+//! A device of this process: one per context of a host runtime, made with it and gone with it.
+//!
+//! Its memory has a lock of its own, since any thread of the host may allocate and copy at any time. The engine has
+//! another: whoever waits for the device holds it and runs the device meanwhile. Hooks that actors call find the
+//! [`Rooms`] through their engine, which their own thread then has to itself.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use npusim::device::EngineKind;
+use npusim::device::error::DeviceError;
+use npusim::exec::settings::ExecSettings;
+use sim_aicore::array::CoreArray;
+use sim_aicore::cost::{CostModel, KernelTable};
+use sim_aicore::launch::Launched;
+use sim_aicpu::register_file::{RegisterFile, RegisterLayout};
+use sim_core::actor::ActorId;
+use sim_core::engine::{Engine, Polling, Settings, ThreadFunctions};
+use sim_core::loader::ledger::LoadLedger;
+use sim_core::profile::{Arch, Profile};
+use sim_core::time::{SimDuration, SimTime};
+use sim_hbm::{DmaEngine, Hbm, HbmConfig, HostLink};
+
+use crate::process::lock;
+use crate::run::Runs;
+
+/// Virtual clocks start here, so that a guest that computes "an hour ago" does not get below zero.
+pub(crate) const EPOCH_NS: u64 = 1_000_000_000_000;
+
+/// Memory and the link to it.
+pub(crate) struct Memory {
+    pub(crate) hbm: Hbm,
+    pub(crate) dma: DmaEngine,
+}
+
+/// A device and what is known of its runs.
+pub(crate) struct Device {
+    pub(crate) profile: Profile,
+    pub(crate) memory: Mutex<Memory>,
+    pub(crate) ledger: Mutex<LoadLedger>,
+    pub(crate) runs: Mutex<Runs>,
+    engine: Mutex<EngineCell>,
+    addresses: std::ops::Range<usize>,
+    /// Picoseconds that host threads have spent while another thread had the engine.
+    unspent: AtomicU64,
+    /// The virtual time that the host has reached, for those who only look at the clock.
+    host_ps: AtomicU64,
+}
+
+/// The engine and the rooms of its device.
+struct EngineCell {
+    engine: Rc<Engine>,
+    rooms: Rc<Rooms>,
+}
+
+// SAFETY: the engine and the rooms are only reached through the lock of the device, or by actors of the engine, which
+// run on the thread that holds that lock; their reference counts never leave the cell.
+unsafe impl Send for EngineCell {}
+
+/// What hooks of actors need. The thread that runs the engine has it to itself.
+pub(crate) struct Rooms {
+    device: RefCell<Weak<Device>>,
+    pub(crate) profile: Profile,
+    pub(crate) layout: RegisterLayout,
+    /// Known once the first core has said where its registers are.
+    pub(crate) registers: RefCell<Option<RegisterFile>>,
+    pub(crate) launch: Launched,
+    pub(crate) costs: CostModel,
+    /// AICPU threads that have begun in this run.
+    pub(crate) aicpus: Cell<u16>,
+    /// Mutexes that actors hold, by address.
+    pub(crate) held: RefCell<HashMap<usize, ActorId>>,
+}
+
+impl Rooms {
+    /// Their device.
+    pub(crate) fn device(&self) -> Option<Arc<Device>> {
+        self.device.borrow().upgrade()
+    }
+
+    /// A run begins: nobody has said yet who it is.
+    fn begin_run(&self) {
+        self.registers.replace(None);
+        self.launch.begin(CoreArray::new(&self.profile.topology, *self.profile.topology.clusters));
+        self.aicpus.set(0);
+    }
+}
+
+/// The register blocks of the simulated platform that the reference's objects are built for. Its a2a3 keeps the
+/// silicon's offsets in blocks of 0x1400 bytes; its a5 puts three regions of a sparse block one after the other.
+///
+/// Source: hw-native-sys/simpler 6ebaf771, src/{a2a3,a5}/platform/include/common/platform_config.h
+fn simulated_registers(profile: &Profile, arch: Arch) -> RegisterLayout {
+    let data_main_base = *profile.registers.data_main_base;
+    match arch {
+        Arch::A2a3 => RegisterLayout { block_size: 0x1400, cond: *profile.registers.cond, data_main_base },
+        Arch::A5 => RegisterLayout { block_size: 0x4000, cond: 0x3108, data_main_base },
+    }
+}
+
+impl Device {
+    /// A device of this generation.
+    pub(crate) fn new(settings: &ExecSettings, arch: Arch, runtime: &Path) -> Result<Arc<Device>, DeviceError> {
+        let profile = Profile::load(arch)?.with_overrides(&settings.overrides()?)?;
+        let hbm = Hbm::new(HbmConfig {
+            capacity: *profile.hbm.capacity,
+            alignment: *profile.hbm.alignment,
+            fill: settings.fill,
+            ordinal: None,
+        })?;
+        let addresses = hbm.start().address() as usize..hbm.end().address() as usize;
+        let engine = Engine::for_outside_host(engine_settings(settings, &profile), ThreadFunctions::of_this_namespace());
+        let rooms = Rc::new(Rooms {
+            device: RefCell::default(),
+            layout: simulated_registers(&profile, arch),
+            registers: RefCell::default(),
+            launch: Launched::new(CoreArray::new(&profile.topology, *profile.topology.clusters)),
+            costs: CostModel::new(&profile, KernelTable::default()),
+            aicpus: Cell::new(0),
+            held: RefCell::default(),
+            profile: profile.clone(),
+        });
+        engine.attach(Rc::clone(&rooms) as Rc<dyn Any>);
+        let memory = Memory { hbm, dma: DmaEngine::new(HostLink::of(&profile)) };
+        let device = Arc::new(Device {
+            memory: Mutex::new(memory),
+            ledger: Mutex::default(),
+            runs: Mutex::new(Runs::new(arch, runtime)),
+            engine: Mutex::new(EngineCell { engine, rooms: Rc::clone(&rooms) }),
+            addresses,
+            unspent: AtomicU64::new(0),
+            host_ps: AtomicU64::new(0),
+            profile,
+        });
+        rooms.device.replace(Arc::downgrade(&device));
+        Ok(device)
+    }
+
+    /// Whether an address is one of its memory.
+    pub(crate) fn holds(&self, address: usize) -> bool {
+        self.addresses.contains(&address)
+    }
+
+    /// Lets a host thread use the engine; it waits until no other one does.
+    pub(crate) fn with_engine<R>(&self, function: impl FnOnce(&Engine, &Rooms) -> R) -> R {
+        let cell = lock(&self.engine);
+        self.settle(&cell.engine);
+        let result = function(&cell.engine, &cell.rooms);
+        self.host_ps.store(cell.engine.host_time().as_ps(), Ordering::Relaxed);
+        result
+    }
+
+    /// The host does something that takes time on the device's clock. If another thread has the engine, the time
+    /// passes as soon as the engine is free.
+    pub(crate) fn spend(&self, cost: SimDuration) {
+        self.unspent.fetch_add(cost.as_ps(), Ordering::Relaxed);
+        if let Ok(cell) = self.engine.try_lock() {
+            self.settle(&cell.engine);
+            self.host_ps.store(cell.engine.host_time().as_ps(), Ordering::Relaxed);
+        }
+    }
+
+    fn settle(&self, engine: &Engine) {
+        let unspent = self.unspent.swap(0, Ordering::Relaxed);
+        if unspent > 0 {
+            engine.spend(SimDuration::from_ps(unspent));
+        }
+    }
+
+    /// The time that the host has reached.
+    pub(crate) fn host_time(&self) -> SimTime {
+        SimTime::from_ps(self.host_ps.load(Ordering::Relaxed))
+    }
+
+    /// The first actor of a run is about to start.
+    pub(crate) fn begin_run(&self, engine: &Engine, rooms: &Rooms) {
+        engine.restart_trace();
+        rooms.begin_run();
+        lock(&self.runs).begin(engine);
+    }
+}
+
+fn engine_settings(settings: &ExecSettings, profile: &Profile) -> Settings {
+    let default = Settings::default();
+    Settings {
+        polling: if settings.engine == EngineKind::Naive { Polling::Naive } else { Polling::Parked },
+        workers: settings.workers.unwrap_or(default.workers),
+        guest_limit: settings.guest_limit.unwrap_or(default.guest_limit),
+        stall_window: *profile.guards.stall_window,
+        leap_limit: *profile.guards.leap_limit,
+        wait_loop_cost: *profile.aicpu.wait_spin,
+        ..default
+    }
+}

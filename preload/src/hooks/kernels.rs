@@ -1,0 +1,46 @@
+//! Kernels: a core calls one by its entry; its body runs while its modelled time passes.
+
+use sim_aicore::cost::KernelCost;
+use sim_aicore::task::demand;
+use sim_core::engine::{CurrentActor, GuestCall, NativeBody};
+use sim_core::loader::thunk::Arguments;
+use sim_core::trace::EventKind;
+
+use crate::caller::on_actor;
+use crate::device::Rooms;
+use crate::objects::Kernel;
+
+/// `kernel_entry(int64_t *)`
+pub(crate) extern "C" fn run(data: usize, arguments: &Arguments) -> u64 {
+    // SAFETY: the thunk was made with the address of a kernel, and goes with it.
+    let kernel = unsafe { &*(data as *const Kernel) };
+    let call = GuestCall::new(kernel.entry, arguments);
+    let ran = on_actor(|actor, rooms| run_on_core(actor, rooms, kernel, call));
+    if ran.is_none() {
+        // SAFETY: the caller calls the kernel, with its arguments.
+        unsafe { call.invoke() };
+    }
+    0
+}
+
+fn run_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, kernel: &Kernel, call: GuestCall) {
+    let body = NativeBody { call, blocking: kernel.blocking, host_cost: kernel.host_cost.clone() };
+    let Some(core) = actor.kind().core() else {
+        // SAFETY: as above; whoever runs a kernel without being a core is charged for nothing.
+        actor.as_guest(|| unsafe { call.invoke() });
+        return;
+    };
+    let now = actor.now();
+    let KernelCost { duration: cost, source } =
+        rooms.costs.cost(&kernel.name, &demand(&[], &[], rooms.launch.active_cores(now)));
+    let interval = cost + *rooms.profile.aicore.flush;
+    rooms.launch.runs_until(now + interval);
+    let (token, received) = rooms.launch.receive(core, now);
+    // The token names the task; nothing else of the task is known here.
+    let task = u64::from(token);
+    let content = kernel.content;
+    actor.record(EventKind::KernelStart { kernel: content, task, token, received, cost, source });
+    // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
+    unsafe { actor.run_body(&body, interval, kernel.entry) };
+    actor.record(EventKind::KernelEnd { kernel: content, task });
+}

@@ -1,0 +1,147 @@
+//! Host runtimes: shared objects that drive a device through a C interface.
+//!
+//! One is recognised when somebody looks up `create_device_context` in it. Its imports are redirected then, once; the
+//! functions that are looked up in it are answered with thunks, which note for whom the calling thread works, and in a
+//! few cases do more: making a context makes a device, and waiting for a run lets the device run.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_void};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use npusim::device::EngineKind;
+use sim_core::loader::thunk::{Arguments, Thunk};
+use sim_core::profile::Arch;
+
+use crate::caller;
+use crate::device::Device;
+use crate::hooks::runs;
+use crate::process::{Process, lock};
+use crate::{fatal, real_dlsym};
+
+/// By this function a host runtime is recognised.
+const CREATE: &CStr = c"create_device_context";
+
+/// A host runtime of this process.
+pub(crate) struct HostRuntime {
+    /// As `dlopen` gave it.
+    pub(crate) handle: usize,
+    path: PathBuf,
+    arch: Arch,
+    /// The functions that were looked up, and what they were answered with.
+    functions: Mutex<HashMap<CString, usize>>,
+}
+
+/// A function of a host runtime. It stays for as long as the process, as does the thunk that leads to it.
+pub(crate) struct Function {
+    pub(crate) runtime: Arc<HostRuntime>,
+    /// Its address.
+    pub(crate) real: usize,
+}
+
+impl Function {
+    /// Calls the function itself.
+    pub(crate) fn call(&self, arguments: &Arguments) -> u64 {
+        type Callable = extern "C" fn(u64, u64, u64, u64, u64, u64) -> u64;
+        // SAFETY: the runtime's function is called with what its caller gave; what it does not take is ignored.
+        let function: Callable = unsafe { std::mem::transmute(self.real) };
+        let [a, b, c, d, e, f] = *arguments;
+        function(a, b, c, d, e, f)
+    }
+}
+
+/// What a look-up in `handle` is answered with; 0 if that is no host runtime.
+pub(crate) fn answer(handle: *mut c_void, name: &CStr) -> usize {
+    if name == CREATE && Process::get().settings.engine != EngineKind::Threads {
+        HostRuntime::attach(handle);
+    }
+    let runtime = Process::existing().and_then(|process| process.runtime(handle as usize));
+    runtime.map_or(0, |runtime| runtime.function(name))
+}
+
+impl HostRuntime {
+    /// Redirects the imports of a host runtime, unless that has been done.
+    fn attach(handle: *mut c_void) {
+        if real_dlsym(handle, CREATE) == 0 {
+            return;
+        }
+        let process = Process::get();
+        let attached = lock(&process.objects).attach_host_runtime(handle);
+        let path = match attached {
+            Ok(Some(path)) => path,
+            Ok(None) => return,
+            Err(error) => fatal(&error.to_string()),
+        };
+        let arch = process.settings.arch.unwrap_or_else(|| arch_of(&path));
+        let functions = Mutex::default();
+        process.add_runtime(Arc::new(HostRuntime { handle: handle as usize, path, arch, functions }));
+    }
+
+    /// The function that stands for the runtime's of this name; 0 if that is to be found as it is.
+    fn function(self: &Arc<Self>, name: &CStr) -> usize {
+        if let Some(known) = lock(&self.functions).get(name) {
+            return *known;
+        }
+        let real = real_dlsym(self.handle as *mut c_void, name);
+        if real == 0 {
+            return 0;
+        }
+        let data = Box::leak(Box::new(Function { runtime: Arc::clone(self), real })) as *const Function as usize;
+        let made = match name.to_bytes() {
+            b"create_device_context" => Thunk::instead(create, data),
+            b"destroy_device_context" => Thunk::instead(destroy, data),
+            b"simpler_poll_run" => Thunk::instead(runs::poll, data),
+            b"simpler_wait_run" | b"simpler_run" => Thunk::instead(runs::wait, data),
+            _ => Thunk::before(enter, data, real),
+        };
+        let address = made.map_or(real, Thunk::leak);
+        lock(&self.functions).insert(name.to_owned(), address);
+        address
+    }
+}
+
+/// The generation that a runtime is built for: its directory says so, as in `lib/a5/sim/<runtime>`.
+fn arch_of(path: &Path) -> Arch {
+    let named = path.iter().rev().find_map(|part| part.to_str()?.parse::<Arch>().ok());
+    named.unwrap_or(Arch::A2a3)
+}
+
+/// The function behind the data of a thunk.
+pub(crate) fn function(data: usize) -> &'static Function {
+    // SAFETY: the thunks of this module are made with the address of a function that stays.
+    unsafe { &*(data as *const Function) }
+}
+
+/// `create_device_context()`
+extern "C" fn create(data: usize, arguments: &Arguments) -> u64 {
+    let function = function(data);
+    let process = Process::get();
+    let device = match Device::new(&process.settings, function.runtime.arch, &function.runtime.path) {
+        Ok(device) => device,
+        Err(error) => {
+            eprintln!("npusim: {error}");
+            return 0;
+        }
+    };
+    let context = function.call(arguments);
+    if context != 0 {
+        process.add_device(context as usize, device);
+        caller::enter_context(context as usize);
+    }
+    context
+}
+
+/// `destroy_device_context(context)`
+extern "C" fn destroy(data: usize, arguments: &Arguments) -> u64 {
+    enter(data, arguments);
+    let result = function(data).call(arguments);
+    drop(Process::get().remove_device(arguments[0] as usize));
+    result
+}
+
+/// Any other function: most of them take a context first.
+pub(crate) extern "C" fn enter(_data: usize, arguments: &Arguments) {
+    if Process::get().device(arguments[0] as usize).is_some() {
+        caller::enter_context(arguments[0] as usize);
+    }
+}
