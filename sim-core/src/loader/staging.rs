@@ -78,7 +78,11 @@ pub(super) struct SealedBytes(OwnedFd);
 
 impl SealedBytes {
     pub(super) fn new(name: &str, bytes: &[u8]) -> io::Result<SealedBytes> {
-        let mut file = File::from(writable_memory(name)?);
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        // dlopen needs no permission to execute; kernels before 6.3 do not know the flag that says so.
+        let memory = rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)
+            .or_else(|_| rustix::fs::memfd_create(name, flags))?;
+        let mut file = File::from(memory);
         file.write_all(bytes)?;
         SealedBytes::adopt(file.into())
     }
@@ -98,11 +102,12 @@ impl SealedBytes {
     }
 }
 
-/// Memory that somebody may write an object into, to be staged with [`StagingArea::stage_memory`].
+/// Memory that somebody may write an object into, to be staged with [`StagingArea::stage_memory`]. It may be made
+/// executable, as files that are to be opened often are.
 pub fn writable_memory(name: &str) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // dlopen needs no permission to execute; kernels before 6.3 do not know the flag that says so.
-    let memory = rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL)
+    // Kernels before 6.3 do not know the flag, and need none.
+    let memory = rustix::fs::memfd_create(name, flags | MemfdFlags::EXEC)
         .or_else(|_| rustix::fs::memfd_create(name, flags))?;
     Ok(memory)
 }
