@@ -1,6 +1,7 @@
 //! The core of npusim: virtual time, the deterministic engine, the loader, profiles and the trace.
 
 pub mod actor;
+pub mod charges;
 pub mod engine;
 pub mod loader;
 pub mod profile;

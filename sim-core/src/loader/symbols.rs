@@ -33,14 +33,20 @@ const MOST_READABLE: usize = 512;
 
 /// A symbol as its source says it, if it is one of C++: `tmr::Scheduler::poll_cores()`.
 pub fn readable(symbol: &str) -> Cow<'_, str> {
-    let decoded = cpp_demangle::Symbol::new(symbol).ok().and_then(|decoded| {
-        let mut text = ShortText(String::new());
-        // Results say little about a place, and most symbols have none.
-        let options = cpp_demangle::DemangleOptions::default().no_return_type();
-        decoded.structured_demangle(&mut text, &options).ok()?;
-        Some(text.0)
-    });
-    decoded.map_or(Cow::Borrowed(symbol), Cow::Owned)
+    // Results say little about a place, and most symbols have none.
+    let options = cpp_demangle::DemangleOptions::default().no_return_type();
+    demangled(symbol, &options).map_or(Cow::Borrowed(symbol), Cow::Owned)
+}
+
+/// The text that a C++ symbol stands for, unless it is longer than helps a reader.
+pub(crate) fn demangled(symbol: &str, options: &cpp_demangle::DemangleOptions) -> Option<String> {
+    if !symbol.starts_with("_Z") {
+        // A function of C. The decoder would take `f` for the type float.
+        return None;
+    }
+    let mut text = ShortText(String::new());
+    cpp_demangle::Symbol::new(symbol).ok()?.structured_demangle(&mut text, options).ok()?;
+    Some(text.0)
 }
 
 /// Text that refuses to become longer than [`MOST_READABLE`].
@@ -153,6 +159,7 @@ mod tests {
         assert_eq!(place("_ZN3tmr9Scheduler10poll_coresEv", 0x6f), "tmr::Scheduler::poll_cores()+0x6f");
         assert_eq!(place("_Z16reg_load_acquirePVKj", 0), "reg_load_acquire(unsigned int const volatile*)");
         assert_eq!(place("kernel_entry", 0xe), "kernel_entry+0xe");
+        assert_eq!(place("f", 2), "f+0x2");
         assert_eq!(place("_Znonsense", 1), "_Znonsense+0x1");
     }
 

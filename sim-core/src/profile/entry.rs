@@ -211,7 +211,7 @@ impl Entry {
     }
 
     /// The value as a span of time, which may be zero.
-    pub(super) fn duration(&self) -> Result<Sourced<SimDuration>, ProfileError> {
+    pub fn duration(&self) -> Result<Sourced<SimDuration>, ProfileError> {
         self.convert(Dimension::Time, "a time from zero to 213 days", |ps| Some(SimDuration::from_ps(ps)))
     }
 
