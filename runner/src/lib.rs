@@ -6,6 +6,7 @@ pub mod cli;
 pub mod client;
 pub mod device;
 pub mod golden;
+pub mod native_runtime;
 pub mod report;
 pub mod run;
 pub mod tensor;
