@@ -233,6 +233,25 @@ fn do_names_and_alternatives_exclude_each_other() {
 }
 
 #[test]
+fn is_a_callable_given_in_one_way() {
+    let directory = Directory::new();
+    directory.write("all.bin", "looked into later");
+    let orchestration = r#""orchestration": {"bundled": "diamond"}"#;
+    assert_eq!(
+        directory.message(orchestration, r#""description": """#),
+        "DIR/case.json: `.`: exactly one of `orchestration` and `callable` has to be given"
+    );
+    assert_eq!(
+        directory.message(orchestration, r#""callable": "all.bin""#),
+        "DIR/case.json: `kernels`: the file of `callable` has its own kernels"
+    );
+    let kernels = r#"{"func_id": 0, "bundled": "diamond_source", "core": "aiv", "signature": ["in", "out"]}"#;
+    let text = CASE.replace(orchestration, r#""callable": "all.bin""#).replace(kernels, "");
+    let case = CaseSpec::load(&directory.write("case.json", text)).unwrap();
+    assert_eq!(case.callable, CallableSpec::Serialized(directory.0.path().join("all.bin")));
+}
+
+#[test]
 fn are_impossible_shapes_refused() {
     assert_eq!(message("[3]", "[]"), "t.json: `tensors[0].shape`: there are 0 dimensions, 1 to 5 are possible");
     assert_eq!(message("[3]", "[3, 0]"), "t.json: `tensors[0].shape`: dimension 1 is 0, 1 to 4294967295 are possible");

@@ -14,7 +14,7 @@ pub mod error;
 mod host_log;
 pub mod revision;
 #[cfg(test)]
-mod test_objects;
+pub(crate) mod test_objects;
 
 use std::ffi::{CStr, c_char};
 use std::path::{Path, PathBuf};
@@ -178,6 +178,7 @@ mod tests {
         // SAFETY: the function has no arguments.
         assert_eq!(unsafe { runtime.call(runtime.symbol("threshold").unwrap(), &[]) }.unwrap(), 40);
 
+        let directory = Directory::new();
         directory.host_with("long simpler_host_log_bind_state(int *lent) { return -1; }");
         let expected = "\"DIR/libhost_runtime.so\" refuses the state of its log: it speaks another version of it";
         assert_eq!(refusal(&directory), expected);

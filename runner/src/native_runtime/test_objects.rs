@@ -11,13 +11,13 @@ use super::directory::{AICORE_KERNEL, AICPU_KERNEL, HOST_RUNTIME};
 use super::revision::FUNCTIONS;
 
 /// Artifacts that have every name and do nothing, two levels below a directory of their own.
-pub(super) struct Directory {
+pub(crate) struct Directory {
     path: PathBuf,
     _above: TempDir,
 }
 
 impl Directory {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let above = tempfile::tempdir().expect("create a directory for the test");
         let directory = Directory { path: above.path().join("a2a3/sim"), _above: above };
         fs::create_dir_all(&directory.path).expect("create the directory");
@@ -27,37 +27,37 @@ impl Directory {
         directory
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         fs::write(self.path.join(name), bytes).expect("write the file");
     }
 
-    pub(super) fn remove(&self, name: &str) {
+    pub(crate) fn remove(&self, name: &str) {
         fs::remove_file(self.path.join(name)).expect("remove the file");
     }
 
-    pub(super) fn change(&self, name: &str, change: impl FnOnce(&mut [u8])) {
+    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut [u8])) {
         let mut bytes = fs::read(self.path.join(name)).expect("read the file");
         change(&mut bytes);
         self.write(name, &bytes);
     }
 
     /// A host runtime that does not export these.
-    pub(super) fn host_without(&self, names: &[&str]) {
+    pub(crate) fn host_without(&self, names: &[&str]) {
         self.compile(HOST_RUNTIME, &host(names));
     }
 
     /// A host runtime with more in it; what that defines of the interface takes the place of the empty function.
-    pub(super) fn host_with(&self, source: &str) {
-        let defined: Vec<&str> = FUNCTIONS.into_iter().filter(|name| source.contains(&format!(" {name}("))).collect();
+    pub(crate) fn host_with(&self, source: &str) {
+        let defined: Vec<&str> = FUNCTIONS.into_iter().filter(|name| source.contains(&format!("{name}("))).collect();
         self.compile(HOST_RUNTIME, &(host(&defined) + source));
     }
 
     /// Compiles C. The project needs a compiler to be built, so a test without one fails.
-    pub(super) fn compile(&self, name: &str, source: &str) {
+    pub(crate) fn compile(&self, name: &str, source: &str) {
         let (input, output) = (self.path.join("source.c"), self.path.join(name));
         fs::write(&input, source).expect("write the source");
         let result = Command::new("cc").args(["-shared", "-fPIC"]).arg(&input).arg("-o").arg(&output).output();

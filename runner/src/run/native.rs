@@ -104,3 +104,82 @@ fn facts_of(input: &RunInput, directory: &RuntimeDirectory, outcome: &Outcome) -
         error: outcome.failure.as_ref().map(RunFailure::summary),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native_runtime::test_objects::Directory;
+
+    /// A host runtime whose runs add 3 to each of the four floats that they are given.
+    const ADDS_3: &str = "
+        static struct { unsigned version, resources, depth, unused; long long resource[16]; } contract = {1, 0, 1};
+        static long context;
+        static float *values;
+        const void *get_pipeline_contract(void) { return &contract; }
+        long get_runtime_size(void) { return 64; }
+        long get_runtime_alignment(void) { return 64; }
+        void *create_device_context(void) { return &context; }
+        int simpler_prepare_run(void *c, void *run, int id, float **args) { values = *args; return 0; }
+        int simpler_wait_run(void *c, void *run) { for (int i = 0; i < 4; i++) values[i] += 3; return 0; }";
+
+    /// A case that counts to `length`, with more keys at its end, on that host runtime.
+    fn plan(length: u32, keys: &str, host: &str) -> (Directory, Result<NativePlan, NativePlanError>) {
+        let directory = Directory::new();
+        directory.host_with(host);
+        let text = format!(
+            r#"{{"arch": "a2a3", "runtime": "tensormap_and_ringbuffer", "orchestration": {{"bundled": "chain"}},
+                "kernels": [{{"func_id": 0, "bundled": "increment", "core": "aiv", "signature": ["inout"]}}],
+                "tensors": [{{"name": "x", "shape": [4], "dtype": "f32", "direction": "inout",
+                              "generator": {{"kind": "ramp", "start": 5, "step": 1}}}}],
+                "scalars": [{{"name": "length", "type": "u64", "value": {length}}}],
+                "golden": {{"reference": "chain"}}{keys}}}"#
+        );
+        directory.write("case.json", text.as_bytes());
+        let case = CaseSpec::load(&directory.path().join("case.json")).unwrap();
+        let plan = NativePlan::new(case, &RunSettings::default(), directory.path());
+        (directory, plan)
+    }
+
+    fn run(length: u32, keys: &str, host: &str) -> FinishedNativeRun {
+        let (_directory, plan) = plan(length, keys, host);
+        FinishedNativeRun::of(plan.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn are_the_results_of_artifacts_compared() {
+        let right = run(3, r#", "runs": 2"#, ADDS_3);
+        assert_eq!((right.status(), right.failure.is_none()), (ExitStatus::Success, true));
+        let wrong = run(4, "", ADDS_3);
+        assert_eq!((wrong.status(), wrong.summary.run.golden.worst_absolute), (ExitStatus::Mismatch, 1.0));
+    }
+
+    #[test]
+    fn does_a_code_of_the_runtime_end_the_run_with_its_meaning() {
+        let times_out = ADDS_3.replace("values[i] += 3; return 0", "; return -100");
+        let run = run(3, "", &times_out);
+        assert_eq!(run.status(), ExitStatus::Deadlock);
+        assert_eq!(
+            run.failure.unwrap().to_string(),
+            "simpler_wait_run returned -100 (SCHEDULER_TIMEOUT: the schedulers saw no progress)"
+        );
+    }
+
+    #[test]
+    fn are_keys_that_only_npusims_own_device_reads_refused() {
+        let (directory, plan) = plan(3, r#", "profile": {"mmio.load": "1ns"}"#, ADDS_3);
+        assert_eq!(
+            plan.map(drop).unwrap_err().to_string().replace(directory.path().to_str().unwrap(), "DIR"),
+            "DIR/case.json: `profile` is for npusim's own device and has no effect with --runtime-dir; leave one of them \
+             away"
+        );
+    }
+
+    #[test]
+    fn which_files_does_a_run_on_artifacts_leave() {
+        let run = run(3, "", ADDS_3);
+        let scratch = tempfile::tempdir().unwrap();
+        let paths = run.write(&OutputDirectory::create(scratch.path()).unwrap()).unwrap();
+        let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["name_map_case.json", "report.json"]);
+    }
+}
