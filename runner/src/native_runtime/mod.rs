@@ -100,12 +100,10 @@ impl HostCalls for NativeRuntime {
     fn symbol(&self, name: &str) -> Result<usize, DeviceError> {
         // SAFETY: the address is only handed on.
         let found = unsafe { self.library.get::<unsafe extern "C" fn()>(name) };
-        let missing = |_| LoadError::MissingSymbol {
-            name: self.path.display().to_string(),
-            symbol: name.to_owned(),
-            exports: revision::FUNCTIONS.len(),
-        };
-        found.map(|symbol| *symbol as usize).map_err(|error| missing(error).into())
+        found.map(|symbol| *symbol as usize).map_err(|error| {
+            let (name, message) = (self.path.display().to_string(), said(&error));
+            LoadError::Link { name, message }.into()
+        })
     }
 
     unsafe fn call(&self, function: usize, arguments: &[u64]) -> Result<u64, DeviceError> {

@@ -1,7 +1,7 @@
 //! Which revision of the interface a host runtime has, told by the symbols that it exports.
 //!
 //! A host runtime exports every function of its revision, those that its platform cannot serve as well. So the set of
-//! exported names tells revisions apart, wherever functions came or went; [`CHANGES`] is that history. What it cannot
+//! exported names tells revisions apart, wherever functions came or went; `CHANGES` is that history. What it cannot
 //! tell is a layout that changed while no name did: between the two commits of [`KNOWN`] none has.
 
 use std::collections::BTreeSet;
