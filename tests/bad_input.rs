@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use npusim::bundled::{self, ObjectKind};
 use serde_json::{Value, json};
+use sim_core::profile::Arch;
 use support::{Scratch, command, entries};
 
 /// Collects refusals, one under each question, for one snapshot.
@@ -106,6 +107,26 @@ fn are_objects_that_cannot_be_loaded_refused() {
     refusals.add_kernel("a truncated kernel", &kernel()[..40]);
     refusals.add_kernel("a kernel without its entry", bundled::SHIM);
     refusals.assert("refused_objects");
+}
+
+#[test]
+fn are_directories_without_artifacts_of_a_runtime_refused() {
+    let mut refusals = Refusals::new();
+    let arguments = ["run", "chain", "--runtime-dir", "."];
+    refusals.add_line("no artifacts", &arguments);
+    refusals.add_line("no directory", &["run", "chain", "--runtime-dir", "missing"]);
+    let runtime = bundled::runtime(Arch::A2a3, "tensormap_and_ringbuffer").expect("it is bundled");
+    refusals.scratch.file("libhost_runtime.so", runtime.host);
+    refusals.scratch.file("libaicpu_kernel.so", runtime.aicpu);
+    refusals.add_line("one artifact missing", &arguments);
+    refusals.scratch.file("libaicore_kernel.so", "text");
+    refusals.add_line("an artifact that is no object", &arguments);
+    refusals.scratch.file("libaicore_kernel.so", runtime.aicore);
+    refusals.scratch.file("libhost_runtime.so", runtime.aicpu);
+    refusals.add_line("an artifact in the place of another", &arguments);
+    refusals.scratch.file("libhost_runtime.so", runtime.host);
+    refusals.add_line("the bundled runtime, which needs a device of npusim's own", &arguments);
+    refusals.assert("refused_artifacts");
 }
 
 #[test]

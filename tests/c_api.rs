@@ -84,11 +84,11 @@ impl Host {
         let bytes = |object: &[u8]| [object.as_ptr() as u64, object.len() as u64];
         let ([aicpu, aicpu_size], [aicore, aicore_size]) =
             (bytes(&self.plan.objects.aicpu.bytes), bytes(&self.plan.objects.aicore.bytes));
-        [context, 0, aicpu, aicpu_size, aicore, aicore_size, 0, 0, address(&self.plan.call_config)]
+        [context, 0, aicpu, aicpu_size, aicore, aicore_size, 0, 0, address(&self.plan.input.call_config)]
     }
 
     fn callable(&self) -> u64 {
-        self.plan.callable.as_ptr() as u64
+        self.plan.input.callable.as_ptr() as u64
     }
 
     /// A context that is attached to the device.
@@ -123,8 +123,9 @@ struct Run {
 
 impl Run {
     fn new(host: &Host) -> Self {
-        let mut tensors = host.plan.tensors.clone();
-        let args = task_args(&mut tensors, &host.plan.case.scalar_words()).expect("a bundled case has good arguments");
+        let mut tensors = host.plan.input.tensors.clone();
+        let args =
+            task_args(&mut tensors, &host.plan.input.case.scalar_words()).expect("a bundled case has good arguments");
         let descriptor = NativeRunDescriptor {
             pipeline_slot: 0,
             arena_bank: 0,
@@ -140,12 +141,13 @@ impl Run {
 
     /// The arguments of `simpler_run` and `simpler_prepare_run`.
     fn arguments(&self, host: &Host, context: u64, id: u64) -> [u64; 6] {
-        let config = address(&host.plan.call_config);
+        let config = address(&host.plan.input.call_config);
         [context, host.storage_at, id, address(&*self.args), config, address(&self.descriptor)]
     }
 
     fn assert_results(&self, host: &Host) {
-        let report = golden::check(&host.plan.case, &host.plan.tensors, &self.tensors).expect("it has a reference");
+        let report =
+            golden::check(&host.plan.input.case, &host.plan.input.tensors, &self.tensors).expect("it has a reference");
         assert_eq!(report.verdict(), Verdict::Pass);
     }
 }

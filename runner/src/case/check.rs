@@ -11,8 +11,8 @@ use super::file::{
     ObjectsFile, OrchestrationFile, RingsFile, ScalarFile, TensorFile,
 };
 use super::{
-    CALLABLE_IDS, CaseSpec, DEFAULT_CONFIG, DEFAULT_ENTRY, Dimension, FUNCTION_IDS, GoldenFile, GoldenSpec,
-    KernelCosts, KernelSpec, ObjectSource, Objects, OrchestrationSpec, RINGS, Rings, Runtime, ScalarSpec,
+    CALLABLE_IDS, CallableSpec, CaseSpec, DEFAULT_CONFIG, DEFAULT_ENTRY, Dimension, FUNCTION_IDS, GoldenFile,
+    GoldenSpec, KernelCosts, KernelSpec, ObjectSource, Objects, OrchestrationSpec, RINGS, Rings, ScalarSpec,
     TensorContent, TensorSpec, Tolerances,
 };
 use crate::golden::Plan;
@@ -36,9 +36,8 @@ pub(super) fn spec(name: String, origin: CaseOrigin, text: &[u8]) -> Result<Case
             ArchName::A5 => Arch::A5,
         },
         runtime: file.runtime,
-        objects: checker.objects(file.objects, file.runtime)?,
-        orchestration: checker.orchestration(file.orchestration)?,
-        kernels: checker.kernels(file.kernels)?,
+        objects: checker.objects(file.objects)?,
+        callable: checker.callable(file.orchestration, file.kernels, file.callable.as_deref())?,
         tensors,
         scalars,
         golden,
@@ -169,22 +168,32 @@ impl Checker<'_> {
         }
     }
 
-    fn objects(&self, file: ObjectsFile, runtime: Runtime) -> Result<Objects, CaseError> {
+    fn objects(&self, file: ObjectsFile) -> Result<Objects, CaseError> {
         let object = |field: &str, path: Option<PathBuf>| path.map(|path| self.existing(field, &path)).transpose();
-        let objects = Objects {
+        Ok(Objects {
             host: object("objects.host", file.host)?,
             aicpu: object("objects.aicpu", file.aicpu)?,
             aicore: file
                 .aicore
                 .map(|aicore| self.source("objects.aicore", aicore.bundled, aicore.path.as_deref()))
                 .transpose()?,
-        };
-        let complete =
-            matches!(objects, Objects { host: Some(_), aicpu: Some(_), aicore: Some(ObjectSource::File(_)) });
-        if runtime.is_bundled() || complete {
-            Ok(objects)
-        } else {
-            Err(self.error("runtime", FieldProblem::NotBundled(runtime)))
+        })
+    }
+
+    fn callable(
+        &self,
+        orchestration: Option<OrchestrationFile>,
+        kernels: Vec<KernelFile>,
+        serialized: Option<&Path>,
+    ) -> Result<CallableSpec, CaseError> {
+        match (orchestration, serialized) {
+            (Some(orchestration), None) => Ok(CallableSpec::Objects {
+                orchestration: self.orchestration(orchestration)?,
+                kernels: self.kernels(kernels)?,
+            }),
+            (None, Some(_)) if !kernels.is_empty() => Err(self.error("kernels", FieldProblem::KernelsOfCallable)),
+            (None, Some(path)) => Ok(CallableSpec::Serialized(self.existing("callable", path)?)),
+            _ => Err(self.error(".", FieldProblem::NotExactlyOne { first: "orchestration", second: "callable" })),
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sim_core::profile::ProfileError;
 
-use super::{CALLABLE_IDS, FUNCTION_IDS, Runtime, ScalarType};
+use super::{CALLABLE_IDS, FUNCTION_IDS, ScalarType};
 use crate::golden::ReferenceError;
 use crate::tensor::npy::NpyError;
 use crate::tensor::{DType, GeneratorError};
@@ -154,8 +154,8 @@ pub enum FieldProblem {
         /// What the parser said, with line and column.
         reason: String,
     },
-    /// the runtime {0} is not bundled: give its objects `host`, `aicpu` and `aicore` by path
-    NotBundled(Runtime),
+    /// the file of `callable` has its own kernels
+    KernelsOfCallable,
     /// the value {value} is outside {low} to {high}
     OutOfRange {
         /// The value given.

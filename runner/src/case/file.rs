@@ -27,9 +27,10 @@ pub(super) struct CaseFile {
     pub(super) runtime: Runtime,
     #[serde(default)]
     pub(super) objects: ObjectsFile,
-    pub(super) orchestration: OrchestrationFile,
+    pub(super) orchestration: Option<OrchestrationFile>,
     #[serde(default)]
     pub(super) kernels: Vec<KernelFile>,
+    pub(super) callable: Option<PathBuf>,
     #[serde(default)]
     pub(super) tensors: Vec<TensorFile>,
     #[serde(default)]

@@ -57,10 +57,8 @@ pub struct CaseSpec {
     pub runtime: Runtime,
     /// Objects that replace those of the bundled runtime.
     pub objects: Objects,
-    /// What submits the tasks.
-    pub orchestration: OrchestrationSpec,
-    /// What the tasks call.
-    pub kernels: Vec<KernelSpec>,
+    /// What is run.
+    pub callable: CallableSpec,
     /// The tensor arguments.
     pub tensors: Vec<TensorSpec>,
     /// The scalar arguments, which follow the tensors.
@@ -99,6 +97,20 @@ pub enum ObjectSource<B> {
     Bundled(B),
     /// A file.
     File(PathBuf),
+}
+
+/// What is registered with the runtime and run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallableSpec {
+    /// Shared objects, from which a callable is made.
+    Objects {
+        /// What submits the tasks.
+        orchestration: OrchestrationSpec,
+        /// What the tasks call.
+        kernels: Vec<KernelSpec>,
+    },
+    /// A file with the bytes of a callable.
+    Serialized(PathBuf),
 }
 
 /// What submits the tasks.

@@ -78,14 +78,13 @@ fn does_a_case_have_what_its_file_says() {
         entry: "aicpu_orchestration_entry".to_owned(),
         config: "aicpu_orchestration_config".to_owned(),
     };
-    assert_eq!(case.orchestration, orchestration);
     let kernel = KernelSpec {
         func_id: 0,
         object: ObjectSource::Bundled(Kernel::DiamondSource),
         core: CoreKind::Aiv,
         signature: vec![Direction::In, Direction::Out],
     };
-    assert_eq!(case.kernels, [kernel]);
+    assert_eq!(case.callable, CallableSpec::Objects { orchestration, kernels: vec![kernel] });
     assert_eq!(case.tensors[1].shape, [2, 3]);
     assert_eq!(case.tensors[2].content, TensorContent::Generated(Generator::Zeros));
     assert_eq!(case.scalar_words(), [2]);
@@ -234,6 +233,25 @@ fn do_names_and_alternatives_exclude_each_other() {
 }
 
 #[test]
+fn is_a_callable_given_in_one_way() {
+    let directory = Directory::new();
+    directory.write("all.bin", "looked into later");
+    let orchestration = r#""orchestration": {"bundled": "diamond"}"#;
+    assert_eq!(
+        directory.message(orchestration, r#""description": """#),
+        "DIR/case.json: `.`: exactly one of `orchestration` and `callable` has to be given"
+    );
+    assert_eq!(
+        directory.message(orchestration, r#""callable": "all.bin""#),
+        "DIR/case.json: `kernels`: the file of `callable` has its own kernels"
+    );
+    let kernels = r#"{"func_id": 0, "bundled": "diamond_source", "core": "aiv", "signature": ["in", "out"]}"#;
+    let text = CASE.replace(orchestration, r#""callable": "all.bin""#).replace(kernels, "");
+    let case = CaseSpec::load(&directory.write("case.json", text)).unwrap();
+    assert_eq!(case.callable, CallableSpec::Serialized(directory.0.path().join("all.bin")));
+}
+
+#[test]
 fn are_impossible_shapes_refused() {
     assert_eq!(message("[3]", "[]"), "t.json: `tensors[0].shape`: there are 0 dimensions, 1 to 5 are possible");
     assert_eq!(message("[3]", "[3, 0]"), "t.json: `tensors[0].shape`: dimension 1 is 0, 1 to 4294967295 are possible");
@@ -284,11 +302,6 @@ fn are_values_that_mean_nothing_refused() {
     assert_eq!(
         message_with(r#""profile": {"aicore.clock": ""}"#),
         "t.json: `profile.aicore.clock`: `aicore.clock=` sets nothing: expected key=value, such as `mmio.load=100ns`"
-    );
-    assert_eq!(
-        message("tensormap_and_ringbuffer", "host_build_graph"),
-        "t.json: `runtime`: the runtime host_build_graph is not bundled: give its objects `host`, `aicpu` and `aicore` by \
-         path"
     );
 }
 

@@ -5,8 +5,10 @@ use std::fmt;
 use crate::client::status::FailureClass;
 use crate::device::error::DeviceError;
 use crate::report::stall::StallText;
+use crate::run::RunFailure;
 use crate::run::exit::ExitStatus;
 use crate::run::finished::FinishedRun;
+use crate::run::native::FinishedNativeRun;
 
 /// One line of what went wrong, what is known beyond it, and how the process ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,23 +42,29 @@ impl Failure {
 
     /// A run ended early, or its results are wrong; `None` if neither.
     pub(super) fn of_run(run: &FinishedRun) -> Option<Self> {
-        let case = &run.summary.run.case;
-        let message = match (&run.failure, run.status()) {
+        let failure = Failure::ended(&run.summary.run.case, run.failure.as_ref(), run.status())?;
+        let stall = run.deadlock().map(|report| StallText(report).to_string());
+        let complaints = run.complaints();
+        let said = complaints.iter().map(|line| format!("  {} said at {}: {}", line.actor, line.at, line.text));
+        // The first line of the stall is in the message.
+        let details = said.chain(stall.iter().flat_map(|text| text.lines().skip(1)).map(str::to_owned)).collect();
+        Some(Failure { details, ..failure })
+    }
+
+    /// The same of a run on artifacts, of which nothing more is known.
+    pub(super) fn of_native_run(run: &FinishedNativeRun) -> Option<Self> {
+        Failure::ended(&run.summary.run.case, run.failure.as_ref(), run.status())
+    }
+
+    /// What a run that ended so says in one line; `None` if it is as it should be.
+    fn ended(case: &str, failure: Option<&RunFailure>, status: ExitStatus) -> Option<Self> {
+        let message = match (failure, status) {
             (Some(error), _) => error.to_string(),
             (None, ExitStatus::Mismatch) => format!("{case}: the results differ from the expected ones by too much"),
             (None, _) => return None,
         };
-        let cause = run.failure.as_ref().and_then(|error| error.cause());
-        let stall = run.deadlock().map(|report| StallText(report).to_string());
-        let complaints = run.complaints();
-        let said = complaints.iter().map(|line| format!("  {} said at {}: {}", line.actor, line.at, line.text));
-        Some(Failure {
-            status: run.status(),
-            message,
-            device_code: cause.and_then(DeviceError::code).map(|code| code as u32),
-            // Its first line is in the message.
-            details: said.chain(stall.iter().flat_map(|text| text.lines().skip(1)).map(str::to_owned)).collect(),
-        })
+        let code = failure.and_then(RunFailure::cause).and_then(DeviceError::code);
+        Some(Failure { status, message, device_code: code.map(|code| code as u32), details: Vec::new() })
     }
 }
 

@@ -10,6 +10,10 @@ use super::quantity::{HostTime, Parameter, Size};
 use crate::device::EngineKind;
 use crate::run::settings::RunSettings;
 
+/// Those of [`DeviceOptions`] that mean nothing to a device which is not npusim's own.
+pub(super) const OF_OWN_DEVICE: [&str; 9] =
+    ["clusters", "engine", "workers", "hbm", "hbm_fill", "set", "kernel_limit", "fast_forward", "keep_so"];
+
 /// The device and how it runs.
 #[derive(Debug, Args)]
 pub(super) struct DeviceOptions {

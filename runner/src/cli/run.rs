@@ -8,22 +8,29 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::options::DeviceOptions;
+use super::options::{DeviceOptions, OF_OWN_DEVICE};
 use super::progress::Progress;
 use super::{Done, print, print_json};
 use crate::case::CaseSpec;
-use crate::report::output::OutputDirectory;
+use crate::report::output::{OutputDirectory, OutputError};
+use crate::report::summary::RunSummary;
 use crate::report::table::SummaryTable;
 use crate::run::exit::ExitStatus;
 use crate::run::finished::FinishedRun;
+use crate::run::native::{FinishedNativeRun, NativePlan};
 use crate::run::plan::RunPlan;
 use crate::run::pulse::Pulse;
+use crate::run::under_preload;
 
 /// Run a case.
 #[derive(Debug, Args)]
 pub(super) struct RunCommand {
     /// A bundled case (see `npusim list`) or the path of a case file.
     case: String,
+    /// Run it on the artifacts of a runtime: libhost_runtime.so, libaicpu_kernel.so and libaicore_kernel.so of this
+    /// directory, in the threads of their own simulator.
+    #[arg(long, value_name = "DIR", conflicts_with_all = OF_OWN_DEVICE)]
+    runtime_dir: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceOptions,
     /// Write reports into this directory: report, loads, trace (for Perfetto), swimlanes, dependencies, names.
@@ -50,31 +57,65 @@ struct Message<'a> {
 
 impl RunCommand {
     pub(super) fn execute(&self) -> Done {
+        match &self.runtime_dir {
+            None => self.on_device(),
+            Some(directory) => self.on_artifacts(directory),
+        }
+    }
+
+    /// Runs the case on a device of npusim's own.
+    fn on_device(&self) -> Done {
         let run = self.prepare().and_then(|(plan, out)| {
             let pulse = Arc::new(Pulse::default());
-            let progress = Progress::watch(&plan.case.name, Arc::clone(&pulse), None);
+            let progress = Progress::watch(&plan.input.case.name, Arc::clone(&pulse), None);
             let run = FinishedRun::of(plan, pulse).map_err(|error| Failure::of_device(&error));
             drop(progress);
             Ok((run?, out))
         });
-        let (run, out) = match run {
-            Ok(begun) => begun,
-            Err(failure) => {
-                self.print_not_begun(&failure)?;
-                return Err(failure);
-            }
-        };
-        if self.json {
-            print_json(&run.summary)?;
-        } else if run.status() != ExitStatus::BadInput {
-            print(format_args!("{}", SummaryTable(&run.summary)))?;
+        let (run, out) = self.begun(run)?;
+        self.show(&run.summary, run.status(), Failure::of_run(&run), || {
+            out.map(|out| run.write(&out)).transpose().map(drop)
+        })
+    }
+
+    /// Runs the case on artifacts, which bring their own device.
+    fn on_artifacts(&self, directory: &Path) -> Done {
+        under_preload();
+        let run = self.prepare_artifacts(directory).and_then(|(plan, out)| {
+            let run = FinishedNativeRun::of(plan).map_err(Failure::input)?;
+            Ok((run, out))
+        });
+        let (run, out) = self.begun(run)?;
+        self.show(&run.summary, run.status(), Failure::of_native_run(&run), || {
+            out.map(|out| run.write(&out)).transpose().map(drop)
+        })
+    }
+
+    /// A run that did not begin is reported and ends the command.
+    fn begun<R>(&self, run: Result<R, Failure>) -> Result<R, Failure> {
+        if let Err(failure) = &run {
+            self.print_not_begun(failure)?;
         }
-        let written = out.map(|out| run.write(&out)).transpose();
-        let failure = Failure::of_run(&run);
-        match (failure, written) {
+        run
+    }
+
+    /// Reports a run that is over.
+    fn show(
+        &self,
+        summary: &RunSummary,
+        status: ExitStatus,
+        failure: Option<Failure>,
+        write: impl FnOnce() -> Result<(), OutputError>,
+    ) -> Done {
+        if self.json {
+            print_json(summary)?;
+        } else if status != ExitStatus::BadInput {
+            print(format_args!("{}", SummaryTable(summary)))?;
+        }
+        match (failure, write()) {
             (Some(failure), _) => Err(failure),
             (None, Err(error)) => Err(Failure::input(error)),
-            (None, Ok(_)) => Ok(run.status()),
+            (None, Ok(())) => Ok(status),
         }
     }
 
@@ -86,8 +127,19 @@ impl RunCommand {
         if let Some(directory) = &settings.keep_objects {
             make_directory(directory)?;
         }
-        let out = self.out.clone().map(OutputDirectory::create).transpose().map_err(Failure::input)?;
-        Ok((plan, out))
+        Ok((plan, self.output()?))
+    }
+
+    /// Checks everything that can be checked without loading an artifact.
+    fn prepare_artifacts(&self, directory: &Path) -> Result<(NativePlan, Option<OutputDirectory>), Failure> {
+        let settings = self.device.settings(false).map_err(Failure::input)?;
+        let case = CaseSpec::find(&self.case).map_err(Failure::input)?;
+        let plan = NativePlan::new(case, &settings, directory).map_err(Failure::input)?;
+        Ok((plan, self.output()?))
+    }
+
+    fn output(&self) -> Result<Option<OutputDirectory>, Failure> {
+        self.out.clone().map(OutputDirectory::create).transpose().map_err(Failure::input)
     }
 
     fn print_not_begun(&self, failure: &Failure) -> Result<(), Failure> {

@@ -36,6 +36,15 @@ pub enum ArgDirection {
     InOut = 3,
 }
 
+impl ArgDirection {
+    /// The direction of that code.
+    pub fn of_code(code: i32) -> Option<Self> {
+        [ArgDirection::Scalar, ArgDirection::In, ArgDirection::Out, ArgDirection::InOut]
+            .into_iter()
+            .find(|direction| *direction as i32 == code)
+    }
+}
+
 /// A view of memory: one tensor argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]

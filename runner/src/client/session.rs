@@ -10,6 +10,8 @@
 //! dropped without [`Session::close`] undoes it silently, because the first error is the one that counts. After a call
 //! that did not return, nothing is called any more.
 
+use std::time::{Duration, Instant};
+
 use super::abi::{CallConfig, NativeRunDescriptor, PIPELINE_ABI};
 use super::args::{self, ArgsError};
 use super::c_api::{CallError, Context, HostRuntime, MissingSymbols, RunRequest, RunStorage};
@@ -87,6 +89,7 @@ pub struct Session<'d> {
     config: CallConfig,
     storage: RunMemory,
     runs: u64,
+    elapsed: Duration,
     state: State,
 }
 
@@ -123,6 +126,7 @@ impl<'d> Session<'d> {
             config: *program.config,
             storage,
             runs: 0,
+            elapsed: Duration::ZERO,
             state: State::Created,
         };
         session.attempt(|runtime, context| runtime.init(context, program.aicpu, program.aicore, program.config))?;
@@ -151,11 +155,20 @@ impl<'d> Session<'d> {
         let request = RunRequest { args: &args, config: &config, descriptor: &descriptor };
         self.attempt(|runtime, context| runtime.prepare_run(context, storage, callable_id, &request))?;
         self.state = State::Prepared;
-        self.attempt(|runtime, context| runtime.launch_run(context, storage))?;
-        self.attempt(|runtime, context| runtime.wait_run(context, storage))?;
+        let launched = Instant::now();
+        let ended = self
+            .attempt(|runtime, context| runtime.launch_run(context, storage))
+            .and_then(|()| self.attempt(|runtime, context| runtime.wait_run(context, storage)));
+        self.elapsed += launched.elapsed();
+        ended?;
         self.state = State::Registered;
         self.attempt(|runtime, context| runtime.finalize_run(context, storage))?;
         Ok(())
+    }
+
+    /// Host time that launching and waiting has taken so far, over all runs.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
     }
 
     /// Undoes everything, in reverse.

@@ -16,7 +16,7 @@ use sim_core::trace::{ContentHash, CopyDirection, CostSource, EdgeSource, EventK
 use super::chip::{ChipDescription, SchedulingCosts};
 use super::names::{KernelName, ProgramNames};
 use super::statistics::{RunStatistics, StatisticsObserver};
-use super::summary::{EngineMode, Golden, RunFacts, RunSummary, Verdict};
+use super::summary::{EngineFacts, EngineMode, Golden, RunFacts, RunSummary, Simulated, Verdict};
 use super::tasks::{Access, DataType, ScopeKind, TaskArg, TaskHeader, TaskNotes, TensorView};
 
 pub(super) const DATA_MAIN_BASE: u32 = 0xA0;
@@ -203,20 +203,23 @@ pub(super) fn summary() -> RunSummary {
         case: "chain3".into(),
         arch: "a2a3".into(),
         runtime: "tensormap_and_ringbuffer".into(),
+        artifacts: None,
         golden: Golden { verdict: Verdict::Pass, worst_absolute: 4.8e-7, worst_relative: 1.2e-7 },
         exit: 0,
         engine: EngineMode::Virtual,
-        workers: 2,
         deterministic: true,
         trace_hash: Some(0x0123_4567_89ab_cdef),
+        host_elapsed: Duration::from_micros(6_200),
+        error: None,
+    };
+    let engine = EngineFacts {
+        workers: 2,
         loads: 7,
         hooks: 1346,
         switches: 1298,
-        host_elapsed: Duration::from_micros(6_200),
         engine_cpu: Duration::from_micros(750),
         kernel_cpu: Duration::from_micros(2_300),
         hbm_peak_bytes: 69_632,
-        error: None,
     };
-    RunSummary::new(facts, &statistics())
+    RunSummary::new(facts, Some(Simulated::new(engine, &statistics())))
 }

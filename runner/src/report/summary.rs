@@ -19,15 +19,26 @@ pub const SCHEMA: u32 = 1;
 #[derive(Clone, Debug, Serialize)]
 pub struct RunSummary {
     schema: u32,
-    /// What was run, and how.
+    /// What was run, and how it ended.
     #[serde(flatten)]
     pub run: RunFacts,
+    /// What only npusim's own engine knows; none of its keys are there if something else ran the device's code.
+    #[serde(flatten)]
+    pub simulated: Option<Simulated>,
+}
+
+/// What the engine knows of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Simulated {
+    /// What it cost.
+    #[serde(flatten)]
+    pub engine: EngineFacts,
     /// What the device did.
     #[serde(flatten)]
     pub device: DeviceSummary,
 }
 
-/// What is known of a run outside its trace.
+/// What is known of every run.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunFacts {
     /// Name of the case.
@@ -36,6 +47,9 @@ pub struct RunFacts {
     pub arch: String,
     /// Name of the runtime.
     pub runtime: String,
+    /// Where the runtime's objects come from, if they are not those of the program or the case.
+    #[serde(flatten)]
+    pub artifacts: Option<Artifacts>,
     /// Whether the results were right.
     #[serde(flatten)]
     pub golden: Golden,
@@ -43,22 +57,39 @@ pub struct RunFacts {
     pub exit: u8,
     /// How actors were run.
     pub engine: EngineMode,
-    /// Host threads that may run kernels at once.
-    pub workers: usize,
     /// Whether another run of the same input gives the same trace.
     pub deterministic: bool,
     /// The hash over all events; none if times came from the host.
     #[serde(serialize_with = "hash_digits")]
     pub trace_hash: Option<u64>,
+    /// Host time from launch to completion on the device.
+    #[serde(rename = "host_elapsed_ms", serialize_with = "milliseconds")]
+    pub host_elapsed: Duration,
+    /// Why the run ended early, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<RunError>,
+}
+
+/// The directory of `--runtime-dir`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Artifacts {
+    /// The directory.
+    pub runtime_dir: String,
+    /// The revision of the runtime's interface, by the newest commit that has it.
+    pub runtime_revision: &'static str,
+}
+
+/// What a run cost the engine.
+#[derive(Clone, Debug, Serialize)]
+pub struct EngineFacts {
+    /// Host threads that may run kernels at once.
+    pub workers: usize,
     /// Objects loaded.
     pub loads: u64,
     /// Calls of guests into the simulator.
     pub hooks: u64,
     /// Switches between actors.
     pub switches: u64,
-    /// Host time from launch to completion on the device.
-    #[serde(rename = "host_elapsed_ms", serialize_with = "milliseconds")]
-    pub host_elapsed: Duration,
     /// Host CPU time of the engine in it.
     #[serde(rename = "engine_cpu_ms", serialize_with = "milliseconds")]
     pub engine_cpu: Duration,
@@ -67,9 +98,6 @@ pub struct RunFacts {
     pub kernel_cpu: Duration,
     /// The most device memory that was allocated at once.
     pub hbm_peak_bytes: u64,
-    /// Why the run ended early, if it did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<RunError>,
 }
 
 /// Why a run ended before it was done.
@@ -117,6 +145,15 @@ pub enum EngineMode {
     Naive,
     /// Free-running OS threads.
     Threads,
+    /// The stock simulator, in whose own threads the device's code runs freely.
+    Stock,
+}
+
+impl EngineMode {
+    /// Whether times are those of the device and not of the host.
+    pub fn is_virtual(self) -> bool {
+        matches!(self, EngineMode::Virtual | EngineMode::Naive)
+    }
 }
 
 /// What the device did, from [`RunStatistics`].
@@ -228,13 +265,21 @@ pub struct CoreLoad {
 
 impl RunSummary {
     /// The summary of a run.
-    pub fn new(run: RunFacts, statistics: &RunStatistics) -> Self {
-        RunSummary { schema: SCHEMA, run, device: DeviceSummary::new(statistics) }
+    pub fn new(run: RunFacts, simulated: Option<Simulated>) -> Self {
+        RunSummary { schema: SCHEMA, run, simulated }
     }
 
-    /// Tasks per second of host time between launch and completion.
+    /// Tasks per second of host time between launch and completion; zero if nobody counted them.
     pub fn host_tasks_per_s(&self) -> f64 {
-        rate(self.device.tasks, self.run.host_elapsed.as_secs_f64())
+        let tasks = self.simulated.as_ref().map_or(0, |simulated| simulated.device.tasks);
+        rate(tasks, self.run.host_elapsed.as_secs_f64())
+    }
+}
+
+impl Simulated {
+    /// What the engine knows of a run with these totals.
+    pub fn new(engine: EngineFacts, statistics: &RunStatistics) -> Self {
+        Simulated { engine, device: DeviceSummary::new(statistics) }
     }
 }
 
@@ -343,6 +388,17 @@ mod tests {
         summary.run.engine = EngineMode::Threads;
         let json = serde_json::to_value(&summary).unwrap();
         assert_eq!((&json["trace_hash"], &json["engine"]), (&serde_json::Value::Null, &"threads".into()));
+    }
+
+    #[test]
+    fn which_keys_has_a_run_without_the_engine() {
+        let mut summary = fixture::summary();
+        summary.run.engine = EngineMode::Stock;
+        summary.run.deterministic = false;
+        summary.run.trace_hash = None;
+        summary.run.artifacts = Some(Artifacts { runtime_dir: "lib/sim".into(), runtime_revision: "6ebaf771" });
+        summary.simulated = None;
+        insta::assert_json_snapshot!(summary);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::summary::{CoreLoad, EngineMode, Golden, RunSummary, Verdict};
+use super::summary::{Artifacts, CoreLoad, EngineMode, Golden, RunSummary, Simulated, Verdict};
 
 /// A summary as a table.
 pub struct SummaryTable<'a>(pub &'a RunSummary);
@@ -12,9 +12,12 @@ const LABEL_WIDTH: usize = 14;
 
 impl fmt::Display for SummaryTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RunSummary { run, device, .. } = self.0;
+        let RunSummary { run, simulated, .. } = self.0;
         let mut line = |label: &str, text: fmt::Arguments<'_>| writeln!(f, "{label:<LABEL_WIDTH$}{text}");
         line("case", format_args!("{} on {}, {}", run.case, run.arch, run.runtime))?;
+        if let Some(Artifacts { runtime_dir, runtime_revision }) = &run.artifacts {
+            line("runtime", format_args!("{runtime_dir}, interface of {runtime_revision}"))?;
+        }
         match &run.error {
             None => line("golden", format_args!("{}", GoldenText(&run.golden)))?,
             Some(error) => {
@@ -23,42 +26,53 @@ impl fmt::Display for SummaryTable<'_> {
                 line("ended early", format_args!("{}", error.message.lines().next().unwrap_or_default()))?;
             }
         }
-        // Free-running threads have no virtual time: nothing that is derived from it is shown.
-        if run.engine != EngineMode::Threads {
-            let phases = &device.phases;
-            line("device time", format_args!("{}", device.device_time))?;
-            line(
-                "phases",
-                format_args!(
-                    "preamble {}, orchestration {}, scheduling {}, shutdown {}",
-                    phases.preamble, phases.orch, phases.sched, phases.post_orch
-                ),
-            )?;
-            line("tasks", format_args!("{}, {} per second of device time", device.tasks, Rate(device.tasks_per_s)))?;
-            for (label, core) in [("busiest core", device.busiest_core), ("idlest core", device.idlest_core)] {
-                if let Some(core) = core {
-                    line(label, format_args!("{}", CoreText(core)))?;
+        if let Some(Simulated { engine, device }) = simulated {
+            // Free-running threads have no virtual time: nothing that is derived from it is shown.
+            if run.engine.is_virtual() {
+                let phases = &device.phases;
+                line("device time", format_args!("{}", device.device_time))?;
+                line(
+                    "phases",
+                    format_args!(
+                        "preamble {}, orchestration {}, scheduling {}, shutdown {}",
+                        phases.preamble, phases.orch, phases.sched, phases.post_orch
+                    ),
+                )?;
+                let rate = Rate(device.tasks_per_s);
+                line("tasks", format_args!("{}, {rate} per second of device time", device.tasks))?;
+                for (label, core) in [("busiest core", device.busiest_core), ("idlest core", device.idlest_core)] {
+                    if let Some(core) = core {
+                        line(label, format_args!("{}", CoreText(core)))?;
+                    }
                 }
+            } else {
+                line("tasks", format_args!("{}", device.tasks))?;
             }
-        } else {
-            line("tasks", format_args!("{}", device.tasks))?;
+            line("loads", format_args!("{}", engine.loads))?;
         }
-        line("loads", format_args!("{}", run.loads))?;
         match run.trace_hash {
             Some(hash) => line("trace hash", format_args!("{hash:016x}"))?,
             None => line("trace hash", format_args!("none, times came from the host"))?,
         }
-        line("engine", format_args!("{}, {} workers", engine_name(run.engine), run.workers))?;
-        line(
-            "host time",
-            format_args!(
-                "{} ({} of engine CPU, {} of kernel CPU), {} tasks per second",
-                Milliseconds(run.host_elapsed),
-                Milliseconds(run.engine_cpu),
-                Milliseconds(run.kernel_cpu),
-                Rate(self.0.host_tasks_per_s())
-            ),
-        )
+        let (mode, elapsed) = (engine_name(run.engine), Milliseconds(run.host_elapsed));
+        match simulated {
+            Some(Simulated { engine, .. }) => {
+                line("engine", format_args!("{mode}, {} workers", engine.workers))?;
+                line(
+                    "host time",
+                    format_args!(
+                        "{elapsed} ({} of engine CPU, {} of kernel CPU), {} tasks per second",
+                        Milliseconds(engine.engine_cpu),
+                        Milliseconds(engine.kernel_cpu),
+                        Rate(self.0.host_tasks_per_s())
+                    ),
+                )
+            }
+            None => {
+                line("engine", format_args!("{mode}"))?;
+                line("host time", format_args!("{elapsed}"))
+            }
+        }
     }
 }
 
@@ -111,6 +125,7 @@ fn engine_name(engine: EngineMode) -> &'static str {
         EngineMode::Virtual => "virtual",
         EngineMode::Naive => "virtual with naive polling",
         EngineMode::Threads => "threads",
+        EngineMode::Stock => "the stock simulator's own threads",
     }
 }
 
@@ -130,6 +145,16 @@ mod tests {
         let mut summary = fixture::summary();
         summary.run.engine = EngineMode::Threads;
         summary.run.trace_hash = None;
+        insta::assert_snapshot!(SummaryTable(&summary));
+    }
+
+    #[test]
+    fn does_a_run_without_the_engine_show_what_only_the_engine_knows() {
+        let mut summary = fixture::summary();
+        summary.run.engine = EngineMode::Stock;
+        summary.run.trace_hash = None;
+        summary.run.artifacts = Some(Artifacts { runtime_dir: "lib/sim".into(), runtime_revision: "6ebaf771" });
+        summary.simulated = None;
         insta::assert_snapshot!(SummaryTable(&summary));
     }
 

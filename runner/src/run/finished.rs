@@ -5,50 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bundled;
-use crate::client::session::{Program, Session, SessionError};
-use crate::client::status::FailureClass;
 use crate::device::error::{DeadlockReport, DeviceError};
 use crate::device::notes::{LogLevel, LogLine};
 use crate::device::{Device, EngineKind, NamedObject};
-use crate::golden::{self, GoldenError, GoldenReport};
 use crate::report::chip::ChipDescription;
 use crate::report::names::ProgramNames;
 use crate::report::output::{OutputDirectory, OutputError};
 use crate::report::record::RunRecord;
 use crate::report::statistics::{RunStatistics, StatisticsObserver};
-use crate::report::summary::{EngineMode, Golden, RunError, RunFacts, RunSummary, Verdict};
+use crate::report::summary::{EngineFacts, EngineMode, RunFacts, RunSummary, Simulated};
 
+use super::conversation::{Outcome, RunFailure, converse, status_of};
 use super::exit::ExitStatus;
 use super::observer::RunObserver;
 use super::plan::RunPlan;
 use super::pulse::Pulse;
-
-/// Why a run ended before its results were compared.
-#[derive(Debug, thiserror::Error, displaydoc::Display)]
-pub enum RunFailure {
-    /// {0}
-    Session(#[from] SessionError),
-    /// {0}
-    Golden(#[from] GoldenError),
-}
-
-impl RunFailure {
-    /// What kind of failure this is.
-    pub fn class(&self) -> FailureClass {
-        match self {
-            RunFailure::Session(error) => error.class(),
-            RunFailure::Golden(_) => FailureClass::Input,
-        }
-    }
-
-    /// What the device knows about it.
-    pub fn cause(&self) -> Option<&DeviceError> {
-        match self {
-            RunFailure::Session(error) => error.cause(),
-            RunFailure::Golden(_) => None,
-        }
-    }
-}
 
 /// A run that is over, with the device on which it ran.
 pub struct FinishedRun {
@@ -69,22 +40,24 @@ impl FinishedRun {
         let device = Device::new(plan.config.clone(), bundled::SHIM, host)?;
         let observer = RunObserver { statistics: StatisticsObserver::default(), pulse };
         let mut prepared = HostEffort::default();
-        let compared = run_session(&device, &plan, &observer, &mut prepared);
+        let (aicpu, aicore) = (&plan.objects.aicpu.bytes, &plan.objects.aicore.bytes);
+        // Registering a callable launches AICPU code, too. The totals are those of the runs alone.
+        let outcome = converse(&device, &plan.input, aicpu, aicore, || {
+            prepared = HostEffort::of(&device);
+            device.observe(Box::new(observer.clone()));
+        });
         let statistics = observer.statistics.statistics();
-        let (golden, failure) = match compared {
-            Ok(golden) => (golden, None),
-            Err(failure) => (NO_RESULTS, Some(failure)),
-        };
         let effort = HostEffort::of(&device).since(prepared);
-        let facts = facts_of(&plan, &device, effort, golden, failure.as_ref());
-        let mut summary = RunSummary::new(facts, &statistics);
+        let facts = facts_of(&plan, &device, effort.elapsed, &outcome);
+        let mut simulated = Simulated::new(engine_facts(&plan, &device, effort), &statistics);
         if plan.config.engine == EngineKind::Threads {
             // Free-running threads leave no events.
-            summary.device.tasks = device.free_kernels();
-            summary.device.kernels = device.free_kernels();
+            simulated.device.tasks = device.free_kernels();
+            simulated.device.kernels = device.free_kernels();
         }
         let chip = ChipDescription::of_profile(&plan.config.profile);
-        Ok(FinishedRun { summary, failure, statistics, names: plan.names, chip, device })
+        let summary = RunSummary::new(facts, Some(simulated));
+        Ok(FinishedRun { summary, failure: outcome.failure, statistics, names: plan.input.names, chip, device })
     }
 
     /// How the process that made this run ends.
@@ -131,9 +104,6 @@ impl FinishedRun {
     }
 }
 
-/// The comparison of results that there are none of.
-const NO_RESULTS: Golden = Golden { verdict: Verdict::Fail, worst_absolute: f64::NAN, worst_relative: f64::NAN };
-
 /// What launches on a device have cost the host.
 #[derive(Clone, Copy, Debug, Default)]
 struct HostEffort {
@@ -156,90 +126,37 @@ impl HostEffort {
     }
 }
 
-/// Plays the host process from the first to the last call, and compares the results of the last run.
-///
-/// Registering a callable launches AICPU code, too. The totals are those of the runs alone: they are watched by
-/// `observer` from the first one on, and `prepared` is what had been spent until then.
-fn run_session(
-    device: &Device,
-    plan: &RunPlan,
-    observer: &RunObserver,
-    prepared: &mut HostEffort,
-) -> Result<Golden, RunFailure> {
-    let program = Program {
-        aicpu: &plan.objects.aicpu.bytes,
-        aicore: &plan.objects.aicore.bytes,
-        callable: &plan.callable,
-        callable_id: plan.case.callable_id,
-        config: &plan.call_config,
-    };
-    let scalars = plan.case.scalar_words();
-    let mut session = Session::open(device, &program)?;
-    *prepared = HostEffort::of(device);
-    device.observe(Box::new(observer.clone()));
-    let mut tensors = plan.tensors.clone();
-    for _ in 0..plan.case.runs {
-        for (tensor, input) in tensors.iter_mut().zip(&plan.tensors) {
-            tensor.bytes_mut().copy_from_slice(input.bytes());
-        }
-        session.run(&mut tensors, &scalars)?;
-    }
-    session.close()?;
-    Ok(summary_of(&golden::check(&plan.case, &plan.tensors, &tensors)?))
-}
-
-/// The comparison in a few numbers.
-fn summary_of(report: &GoldenReport) -> Golden {
-    let verdict = match report.verdict() {
-        golden::Verdict::Pass => Verdict::Pass,
-        golden::Verdict::Fail => Verdict::Fail,
-    };
-    let worst = |worst: Option<(_, golden::Deviation)>| worst.map_or(0.0, |(_, deviation)| deviation.error);
-    Golden { verdict, worst_absolute: worst(report.worst_absolute()), worst_relative: worst(report.worst_relative()) }
-}
-
-fn status_of(failure: Option<&RunFailure>, verdict: Verdict) -> ExitStatus {
-    match (failure, verdict) {
-        (Some(failure), _) => failure.class().into(),
-        (None, Verdict::Fail) => ExitStatus::Mismatch,
-        (None, Verdict::Pass | Verdict::Unchecked) => ExitStatus::Success,
-    }
-}
-
-fn facts_of(
-    plan: &RunPlan,
-    device: &Device,
-    effort: HostEffort,
-    golden: Golden,
-    failure: Option<&RunFailure>,
-) -> RunFacts {
+fn facts_of(plan: &RunPlan, device: &Device, host_elapsed: Duration, outcome: &Outcome) -> RunFacts {
     let engine = match plan.config.engine {
         EngineKind::Virtual => EngineMode::Virtual,
         EngineKind::Naive => EngineMode::Naive,
         EngineKind::Threads => EngineMode::Threads,
     };
     let virtual_time = engine != EngineMode::Threads;
-    let counters = device.counters();
     RunFacts {
-        case: plan.case.name.clone(),
-        arch: plan.config.profile.arch.to_string(),
-        runtime: plan.case.runtime.name().to_owned(),
-        golden,
-        exit: status_of(failure, golden.verdict).code(),
+        case: plan.input.case.name.clone(),
+        arch: plan.input.arch.to_string(),
+        runtime: plan.input.case.runtime.name().to_owned(),
+        artifacts: None,
+        golden: outcome.golden,
+        exit: outcome.status().code(),
         engine,
-        workers: plan.config.workers,
         deterministic: virtual_time,
         trace_hash: virtual_time.then(|| device.trace().hash()),
+        host_elapsed,
+        error: outcome.failure.as_ref().map(RunFailure::summary),
+    }
+}
+
+fn engine_facts(plan: &RunPlan, device: &Device, effort: HostEffort) -> EngineFacts {
+    let counters = device.counters();
+    EngineFacts {
+        workers: plan.config.workers,
         loads: device.loads().counts().loaded as u64,
         hooks: counters.hooks,
         switches: counters.switches,
-        host_elapsed: effort.elapsed,
         engine_cpu: effort.engine_cpu,
         kernel_cpu: effort.kernel_cpu,
         hbm_peak_bytes: device.residency().device.peak_bytes,
-        error: failure.map(|failure| RunError {
-            message: failure.to_string(),
-            device_code: failure.cause().and_then(DeviceError::code).map(|code| code as u32),
-        }),
     }
 }

@@ -8,10 +8,21 @@
 //! Making a [`RunPlan`](plan::RunPlan) reads everything that the run needs and checks it; whatever is wrong then is an
 //! input. Executing the plan makes the device and plays the host process on it. A run that fails on the device is a
 //! [`FinishedRun`](finished::FinishedRun) too: what had happened until then is what explains the failure.
+//!
+//! [`native`] is the same for the artifacts of `--runtime-dir`, which bring their own device: the same
+//! [`RunInput`](input::RunInput) and the same conversation of the host process, and nothing that only the engine knows.
 
+mod conversation;
 pub mod exit;
 pub mod finished;
+pub mod input;
+pub mod native;
+pub mod objects;
 mod observer;
 pub mod plan;
 pub mod pulse;
 pub mod settings;
+mod under_preload;
+
+pub use conversation::RunFailure;
+pub use under_preload::under_preload;

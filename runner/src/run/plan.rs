@@ -1,32 +1,25 @@
 //! Everything that a run needs, read and checked before there is a device.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sim_aicore::cost::KernelTable;
-use sim_aicore::registry::{Access, Description};
-use sim_core::loader::image::CodeImage;
 use sim_core::loader::image_error::ImageError;
 use sim_core::profile::{Arch, Profile, ProfileError};
-use sim_core::trace::ContentHash;
 
+use super::input::RunInput;
+use super::objects::{Bundle, CodeObject};
 use super::settings::RunSettings;
 use crate::bundled::{self, BundledRuntime, ObjectKind};
-use crate::case::{CaseError, CaseOrigin, CaseSpec, Direction, KernelSpec, ObjectSource};
-use crate::client::abi::{ArgDirection, CallConfig, RuntimeEnv};
-use crate::client::args;
-use crate::client::callable::{self, CallableError, CallableParts, KernelPart};
+use crate::case::{CaseError, CaseOrigin, CaseSpec, ObjectSource, Objects, Runtime};
+use crate::client::callable::CallableError;
+use crate::client::callable_file::CallableFileError;
 use crate::device::DeviceConfig;
-use crate::report::names::{KernelName, ProgramNames};
-use crate::tensor::HostTensor;
 
-/// What a kernel object exports.
-const KERNEL_ENTRY: &str = "kernel_entry";
 /// What an AICPU object exports.
-const AICPU_ENTRY: &str = "aicpu_execute";
+pub(crate) const AICPU_ENTRY: &str = "aicpu_execute";
 /// What an AICore object exports.
-const AICORE_ENTRY: &str = "aicore_execute_wrapper";
+pub(crate) const AICORE_ENTRY: &str = "aicore_execute_wrapper";
 /// What a host runtime exports, among others.
 const HOST_ENTRY: &str = "create_device_context";
 
@@ -66,6 +59,20 @@ pub enum PlanError {
         /// The generation.
         arch: Arch,
     },
+    /// {origin}: the runtime {runtime} is not bundled; give its `objects` host, aicpu and aicore by path, or --runtime-dir
+    NoRuntime {
+        /// The case.
+        origin: CaseOrigin,
+        /// The runtime.
+        runtime: Runtime,
+    },
+    /// {path:?} {error}
+    CallableFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: CallableFileError,
+    },
     /// {origin}: {error}
     Callable {
         /// The case.
@@ -93,15 +100,6 @@ impl From<ImageError> for PlanError {
     }
 }
 
-/// An object with its bytes.
-#[derive(Clone, Debug)]
-pub struct CodeObject {
-    /// What errors and ledgers call it.
-    pub name: String,
-    /// The shared object.
-    pub bytes: Cow<'static, [u8]>,
-}
-
 /// The objects of a runtime.
 #[derive(Clone, Debug)]
 pub struct RuntimeObjects {
@@ -113,73 +111,30 @@ pub struct RuntimeObjects {
     pub aicore: CodeObject,
 }
 
-/// A case that is ready to run.
+/// A case that is ready to run on a device of npusim's own.
 pub struct RunPlan {
-    /// The case, with the parameters of this run.
-    pub case: CaseSpec,
+    /// What the host process hands over.
+    pub input: RunInput,
     /// The device.
     pub config: DeviceConfig,
     /// The runtime.
     pub objects: RuntimeObjects,
-    /// Orchestration and kernels, as they cross the host interface.
-    pub callable: Vec<u8>,
-    /// How each run is carried out.
-    pub call_config: CallConfig,
-    /// The tensors as they are before each run.
-    pub tensors: Vec<HostTensor>,
-    /// What orchestration and kernels are called.
-    pub names: ProgramNames,
 }
 
 impl RunPlan {
     /// Reads and checks whatever a run of `case` needs.
     pub fn new(case: CaseSpec, settings: &RunSettings) -> Result<RunPlan, PlanError> {
-        let case = case.with_parameters(&settings.parameters)?;
-        let reader = Reader { case: &case, arch: settings.arch.unwrap_or(case.arch) };
-        let mut config = device_of(&case, settings)?;
-        let (orchestration, kernels) = (reader.orchestration()?, reader.kernels()?);
-        config.kernels = kernels.iter().map(Kernel::described).collect();
-        Ok(RunPlan {
-            objects: reader.runtime()?,
-            callable: callable_of(&case, &orchestration, &kernels)?,
-            call_config: args::call_config(RuntimeEnv {
-                task_window: case.rings.task_window,
-                heap: case.rings.heap,
-                dep_pool: case.rings.dep_pool,
-            }),
-            tensors: case.make_tensors(settings.seed)?,
-            names: names_of(orchestration.name, &kernels),
-            case,
-            config,
-        })
+        let input = RunInput::new(case, settings)?;
+        let mut config = device_of(&input, settings)?;
+        config.kernels = input.kernels.iter().cloned().collect();
+        Ok(RunPlan { objects: runtime_of(&input)?, input, config })
     }
 }
 
-/// A kernel of the case, with its code.
-struct Kernel {
-    func_id: u32,
-    object: CodeObject,
-    signature: Vec<Direction>,
-}
-
-impl Kernel {
-    /// What the device is told of it.
-    fn described(&self) -> (ContentHash, Description) {
-        let tensors = self.signature.iter().map(|direction| match direction {
-            Direction::In => Access::Read,
-            Direction::Out => Access::Write,
-            Direction::InOut => Access::ReadWrite,
-        });
-        let description = Description { name: self.object.name.clone(), tensors: tensors.collect() };
-        (ContentHash::of(&self.object.bytes), description)
-    }
-}
-
-fn device_of(case: &CaseSpec, settings: &RunSettings) -> Result<DeviceConfig, PlanError> {
-    let profile = Profile::load(settings.arch.unwrap_or(case.arch))?
-        .with_overrides(&case.profile)?
-        .with_overrides(&settings.overrides)?;
-    let kernel_costs = match &case.kernel_costs {
+fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, PlanError> {
+    let profile =
+        Profile::load(input.arch)?.with_overrides(&input.case.profile)?.with_overrides(&settings.overrides)?;
+    let kernel_costs = match &input.case.kernel_costs {
         Some(costs) => KernelTable::from_value(&costs.origin, &costs.table, *profile.clock.aicore)?,
         None => KernelTable::default(),
     };
@@ -198,130 +153,40 @@ fn device_of(case: &CaseSpec, settings: &RunSettings) -> Result<DeviceConfig, Pl
     })
 }
 
-/// Finds the objects of a case and reads those that are files.
-struct Reader<'a> {
-    case: &'a CaseSpec,
-    arch: Arch,
-}
-
-impl Reader<'_> {
-    fn runtime(&self) -> Result<RuntimeObjects, PlanError> {
-        let name = self.case.runtime.name();
-        let bundled = bundled::runtime(self.arch, name);
-        let part = |path: Option<&PathBuf>, part: &str, symbol, bytes: fn(&BundledRuntime) -> &'static [u8]| match path
-        {
-            Some(path) => read_object(path, symbol, "that part of a runtime"),
-            None => bundled
-                .map(|runtime| bundled_object(&format!("{name}.{part}"), bytes(runtime)))
-                .ok_or_else(|| self.not_bundled("runtime", name)),
-        };
-        let objects = &self.case.objects;
-        let aicore = match &objects.aicore {
-            Some(ObjectSource::Bundled(variant)) => {
-                self.bundled(ObjectKind::Aicore, "AICore object", variant.name())?
-            }
-            Some(ObjectSource::File(path)) => read_object(path, AICORE_ENTRY, "an AICore object")?,
-            None => part(None, "aicore", AICORE_ENTRY, |runtime| runtime.aicore)?,
-        };
-        Ok(RuntimeObjects {
-            host: part(objects.host.as_ref(), "host", HOST_ENTRY, |runtime| runtime.host)?,
-            aicpu: part(objects.aicpu.as_ref(), "aicpu", AICPU_ENTRY, |runtime| runtime.aicpu)?,
-            aicore,
-        })
+/// The runtime: its own objects, with those of the case in their place.
+fn runtime_of(input: &RunInput) -> Result<RuntimeObjects, PlanError> {
+    let bundle = Bundle { origin: &input.case.origin, arch: input.arch };
+    let (runtime, objects) = (input.case.runtime, &input.case.objects);
+    let complete = matches!(objects, Objects { host: Some(_), aicpu: Some(_), aicore: Some(ObjectSource::File(_)) });
+    if !runtime.is_bundled() && !complete {
+        return Err(PlanError::NoRuntime { origin: input.case.origin.clone(), runtime });
     }
-
-    fn orchestration(&self) -> Result<CodeObject, PlanError> {
-        let spec = &self.case.orchestration;
-        match &spec.object {
-            ObjectSource::Bundled(known) => self.bundled(ObjectKind::Orchestration, "orchestration", known.name()),
-            ObjectSource::File(path) => read_object(path, &spec.entry, "the orchestration of this case"),
-        }
-    }
-
-    fn kernels(&self) -> Result<Vec<Kernel>, PlanError> {
-        let read = |spec: &KernelSpec| {
-            let object = match &spec.object {
-                ObjectSource::Bundled(known) => self.bundled(ObjectKind::Kernel, "kernel", known.name())?,
-                ObjectSource::File(path) => read_object(path, KERNEL_ENTRY, "a kernel")?,
-            };
-            Ok(Kernel { func_id: spec.func_id, object, signature: spec.signature.clone() })
-        };
-        self.case.kernels.iter().map(read).collect()
-    }
-
-    fn bundled(&self, kind: ObjectKind, what: &'static str, name: &'static str) -> Result<CodeObject, PlanError> {
-        let object = bundled::object(kind, name);
-        object.map(|object| bundled_object(name, object.bytes)).ok_or_else(|| self.not_bundled(what, name))
-    }
-
-    fn not_bundled(&self, kind: &'static str, name: &'static str) -> PlanError {
-        PlanError::NotBundled { origin: self.case.origin.clone(), kind, name, arch: self.arch }
-    }
-}
-
-/// A file that has to be a shared object with this symbol.
-fn read_object(path: &Path, symbol: &str, kind: &'static str) -> Result<CodeObject, PlanError> {
-    let bytes = std::fs::read(path).map_err(|error| PlanError::Read { path: path.to_owned(), error })?;
-    let image = CodeImage::parse(&path.display().to_string(), &bytes)?;
-    if image.export(symbol).is_none() {
-        return Err(PlanError::MissingSymbol { path: path.to_owned(), symbol: symbol.to_owned(), kind });
-    }
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(CodeObject { name, bytes: Cow::Owned(bytes) })
-}
-
-fn bundled_object(name: &str, bytes: &'static [u8]) -> CodeObject {
-    CodeObject { name: name.to_owned(), bytes: Cow::Borrowed(bytes) }
-}
-
-fn argument(direction: Direction) -> ArgDirection {
-    match direction {
-        Direction::In => ArgDirection::In,
-        Direction::Out => ArgDirection::Out,
-        Direction::InOut => ArgDirection::InOut,
-    }
-}
-
-fn callable_of(case: &CaseSpec, orchestration: &CodeObject, kernels: &[Kernel]) -> Result<Vec<u8>, PlanError> {
-    let tensors = case.tensors.iter().map(|tensor| argument(tensor.direction));
-    let signature: Vec<ArgDirection> = tensors.chain(case.scalars.iter().map(|_| ArgDirection::Scalar)).collect();
-    let signatures: Vec<Vec<ArgDirection>> =
-        kernels.iter().map(|kernel| kernel.signature.iter().copied().map(argument).collect()).collect();
-    let parts: Vec<KernelPart<'_>> = kernels
-        .iter()
-        .zip(&signatures)
-        .map(|(kernel, signature)| KernelPart {
-            func_id: kernel.func_id as i32,
-            signature,
-            object: &kernel.object.bytes,
-        })
-        .collect();
-    callable::chip_callable(&CallableParts {
-        orchestration: &orchestration.bytes,
-        entry: &case.orchestration.entry,
-        config: &case.orchestration.config,
-        signature: &signature,
-        kernels: &parts,
+    let name = runtime.name();
+    let bundled = bundled::runtime(input.arch, name);
+    let part = |path: Option<&PathBuf>, part: &str, symbol, bytes: fn(&BundledRuntime) -> &'static [u8]| match path {
+        Some(path) => CodeObject::read(path, symbol, "that part of a runtime"),
+        None => bundled
+            .map(|runtime| CodeObject::bundled(&format!("{name}.{part}"), bytes(runtime)))
+            .ok_or_else(|| bundle.lacks("runtime", name)),
+    };
+    let aicore = match &objects.aicore {
+        Some(ObjectSource::Bundled(variant)) => bundle.object(ObjectKind::Aicore, "AICore object", variant.name())?,
+        Some(ObjectSource::File(path)) => CodeObject::read(path, AICORE_ENTRY, "an AICore object")?,
+        None => part(None, "aicore", AICORE_ENTRY, |runtime| runtime.aicore)?,
+    };
+    Ok(RuntimeObjects {
+        host: part(objects.host.as_ref(), "host", HOST_ENTRY, |runtime| runtime.host)?,
+        aicpu: part(objects.aicpu.as_ref(), "aicpu", AICPU_ENTRY, |runtime| runtime.aicpu)?,
+        aicore,
     })
-    .map_err(|error| PlanError::Callable { origin: case.origin.clone(), error })
-}
-
-fn names_of(orchestration: String, kernels: &[Kernel]) -> ProgramNames {
-    let mut names: Vec<KernelName> = kernels
-        .iter()
-        .map(|kernel| KernelName {
-            id: kernel.func_id as i32,
-            content: ContentHash::of(&kernel.object.bytes),
-            name: kernel.object.name.clone(),
-        })
-        .collect();
-    names.sort_by_key(|kernel| kernel.id);
-    ProgramNames { orchestrator: Some(orchestration), kernels: names }
 }
 
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
+
+    use sim_aicore::registry::{Access, Description};
+    use sim_core::trace::ContentHash;
 
     use super::*;
 
@@ -361,7 +226,7 @@ mod tests {
         let content = ContentHash::of(kernel("increment"));
         let known = Description { name: "own".to_owned(), tensors: vec![Access::ReadWrite] };
         assert_eq!(plan.config.kernels, BTreeMap::from([(content, known)]));
-        assert_eq!(plan.names.orchestrator.as_deref(), Some("chain"));
+        assert_eq!(plan.input.names.orchestrator.as_deref(), Some("chain"));
     }
 
     #[test]
@@ -390,6 +255,17 @@ mod tests {
             error.to_string(),
             "bundled case chain: no runtime `tensormap_and_ringbuffer` is bundled for a5; give it by path or take \
              another generation with --arch"
+        );
+    }
+
+    #[test]
+    fn does_a_runtime_that_is_not_bundled_say_where_its_objects_go() {
+        let mut case = CaseSpec::bundled("chain").unwrap();
+        case.runtime = Runtime::HostBuildGraph;
+        assert_eq!(
+            RunPlan::new(case, &RunSettings::default()).map(drop).unwrap_err().to_string(),
+            "bundled case chain: the runtime host_build_graph is not bundled; give its `objects` host, aicpu and aicore by \
+             path, or --runtime-dir"
         );
     }
 }

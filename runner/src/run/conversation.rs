@@ -1,0 +1,129 @@
+//! The host process of a run, from the first to the last call, on any device that has a host runtime.
+
+use std::time::Duration;
+
+use super::exit::ExitStatus;
+use super::input::RunInput;
+use crate::client::session::{Program, Session, SessionError};
+use crate::client::status::FailureClass;
+use crate::device::error::DeviceError;
+use crate::device::host_calls::HostCalls;
+use crate::golden::{self, GoldenError, GoldenReport};
+use crate::report::summary::{Golden, RunError, Verdict};
+
+/// Why a run ended before its results were compared.
+#[derive(Debug, thiserror::Error, displaydoc::Display)]
+pub enum RunFailure {
+    /// {0}
+    Session(#[from] SessionError),
+    /// {0}
+    Golden(#[from] GoldenError),
+}
+
+impl RunFailure {
+    /// What kind of failure this is.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            RunFailure::Session(error) => error.class(),
+            RunFailure::Golden(_) => FailureClass::Input,
+        }
+    }
+
+    /// What the device knows about it.
+    pub fn cause(&self) -> Option<&DeviceError> {
+        match self {
+            RunFailure::Session(error) => error.cause(),
+            RunFailure::Golden(_) => None,
+        }
+    }
+
+    /// As it stands in a summary.
+    pub(super) fn summary(&self) -> RunError {
+        let device_code = self.cause().and_then(DeviceError::code).map(|code| code as u32);
+        RunError { message: self.to_string(), device_code }
+    }
+}
+
+/// How a conversation ended.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// The comparison of the results of the last run.
+    pub(super) golden: Golden,
+    /// Why there are no results, if there are none.
+    pub(super) failure: Option<RunFailure>,
+    /// Host time that launching and waiting took, over all runs.
+    pub(super) elapsed: Duration,
+}
+
+impl Outcome {
+    /// How the process that had this conversation ends.
+    pub(super) fn status(&self) -> ExitStatus {
+        status_of(self.failure.as_ref(), self.golden.verdict)
+    }
+}
+
+/// How a process ends whose run ended so.
+pub(super) fn status_of(failure: Option<&RunFailure>, verdict: Verdict) -> ExitStatus {
+    match (failure, verdict) {
+        (Some(failure), _) => failure.class().into(),
+        (None, Verdict::Fail) => ExitStatus::Mismatch,
+        (None, Verdict::Pass | Verdict::Unchecked) => ExitStatus::Success,
+    }
+}
+
+/// The comparison of results that there are none of.
+const NO_RESULTS: Golden = Golden { verdict: Verdict::Fail, worst_absolute: f64::NAN, worst_relative: f64::NAN };
+
+/// Runs the input on a device, with the objects that its host runtime hands on to AICPU and AICores. `registered` is
+/// called between the registration of the callable, which may run device code too, and the first run.
+pub(super) fn converse(
+    device: &dyn HostCalls,
+    input: &RunInput,
+    aicpu: &[u8],
+    aicore: &[u8],
+    registered: impl FnOnce(),
+) -> Outcome {
+    let mut elapsed = Duration::ZERO;
+    let (golden, failure) = match compared(device, input, aicpu, aicore, registered, &mut elapsed) {
+        Ok(golden) => (golden, None),
+        Err(failure) => (NO_RESULTS, Some(failure)),
+    };
+    Outcome { golden, failure, elapsed }
+}
+
+fn compared(
+    device: &dyn HostCalls,
+    input: &RunInput,
+    aicpu: &[u8],
+    aicore: &[u8],
+    registered: impl FnOnce(),
+    elapsed: &mut Duration,
+) -> Result<Golden, RunFailure> {
+    let case = &input.case;
+    let program =
+        Program { aicpu, aicore, callable: &input.callable, callable_id: case.callable_id, config: &input.call_config };
+    let scalars = case.scalar_words();
+    let mut session = Session::open(device, &program)?;
+    registered();
+    let mut tensors = input.tensors.clone();
+    for _ in 0..case.runs {
+        for (tensor, before) in tensors.iter_mut().zip(&input.tensors) {
+            tensor.bytes_mut().copy_from_slice(before.bytes());
+        }
+        let ended = session.run(&mut tensors, &scalars);
+        *elapsed = session.elapsed();
+        ended?;
+    }
+    session.close()?;
+    Ok(summary_of(&golden::check(case, &input.tensors, &tensors)?))
+}
+
+/// The comparison in a few numbers.
+fn summary_of(report: &GoldenReport) -> Golden {
+    let verdict = match report.verdict() {
+        golden::Verdict::Pass => Verdict::Pass,
+        golden::Verdict::Fail => Verdict::Fail,
+    };
+    let worst = |worst: Option<(_, golden::Deviation)>| worst.map_or(0.0, |(_, deviation)| deviation.error);
+    Golden { verdict, worst_absolute: worst(report.worst_absolute()), worst_relative: worst(report.worst_relative()) }
+}
