@@ -149,8 +149,8 @@ const SIM_SHAPED_FAMILIES: &[SimShapedFamily] = &[
 ];
 
 const OBJECT_FLAGS: &[&str] = &["-g1", "-fPIC", "-pthread", "-Wall", "-Wextra", "-Wl,--build-id=sha1"];
-// As real ones are built: every function can be taken the place of by one that is found earlier.
-const SIM_SHAPED_FLAGS: &[&str] = &["-O3", "-fvisibility=default", "-I", "sim_shaped"];
+// As real ones are built. Everything is visible, so that what is found earlier can take the place of any function.
+const SIM_SHAPED_FLAGS: &[&str] = &["-O3", "-I", "sim_shaped"];
 const RUNTIME_FLAGS: &[&str] = &["-O2"];
 const ORCHESTRATION_FLAGS: &[&str] = &["-O2", "-fvisibility=hidden"];
 // Without contraction, and for the baseline processor, results are the same on every machine.

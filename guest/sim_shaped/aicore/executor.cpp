@@ -33,7 +33,9 @@ SetNumber set_cluster = nullptr;
 
 }  // namespace
 
-volatile uint8_t *sim_get_reg_base() { return static_cast<volatile uint8_t *>(pthread_getspecific(keys[REGISTER_BASE])); }
+volatile uint8_t *sim_get_reg_base() {
+    return static_cast<volatile uint8_t *>(pthread_getspecific(keys[REGISTER_BASE]));
+}
 
 namespace {
 

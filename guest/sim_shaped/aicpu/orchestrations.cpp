@@ -45,6 +45,11 @@ void *load_object(const Registration &registration) {
     return object;
 }
 
+template <typename Function>
+void resolve(void *object, const char *name, Function *function) {
+    *function = reinterpret_cast<Function>(dlsym(object, name));
+}
+
 }  // namespace
 
 int load_orchestration(const Registration &registration) {
@@ -53,10 +58,9 @@ int load_orchestration(const Registration &registration) {
     entry = Entry{};
     entry.object = load_object(registration);
     if (entry.object == nullptr) return -1;
-    entry.functions.bind = reinterpret_cast<decltype(Orchestration::bind)>(dlsym(entry.object, "framework_bind_runtime"));
-    entry.functions.entry =
-        reinterpret_cast<decltype(Orchestration::entry)>(dlsym(entry.object, "aicpu_orchestration_entry"));
-    return entry.functions.bind != nullptr && entry.functions.entry != nullptr ? 0 : -1;
+    resolve(entry.object, "framework_bind_runtime", &entry.functions.bind);
+    resolve(entry.object, "aicpu_orchestration_entry", &entry.functions.entry);
+    return find_orchestration(registration.callable_id) != nullptr ? 0 : -1;
 }
 
 const Orchestration *find_orchestration(int32_t callable_id) {

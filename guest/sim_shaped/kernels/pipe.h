@@ -1,6 +1,7 @@
 // A pipe between the AIC and an AIV of one cluster: one chunk at a time, each waits for the other.
 //
-// It lies in memory that the context shares among a cluster's cores. Zero is how a mutex and a condition variable begin.
+// It lies in memory that the context shares among a cluster's cores. That is zero at first, which is how a mutex and a
+// condition variable begin.
 #pragma once
 
 #include <condition_variable>

@@ -6,6 +6,8 @@
 namespace sim_shaped {
 namespace {
 
+constexpr char ENTRY[] = "aicpu_orchestration_entry";
+
 size_t aligned(size_t offset) { return (offset + CALLABLE_ALIGN - 1) / CALLABLE_ALIGN * CALLABLE_ALIGN; }
 
 void place(const void *bytes, size_t size, size_t offset, Bytes &block) {
@@ -28,8 +30,8 @@ Bytes pack_callable(const Bytes &orchestration, const std::vector<Bytes> &kernel
     std::copy(signature.begin(), signature.end(), header.signature_);
     header.sig_count_ = static_cast<int32_t>(signature.size());
     header.binary_size_ = static_cast<uint32_t>(orchestration.size());
-    header.func_name_len_ = static_cast<uint32_t>(
-        std::strlen(std::strcpy(header.func_name_, "aicpu_orchestration_entry")));
+    std::strcpy(header.func_name_, ENTRY);
+    header.func_name_len_ = sizeof(ENTRY) - 1;
     header.child_count_ = static_cast<int32_t>(kernels.size());
 
     constexpr size_t STORAGE = offsetof(ChipCallable, storage_);

@@ -11,7 +11,7 @@ namespace sim_shaped {
 
 using Bytes = std::vector<uint8_t>;
 
-// Children begin at multiples of 64 from the storage, so the block as a whole needs no alignment beyond malloc's.
+// Kernels get the function ids 0, 1, ... in their order.
 Bytes pack_callable(const Bytes &orchestration, const std::vector<Bytes> &kernels,
                     const std::vector<ArgDirection> &signature);
 
