@@ -1,9 +1,10 @@
 //! Builds the device-side programs in `guest/` with the system's compilers and embeds them: every object ends up as a
 //! byte string in `$OUT_DIR/guests.rs`, which `src/bundled.rs` includes.
 //!
-//! What is built is data: [`RUNTIMES`], [`FAULTY_AICORES`] and [`FAMILIES`]. A source in the directory of a family is
-//! an object of its own; a runtime consists of three objects, each of all sources in its directory. Objects must not
-//! depend on where they were built, since the identity of a kernel is the hash of its bytes.
+//! What is built is data: [`RUNTIMES`], [`FAULTY_AICORES`], [`FAMILIES`], [`SIM_SHAPED_PARTS`] and
+//! [`SIM_SHAPED_FAMILIES`]. A source in the directory of a family is an object of its own; a runtime consists of three
+//! objects, each of all sources in its directory. Objects must not depend on where they were built, since the identity
+//! of a kernel is the hash of its bytes.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -22,6 +23,7 @@ use std::thread;
 #[derive(Clone, Copy)]
 enum Arch {
     A2a3,
+    A5,
 }
 
 impl Arch {
@@ -29,6 +31,7 @@ impl Arch {
     const fn variant(self) -> &'static str {
         match self {
             Arch::A2a3 => "A2a3",
+            Arch::A5 => "A5",
         }
     }
 
@@ -36,6 +39,7 @@ impl Arch {
     const fn define(self) -> &'static str {
         match self {
             Arch::A2a3 => "-DNPUSIM_ARCH_A2A3",
+            Arch::A5 => "-DNPUSIM_ARCH_A5",
         }
     }
 }
@@ -58,6 +62,25 @@ struct FaultyAicore {
 struct Family {
     /// The variant of `bundled::ObjectKind`.
     kind: &'static str,
+    directory: &'static str,
+    flags: &'static [&'static str],
+    /// Sources that belong to each of its objects.
+    common: &'static [&'static str],
+}
+
+/// A file of the sim-shaped artifacts, from all sources in a directory of `guest/sim_shaped/`.
+struct SimShapedPart {
+    directory: &'static str,
+    file: &'static str,
+    linkage: Linkage,
+    /// None: it is the same for each.
+    arch: Option<Arch>,
+    /// Sources from elsewhere.
+    common: &'static [&'static str],
+}
+
+/// A directory of `guest/sim_shaped/` in which every source is an object of its own, for every architecture.
+struct SimShapedFamily {
     directory: &'static str,
     flags: &'static [&'static str],
     /// Sources that belong to each of its objects.
@@ -91,7 +114,43 @@ const FAMILIES: &[Family] = &[
     Family { kind: "Trait", directory: "traits", flags: &["-O2"], common: &[] },
 ];
 
-const OBJECT_FLAGS: &[&str] = &["-g1", "-fPIC", "-shared", "-pthread", "-Wall", "-Wextra", "-Wl,--build-id=sha1"];
+const SIM_SHAPED_PARTS: &[SimShapedPart] = &[
+    SimShapedPart::host(Arch::A2a3),
+    SimShapedPart::device("aicpu", "libaicpu_kernel.so", Arch::A2a3),
+    SimShapedPart::device("aicore", "libaicore_kernel.so", Arch::A2a3),
+    SimShapedPart::host(Arch::A5),
+    SimShapedPart::device("aicpu", "libaicpu_kernel.so", Arch::A5),
+    SimShapedPart::device("aicore", "libaicore_kernel.so", Arch::A5),
+    SimShapedPart {
+        directory: "context",
+        file: "libcpu_sim_context.so",
+        linkage: Linkage::Shared,
+        arch: None,
+        common: &[],
+    },
+    SimShapedPart { directory: "process", file: "host_process", linkage: Linkage::Program, arch: None, common: &[] },
+];
+
+impl SimShapedPart {
+    const fn device(directory: &'static str, file: &'static str, arch: Arch) -> Self {
+        Self { directory, file, linkage: Linkage::Shared, arch: Some(arch), common: &[] }
+    }
+
+    const fn host(arch: Arch) -> Self {
+        let common = &["runtime/tensormap_and_ringbuffer/host/comm.cpp"];
+        Self { common, ..Self::device("host", "libhost_runtime.so", arch) }
+    }
+}
+
+const SIM_SHAPED_FAMILIES: &[SimShapedFamily] = &[
+    // Their unique symbols are part of what makes them like real ones.
+    SimShapedFamily { directory: "kernels", flags: &["-fgnu-unique", "-ffp-contract=off"], common: &[] },
+    SimShapedFamily { directory: "orchestrations", flags: &[], common: &["sim_shaped/orchestrations/common/bind.cpp"] },
+];
+
+const OBJECT_FLAGS: &[&str] = &["-g1", "-fPIC", "-pthread", "-Wall", "-Wextra", "-Wl,--build-id=sha1"];
+// As real ones are built. Everything is visible, so that what is found earlier can take the place of any function.
+const SIM_SHAPED_FLAGS: &[&str] = &["-O3", "-I", "sim_shaped"];
 const RUNTIME_FLAGS: &[&str] = &["-O2"];
 const ORCHESTRATION_FLAGS: &[&str] = &["-O2", "-fvisibility=hidden"];
 // Without contraction, and for the baseline processor, results are the same on every machine.
@@ -159,6 +218,23 @@ impl Language {
     }
 }
 
+/// What a linker makes of an object.
+#[derive(Clone, Copy)]
+enum Linkage {
+    Shared,
+    Program,
+}
+
+impl Linkage {
+    /// A program brings its C++ library with it, and so has none that the objects it loads could find.
+    const fn flags(self) -> &'static [&'static str] {
+        match self {
+            Linkage::Shared => &["-shared"],
+            Linkage::Program => &["-static-libstdc++", "-static-libgcc", "-Wl,--no-as-needed,-ldl"],
+        }
+    }
+}
+
 /// A compiler with the arguments that the environment gives it, as in `CXX="ccache g++"`.
 struct Compiler {
     program: String,
@@ -193,10 +269,11 @@ impl Compiler {
     }
 }
 
-/// One shared object to build.
+/// One file to build.
 struct Object {
     name: String,
     language: Language,
+    linkage: Linkage,
     flags: Vec<OsString>,
     /// Relative to `guest/`.
     sources: Vec<PathBuf>,
@@ -245,7 +322,7 @@ impl Layout {
     ) -> Object {
         let output = self.out.join(format!("{name}.so"));
         let flags = flags.into_iter().map(|flag| flag.as_ref().to_owned()).collect();
-        Object { name, language, flags, sources, output }
+        Object { name, language, linkage: Linkage::Shared, flags, sources, output }
     }
 }
 
@@ -270,6 +347,15 @@ struct Guests {
     shim: Object,
     runtimes: Vec<RuntimeObjects>,
     objects: Vec<NamedObject>,
+    sim_shaped: Vec<SimShapedFile>,
+}
+
+/// A file of the sim-shaped artifacts.
+struct SimShapedFile {
+    arch: Option<Arch>,
+    /// Where it lies in the directory that they are put into.
+    path: String,
+    object: Object,
 }
 
 impl Guests {
@@ -283,12 +369,21 @@ impl Guests {
         for family in FAMILIES {
             objects.extend(plan_family(layout, family)?);
         }
-        Ok(Self { shim, runtimes, objects })
+        let mut sim_shaped = Vec::new();
+        for part in SIM_SHAPED_PARTS {
+            sim_shaped.push(plan_sim_shaped_part(layout, part)?);
+        }
+        for family in SIM_SHAPED_FAMILIES {
+            sim_shaped.extend(plan_sim_shaped_family(layout, family)?);
+        }
+        Ok(Self { shim, runtimes, objects, sim_shaped })
     }
 
     fn all(&self) -> Vec<&Object> {
         let runtimes = self.runtimes.iter().flat_map(|runtime| [&runtime.host, &runtime.aicpu, &runtime.aicore]);
-        runtimes.chain([&self.shim]).chain(self.objects.iter().map(|named| &named.object)).collect()
+        let named = self.objects.iter().map(|named| &named.object);
+        let sim_shaped = self.sim_shaped.iter().map(|file| &file.object);
+        runtimes.chain([&self.shim]).chain(named).chain(sim_shaped).collect()
     }
 }
 
@@ -330,6 +425,27 @@ fn plan_family(layout: &Layout, family: &Family) -> Result<Vec<NamedObject>, Bui
     Ok(sources.into_iter().map(plan).collect())
 }
 
+fn plan_sim_shaped_part(layout: &Layout, part: &SimShapedPart) -> Result<SimShapedFile, BuildError> {
+    let mut sources = layout.sources(&Path::new("sim_shaped").join(part.directory))?;
+    sources.extend(part.common.iter().map(PathBuf::from));
+    let flags = SIM_SHAPED_FLAGS.iter().copied().chain(part.arch.map(Arch::define));
+    let name = format!("SimShaped-{}-{}", part.arch.map_or("any", Arch::variant), part.directory);
+    let object = Object { linkage: part.linkage, ..layout.object(name, Language::Cxx, flags, sources) };
+    Ok(SimShapedFile { arch: part.arch, path: part.file.to_owned(), object })
+}
+
+fn plan_sim_shaped_family(layout: &Layout, family: &SimShapedFamily) -> Result<Vec<SimShapedFile>, BuildError> {
+    let directory = family.directory;
+    let plan = |source: PathBuf| {
+        let stem = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let flags = SIM_SHAPED_FLAGS.iter().chain(family.flags);
+        let sources = [source].into_iter().chain(family.common.iter().map(PathBuf::from)).collect();
+        let object = layout.object(format!("SimShaped-{directory}-{stem}"), Language::Cxx, flags, sources);
+        SimShapedFile { arch: None, path: format!("{directory}/{stem}.so"), object }
+    };
+    Ok(layout.sources(&Path::new("sim_shaped").join(directory))?.into_iter().map(plan).collect())
+}
+
 /// The compilers and what they are told about every object.
 struct Toolchain<'a> {
     layout: &'a Layout,
@@ -367,6 +483,7 @@ impl<'a> Toolchain<'a> {
             .current_dir(&self.layout.guest)
             .args(object.language.flags())
             .args(OBJECT_FLAGS)
+            .args(object.linkage.flags())
             .arg(self.forget_place())
             .args(["-I", "include", "-I", "."])
             .args(&object.flags)
@@ -420,6 +537,15 @@ fn embed(guests: &Guests) -> Result<String, std::fmt::Error> {
     for NamedObject { kind, name, object } in &guests.objects {
         let bytes = bytes(object);
         writeln!(text, "    BundledObject {{ kind: ObjectKind::{kind}, name: {name:?}, bytes: {bytes} }},")?;
+    }
+    writeln!(text, "];\n/// Every file of the sim-shaped artifacts.\npub static SIM_SHAPED: &[SimShapedFile] = &[")?;
+    for SimShapedFile { arch, path, object } in &guests.sim_shaped {
+        let arch = arch.map_or("None".to_owned(), |arch| format!("Some(Arch::{})", arch.variant()));
+        let (is_program, bytes) = (matches!(object.linkage, Linkage::Program), bytes(object));
+        writeln!(
+            text,
+            "    SimShapedFile {{ arch: {arch}, path: {path:?}, is_program: {is_program}, bytes: {bytes} }},"
+        )?;
     }
     writeln!(text, "];")?;
     Ok(text)

@@ -114,7 +114,8 @@ impl Device {
             ordinal: None,
         })?;
         let addresses = hbm.start().address() as usize..hbm.end().address() as usize;
-        let engine = Engine::for_outside_host(engine_settings(settings, &profile), ThreadFunctions::of_this_namespace());
+        let engine =
+            Engine::for_outside_host(engine_settings(settings, &profile), ThreadFunctions::of_this_namespace());
         let rooms = Rc::new(Rooms {
             device: RefCell::default(),
             layout: simulated_registers(&profile, arch),

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use sim_core::engine::HostCost;
+use sim_core::engine::{HostCost, wait_trap};
 use sim_core::loader::hooks::{Blocking, blocking};
 use sim_core::loader::image::CodeImage;
 use sim_core::loader::imports::ImportSlots;
@@ -336,7 +336,8 @@ pub(crate) fn open(caller: &Caller<'_>, path: &CStr, flags: c_int) -> Option<*mu
         return Some(handle);
     }
     let strategy = staged.as_ref().map_or_else(|| file_strategy(path), |staged| staged.strategy().clone());
-    let host = HostSide { opened_as: opened_as.to_string_lossy().into_owned(), bind_us: begun.elapsed().as_micros() as u64 };
+    let host =
+        HostSide { opened_as: opened_as.to_string_lossy().into_owned(), bind_us: begun.elapsed().as_micros() as u64 };
     drop(staged);
     if let Err(error) = bytes.and_then(|bytes| take_in(caller, handle, &name, bytes, strategy, host)) {
         eprintln!("npusim: {error}");
@@ -390,7 +391,7 @@ fn take_in(
     if !has_code(name, &facts.bytes, load_address)? {
         return Err(ObjectError::OtherCode { name: name.to_owned() });
     }
-    let traps = trap_wait_loops(name, &facts.waits, load_address)?;
+    trap_wait_loops(name, &facts.waits, load_address)?;
     objects.take_in(handle, load_address, Arc::clone(&facts), device.clone())?;
     let Some(device) = device else { return Ok(()) };
     let record = LoadRecord {
@@ -402,12 +403,6 @@ fn take_in(
     if let Some(loaded) = objects.loaded.last_mut() {
         loaded.load = Some(load);
     }
-    drop(objects);
-    match caller {
-        Caller::Actor(actor, _) => actor.engine().add_wait_traps(&traps),
-        Caller::Other if traps.is_empty() => {}
-        Caller::Other => device.with_engine(|engine, _| engine.add_wait_traps(&traps)),
-    }
     Ok(())
 }
 
@@ -417,19 +412,14 @@ pub(crate) fn close(caller: &Caller<'_>, handle: *mut c_void) -> c_int {
     let status = caller.as_guest(|| unsafe { libc::dlclose(handle) });
     let mut objects = lock(&Process::get().objects);
     let Some(index) = objects.loaded.iter().position(|loaded| loaded.handle == handle as usize) else { return status };
-    let Loaded { device, load, range, facts, .. } = objects.loaded.remove(index);
+    let Loaded { device, load, range, .. } = objects.loaded.remove(index);
     drop(objects);
+    wait_trap::remove(range);
     if let (Some(device), Some(load)) = (device, load) {
         let mut ledger = lock(&device.ledger);
         // The record exists and has one user, so the ledger takes both.
         let _ = ledger.release(load).and_then(|_| ledger.close(load, status == 0));
         drop(ledger);
-        if !facts.waits.is_empty() {
-            match caller {
-                Caller::Actor(actor, _) => actor.engine().remove_wait_traps(range),
-                Caller::Other => device.with_engine(|engine, _| engine.remove_wait_traps(range)),
-            }
-        }
     }
     status
 }

@@ -174,9 +174,7 @@ impl Device {
         let memory = lock(&self.memory);
         let error = Explainer { sites: &*objects, hbm: &memory.hbm }.explain(&fault);
         let details = match &error {
-            DeviceError::Deadlock(report) => {
-                StallText(report).to_string().lines().skip(1).map(str::to_owned).collect()
-            }
+            DeviceError::Deadlock(report) => StallText(report).to_string().lines().skip(1).map(str::to_owned).collect(),
             _ => Vec::new(),
         };
         let device_code = error.code().map(|code| code as u32);

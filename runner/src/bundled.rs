@@ -62,6 +62,20 @@ pub struct BundledObject {
     pub bytes: &'static [u8],
 }
 
+/// A file of the sim-shaped artifacts: small objects with the traits of a real simulator's, and a host process for them.
+/// They need no npusim.
+#[derive(Clone, Copy)]
+pub struct SimShapedFile {
+    /// The generation it is built for; none if it is the same for each.
+    pub arch: Option<Arch>,
+    /// Where the host process looks for it, from the directory that it is given.
+    pub path: &'static str,
+    /// Whether it is the host process.
+    pub is_program: bool,
+    /// The ELF file.
+    pub bytes: &'static [u8],
+}
+
 include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 
 /// The runtime of that name for a generation.
@@ -82,6 +96,11 @@ pub fn object(kind: ObjectKind, name: &str) -> Option<&'static BundledObject> {
 /// The objects of a kind: by directory, then by name.
 pub fn objects(kind: ObjectKind) -> impl Iterator<Item = &'static BundledObject> {
     OBJECTS.iter().filter(move |object| object.kind == kind)
+}
+
+/// The sim-shaped artifacts for a generation: a complete directory.
+pub fn sim_shaped(arch: Arch) -> impl Iterator<Item = &'static SimShapedFile> {
+    SIM_SHAPED.iter().filter(move |file| file.arch.is_none_or(|only| only == arch))
 }
 
 #[cfg(test)]

@@ -21,11 +21,7 @@ pub fn load(actor: &CurrentActor<'_>, registers: &RegisterFile, register: Regist
     let Register { core, offset } = register;
     actor.look(registers.load_cost(thread_of(actor), actor.now()), caller);
     let (value, news) = registers.read(register);
-    actor.saw(
-        Poll::Register { core, offset, value },
-        u64::from(core) << 32 | u64::from(offset),
-        u64::from(value),
-    );
+    actor.saw(Poll::Register { core, offset, value }, u64::from(core) << 32 | u64::from(offset), u64::from(value));
     if news {
         actor.record(EventKind::RegisterSeen { core, offset, value });
     }

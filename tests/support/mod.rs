@@ -16,6 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) mod own_process;
+pub(crate) mod sim_shaped;
 
 /// How long a child may take before it counts as stuck: many times what it needs, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -33,7 +33,8 @@ fn key_list<'a>(data: usize) -> &'a KeyList {
 pub(crate) extern "C" fn create(data: usize, arguments: &Arguments) -> u64 {
     let key = arguments[0] as *mut libc::pthread_key_t;
     // SAFETY: the guest's own arguments.
-    let status = unsafe { libc::pthread_key_create(key, std::mem::transmute::<usize, Destructor>(arguments[1] as usize)) };
+    let status =
+        unsafe { libc::pthread_key_create(key, std::mem::transmute::<usize, Destructor>(arguments[1] as usize)) };
     if status == 0 {
         // SAFETY: the key was just written.
         let key = unsafe { key.read() };

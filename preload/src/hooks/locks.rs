@@ -261,4 +261,3 @@ pub(crate) extern "C" fn guard_release(guard: *const Guard) {
 pub(crate) extern "C" fn guard_abort(guard: *const Guard) {
     end_guard(guard, 0);
 }
-

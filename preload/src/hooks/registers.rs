@@ -57,13 +57,7 @@ extern "C" fn store_from(word: *const AtomicU32, value: u32, caller: usize) {
 }
 
 /// `None`: the word is no register of a core.
-fn store_as(
-    actor: &CurrentActor<'_>,
-    rooms: &Rooms,
-    word: *const AtomicU32,
-    value: u32,
-    caller: usize,
-) -> Option<()> {
+fn store_as(actor: &CurrentActor<'_>, rooms: &Rooms, word: *const AtomicU32, value: u32, caller: usize) -> Option<()> {
     let Some(register) = locate(rooms, word) else {
         actor.charge(*rooms.profile.mmio.store, caller);
         return None;

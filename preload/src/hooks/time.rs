@@ -36,7 +36,8 @@ fn device_clock() -> Option<u64> {
     if is_actor() {
         let now = on_actor(|actor, rooms| {
             let clock = &rooms.profile;
-            let cost = if actor.kind().core().is_some() { *clock.aicore.counter_read } else { *clock.aicpu.counter_read };
+            let cost =
+                if actor.kind().core().is_some() { *clock.aicore.counter_read } else { *clock.aicpu.counter_read };
             actor.read_clock(cost)
         });
         return now.map(|now| EPOCH_NS + now.as_ns());

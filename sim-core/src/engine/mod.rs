@@ -47,12 +47,11 @@ mod signals;
 mod state;
 mod tcb;
 mod wait;
-mod wait_trap;
+pub mod wait_trap;
 mod watchdog;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, Ref, RefCell, RefMut};
-use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -71,7 +70,6 @@ pub use poll::PollPolicy;
 pub use settings::{Polling, Settings};
 pub use state::Counters;
 pub use wait::{Deadlock, Poll, Stall, StalledActor, Wait};
-pub use wait_trap::WaitTrap;
 
 use crate::actor::{ActorId, ActorKind};
 use crate::time::{SimDuration, SimTime};
@@ -81,7 +79,6 @@ use lender::Lender;
 use native::NativePool;
 use poll::Iteration;
 use state::{Actor, Next, State, Status, WatchedWord};
-use wait_trap::WaitTraps;
 use watchdog::{Doing, GuestThread, Watchdog};
 
 /// Stacks of fibers: a signal frame and lazy binding need some of it; pages are committed when touched.
@@ -153,7 +150,6 @@ pub struct Engine {
     /// Lenders of actors that have ended: they are ending, too.
     retired: RefCell<Vec<Lender>>,
     stacks: RefCell<Vec<DefaultStack>>,
-    wait_traps: WaitTraps,
     fault: RefCell<Option<Fault>>,
     rooms: OnceCell<Rc<dyn Any>>,
     guest_threads: Cell<u16>,
@@ -206,7 +202,6 @@ impl Engine {
             lenders: RefCell::default(),
             retired: RefCell::default(),
             stacks: RefCell::default(),
-            wait_traps: WaitTraps::default(),
             fault: RefCell::default(),
             rooms: OnceCell::new(),
             guest_threads: Cell::new(0),
@@ -326,7 +321,8 @@ impl Engine {
     fn forget_ended(&self) {
         let mut state = self.state.borrow_mut();
         if state.launched == 0 {
-            while matches!(state.actors.last(), Some(Actor { status: Status::Ended(_), fiber: None, lender: None, .. })) {
+            while matches!(state.actors.last(), Some(Actor { status: Status::Ended(_), fiber: None, lender: None, .. }))
+            {
                 state.actors.pop();
             }
         }
@@ -555,16 +551,6 @@ impl Engine {
     /// `pthread_create` and `pthread_join` of the guests.
     pub fn thread_functions(&self) -> ThreadFunctions {
         self.threads
-    }
-
-    /// Adds traps that the loader put into guest code.
-    pub fn add_wait_traps(&self, traps: &[WaitTrap]) {
-        self.wait_traps.add(traps);
-    }
-
-    /// Forgets the traps in a range of addresses that is being unloaded.
-    pub fn remove_wait_traps(&self, range: Range<usize>) {
-        self.wait_traps.remove(range);
     }
 
     fn record(&self, time: SimTime, actor: ActorId, kind: EventKind) {

@@ -17,8 +17,8 @@ use corosensei::{Coroutine, CoroutineResult};
 use crossbeam::channel::{self, Receiver, Sender};
 use crossbeam::sync::{Parker, Unparker};
 
-use super::cpu::ThreadCpu;
 use super::context::{ActorContext, Standing};
+use super::cpu::ThreadCpu;
 use super::fiber::{Exit, GuestCall};
 use super::watchdog::{Doing, GuestThread};
 use crate::time::SimTime;

@@ -37,10 +37,10 @@ pub struct ImportSlots {
 /// Whether a relocation makes a word the address of a symbol, and whether that may happen late.
 fn slot_kind(flags: RelocationFlags) -> Option<bool> {
     let RelocationFlags::Elf { r_type } = flags else { return None };
-    #[cfg(target_arch = "x86_64")]
-    use object::elf::{R_X86_64_64 as ABSOLUTE, R_X86_64_GLOB_DAT as DATA, R_X86_64_JUMP_SLOT as CALL};
     #[cfg(target_arch = "aarch64")]
     use object::elf::{R_AARCH64_ABS64 as ABSOLUTE, R_AARCH64_GLOB_DAT as DATA, R_AARCH64_JUMP_SLOT as CALL};
+    #[cfg(target_arch = "x86_64")]
+    use object::elf::{R_X86_64_64 as ABSOLUTE, R_X86_64_GLOB_DAT as DATA, R_X86_64_JUMP_SLOT as CALL};
     match r_type {
         ABSOLUTE | DATA => Some(false),
         CALL => Some(true),

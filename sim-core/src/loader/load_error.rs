@@ -1,6 +1,7 @@
 //! Why an object could not be loaded.
 
 use super::image_error::ImageError;
+use crate::engine::wait_trap::TooManyTraps;
 
 /// Why an object could not be loaded.
 #[derive(Debug, thiserror::Error, displaydoc::Display)]
@@ -43,5 +44,12 @@ pub enum LoadError {
         name: String,
         /// What the system said.
         error: std::io::Error,
+    },
+    /// {name}: {error}
+    Traps {
+        /// The object.
+        name: String,
+        /// What there is too much of.
+        error: TooManyTraps,
     },
 }

@@ -14,7 +14,7 @@ use super::ledger::{FailedStrategy, LoadStrategy};
 use super::load_error::LoadError;
 use super::symbols::{SymbolMap, SymbolOffset};
 use super::wait_loops::{self, WaitLoop};
-use crate::engine::WaitTrap;
+use crate::engine::wait_trap::{self, WaitTrap};
 
 /// A loaded object.
 #[derive(Debug)]
@@ -94,23 +94,28 @@ impl LoadedObject {
         Some(CodeSite { object: self.image.name.clone(), symbol, offset })
     }
 
-    /// Puts traps into the object's call-free wait loops, and says where.
-    pub fn trap_wait_loops(&self) -> Result<Vec<WaitTrap>, LoadError> {
+    /// Puts traps into the object's call-free wait loops.
+    pub fn trap_wait_loops(&self) -> Result<(), LoadError> {
         let loops = wait_loops::find(&self.image.name, &self.bytes)?;
         trap_wait_loops(&self.image.name, &loops.waits, self.load_address)
     }
 }
 
-/// Puts traps into the call-free wait loops of an object at `load_address`, and says where.
-pub fn trap_wait_loops(name: &str, waits: &[WaitLoop], load_address: usize) -> Result<Vec<WaitTrap>, LoadError> {
+/// Puts traps into the call-free wait loops of an object at `load_address`. They are to be forgotten with it
+/// ([`wait_trap::remove`]).
+pub fn trap_wait_loops(name: &str, waits: &[WaitLoop], load_address: usize) -> Result<(), LoadError> {
     let absolute = |address: u64| load_address + address as usize;
     let trap = |wait: &WaitLoop| {
         let edge = &wait.site.back_edge;
-        let at = absolute(edge.address);
-        poke(at, TRAP_INSTRUCTION).map_err(|error| LoadError::Protect { name: name.to_owned(), error })?;
-        Ok(WaitTrap { at, condition: edge.condition, target: absolute(edge.target), next: absolute(edge.fall_through) })
+        let (at, target, next) = (absolute(edge.address), absolute(edge.target), absolute(edge.fall_through));
+        WaitTrap { at, condition: edge.condition, target, next }
     };
-    waits.iter().map(trap).collect()
+    let traps: Vec<WaitTrap> = waits.iter().map(trap).collect();
+    wait_trap::add(&traps).map_err(|error| LoadError::Traps { name: name.to_owned(), error })?;
+    for trap in &traps {
+        poke(trap.at, TRAP_INSTRUCTION).map_err(|error| LoadError::Protect { name: name.to_owned(), error })?;
+    }
+    Ok(())
 }
 
 /// Whether the code at `load_address` is that of the object with these bytes: the dynamic linker may have known

@@ -27,7 +27,7 @@ use super::load_error::LoadError;
 use super::loaded_object::{CodeSite, CodeSites, LoadedObject, address_range};
 use super::staging::{Staged, StagingArea};
 use super::unique::without_unique;
-use crate::engine::GuestCall;
+use crate::engine::{GuestCall, wait_trap};
 use crate::shim::{BIND, Bind, HOOK_ABI, HookTable, ShimFunctions};
 
 /// The objects before are the shim and libstdc++.
@@ -232,9 +232,10 @@ impl Drop for Namespace {
     /// Closes what is still open, in reverse order. The namespace's threads have ended by then.
     fn drop(&mut self) {
         for object in self.objects.drain(..).rev().flatten() {
-            let handle = object.library.into_raw();
+            let (range, handle) = (object.range(), object.library.into_raw());
             if !self.abandoned {
                 LinkStep::close(handle).run();
+                wait_trap::remove(range);
             }
         }
         if !self.abandoned {

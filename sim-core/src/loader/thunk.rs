@@ -46,7 +46,8 @@ impl Thunk {
         let size = page_size();
         let flags = MapFlags::PRIVATE;
         // SAFETY: a new mapping, at a place of the kernel's choice.
-        let page = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, flags)? };
+        let page =
+            unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, flags)? };
         let thunk = Thunk { page };
         assert!(code.len() <= size, "a thunk of {} bytes", code.len());
         // SAFETY: the page was just mapped for writing, and the code fits.

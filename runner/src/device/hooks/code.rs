@@ -5,6 +5,7 @@ use std::ffi::{c_char, c_int};
 
 use sim_aicore::registry::LoadedKernel;
 use sim_core::engine::CurrentActor;
+use sim_core::engine::wait_trap;
 use sim_core::loader::hooks::{self, Blocking};
 use sim_core::loader::ledger::LoadOrigin;
 use sim_core::loader::load_error::LoadError;
@@ -96,8 +97,7 @@ fn load_guest(
     let cost = if on_device { *rooms.profile.aicpu.object_load } else { SimDuration::ZERO };
     let object = load_as_guest(actor, rooms, origin, name, bytes, cost)?;
     if !rooms.free {
-        let traps = rooms.namespace.borrow().object(object).map(|object| object.trap_wait_loops()).transpose()?;
-        actor.engine().add_wait_traps(&traps.unwrap_or_default());
+        rooms.namespace.borrow().object(object).map(|object| object.trap_wait_loops()).transpose()?;
         actor.charge(cost, 0);
         Rooms::record_load(actor, bytes);
     }
@@ -130,7 +130,7 @@ pub(super) extern "C" fn unload(object: u64) -> c_int {
 
 fn unload_object(actor: &CurrentActor<'_>, rooms: &Rooms, id: ObjectId) -> Option<()> {
     let range = rooms.namespace.borrow().object(id)?.range();
-    actor.engine().remove_wait_traps(range);
+    wait_trap::remove(range);
     let mut unlinking = rooms.namespace.borrow_mut().remove(id)?;
     let call = unlinking.call();
     // SAFETY: the call closes the object.
