@@ -40,12 +40,13 @@ pub(crate) struct Memory {
 
 /// A device and what is known of its runs.
 pub(crate) struct Device {
-    pub(crate) profile: Profile,
     pub(crate) memory: Mutex<Memory>,
     pub(crate) ledger: Mutex<LoadLedger>,
     pub(crate) runs: Mutex<Runs>,
     engine: Mutex<EngineCell>,
     addresses: std::ops::Range<usize>,
+    /// What host threads have signalled while another thread had the engine: a key, and how many to wake.
+    signals: Mutex<Vec<(usize, u32)>>,
     /// Picoseconds that host threads have spent while another thread had the engine.
     unspent: AtomicU64,
     /// The virtual time that the host has reached, for those who only look at the clock.
@@ -124,19 +125,19 @@ impl Device {
             costs: CostModel::new(&profile, KernelTable::default()),
             aicpus: Cell::new(0),
             held: RefCell::default(),
-            profile: profile.clone(),
+            profile,
         });
         engine.attach(Rc::clone(&rooms) as Rc<dyn Any>);
-        let memory = Memory { hbm, dma: DmaEngine::new(HostLink::of(&profile)) };
+        let memory = Memory { hbm, dma: DmaEngine::new(HostLink::of(&rooms.profile)) };
         let device = Arc::new(Device {
             memory: Mutex::new(memory),
             ledger: Mutex::default(),
             runs: Mutex::new(Runs::new(arch, runtime)),
             engine: Mutex::new(EngineCell { engine, rooms: Rc::clone(&rooms) }),
             addresses,
+            signals: Mutex::default(),
             unspent: AtomicU64::new(0),
             host_ps: AtomicU64::new(0),
-            profile,
         });
         rooms.device.replace(Arc::downgrade(&device));
         Ok(device)
@@ -156,20 +157,35 @@ impl Device {
         result
     }
 
+    /// As [`Device::with_engine`], unless another thread has the engine.
+    pub(crate) fn try_with_engine<R>(&self, function: impl FnOnce(&Engine, &Rooms) -> R) -> Option<R> {
+        let cell = self.engine.try_lock().ok()?;
+        self.settle(&cell.engine);
+        let result = function(&cell.engine, &cell.rooms);
+        self.host_ps.store(cell.engine.host_time().as_ps(), Ordering::Relaxed);
+        Some(result)
+    }
+
+    /// A host thread wakes up to `most` actors that wait for `key`: as soon as the engine is free.
+    pub(crate) fn signal(&self, key: usize, most: u32) {
+        lock(&self.signals).push((key, most));
+        self.try_with_engine(|_, _| ());
+    }
+
     /// The host does something that takes time on the device's clock. If another thread has the engine, the time
     /// passes as soon as the engine is free.
     pub(crate) fn spend(&self, cost: SimDuration) {
         self.unspent.fetch_add(cost.as_ps(), Ordering::Relaxed);
-        if let Ok(cell) = self.engine.try_lock() {
-            self.settle(&cell.engine);
-            self.host_ps.store(cell.engine.host_time().as_ps(), Ordering::Relaxed);
-        }
+        self.try_with_engine(|_, _| ());
     }
 
     fn settle(&self, engine: &Engine) {
         let unspent = self.unspent.swap(0, Ordering::Relaxed);
         if unspent > 0 {
             engine.spend(SimDuration::from_ps(unspent));
+        }
+        for (key, most) in std::mem::take(&mut *lock(&self.signals)) {
+            engine.wake(key, most);
         }
     }
 

@@ -109,11 +109,7 @@ fn find(role: LoadOrigin, symbol: &str) -> Option<Lead> {
         "sleep" => to(time::sleep as *const ()),
         "_ZNSt6thread20hardware_concurrencyEv" | "get_nprocs" => to(time::processors as *const ()),
         // ---- threads
-        "_ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE" => {
-            Lead::Around(threads::start_std_thread)
-        }
         "_ZNSt6thread4joinEv" => to(threads::join_std_thread as *const ()),
-        "pthread_create" => to(threads::create as *const ()),
         "pthread_join" => to(threads::join as *const ()),
         // ---- what threads wait for
         "pthread_mutex_lock" => to(locks::mutex_lock as *const ()),
@@ -147,9 +143,14 @@ fn find(role: LoadOrigin, symbol: &str) -> Option<Lead> {
     Some(lead)
 }
 
-/// The device's memory: the reference's allocator is built on the C library's, which here gives device memory.
+/// Threads that a host runtime starts are the device's; those of a host's orchestration are the host's own. The device's
+/// memory: the reference's allocator is built on the C library's, which here gives device memory.
 fn find_in_host_runtime(symbol: &str) -> Option<Lead> {
     Some(match symbol {
+        "_ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE" => {
+            Lead::Around(threads::start_std_thread)
+        }
+        "pthread_create" => to(threads::create as *const ()),
         "_ZN15MemoryAllocator5allocEm" => Lead::Around(memory::allocate),
         "malloc" => to(memory::malloc as *const ()),
         "free" => to(memory::free as *const ()),

@@ -1,17 +1,21 @@
 //! What threads wait for. An actor never waits in the kernel for something that another actor has: it would stop the
 //! engine. It blocks in virtual time, and whoever lets go wakes it. What a thread of the host has is waited for as ever:
 //! that thread goes on by itself.
+//!
+//! A thread of the host that waits for an actor lets the device run meanwhile. If another one is doing that already, it
+//! waits as ever, a little at a time, in case the device comes to rest before it is signalled.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 
-use sim_core::engine::Wait;
+use sim_core::engine::{Wait, calling_actor};
 use sim_core::time::SimTime;
 
 use super::entry::entry;
 use super::time::host_ahead;
-use crate::caller::{is_actor, on_actor};
-use crate::device::EPOCH_NS;
+use crate::caller::{Caller, current_device, is_actor, on_actor, with_caller};
+use crate::device::{Device, EPOCH_NS};
 
 type Mutex = libc::pthread_mutex_t;
 type Condition = libc::pthread_cond_t;
@@ -50,7 +54,19 @@ fn block(wait: Wait, key: usize, caller: usize) {
 }
 
 fn wake(key: usize, most: u32) {
-    on_actor(|actor, _| actor.wake(key, most));
+    with_caller(|caller| match caller {
+        Caller::Actor(actor, _) => actor.wake(key, most),
+        Caller::Other => {
+            if let Some(device) = host_device() {
+                device.signal(key, most);
+            }
+        }
+    });
+}
+
+/// The device that a thread of the host works for. A kernel that runs natively is none.
+fn host_device() -> Option<Arc<Device>> {
+    if calling_actor().is_some() { None } else { current_device() }
 }
 
 // ---- mutexes
@@ -62,8 +78,7 @@ fn hold(mutex: *mut Mutex) {
 
 extern "C" fn mutex_lock_from(mutex: *mut Mutex, caller: usize) -> c_int {
     if !is_actor() {
-        // SAFETY: as the guest asks.
-        return unsafe { libc::pthread_mutex_lock(mutex) };
+        return lock_for_host(mutex);
     }
     loop {
         // SAFETY: the guest's mutex.
@@ -79,6 +94,34 @@ extern "C" fn mutex_lock_from(mutex: *mut Mutex, caller: usize) -> c_int {
             block(Wait::Mutex, mutex as usize, caller);
         } else {
             // SAFETY: a thread of the host has it, or a kernel that runs natively: it will let go by itself.
+            unsafe { libc::sched_yield() };
+        }
+    }
+}
+
+/// A thread of the host takes a mutex. If an actor has it, the device has to run until that lets go.
+fn lock_for_host(mutex: *mut Mutex) -> c_int {
+    loop {
+        // SAFETY: the guest's mutex.
+        let status = unsafe { libc::pthread_mutex_trylock(mutex) };
+        let device = host_device().filter(|_| status == libc::EBUSY);
+        let Some(device) = device else {
+            // SAFETY: as the guest asks, unless it has the mutex now.
+            return if status == libc::EBUSY { unsafe { libc::pthread_mutex_lock(mutex) } } else { status };
+        };
+        let with_actor = device.try_with_engine(|engine, rooms| {
+            let held = rooms.held.borrow().contains_key(&(mutex as usize));
+            if held {
+                engine.wait_for(Wait::Mutex, mutex as usize, None);
+            }
+            held
+        });
+        if with_actor == Some(false) {
+            // SAFETY: another thread of the host has it.
+            return unsafe { libc::pthread_mutex_lock(mutex) };
+        }
+        if with_actor.is_none() {
+            // SAFETY: it has no preconditions.
             unsafe { libc::sched_yield() };
         }
     }
@@ -118,12 +161,52 @@ fn wait_for(condition: *mut Condition, mutex: *mut Mutex, deadline: Option<u64>,
     if timed_out { libc::ETIMEDOUT } else { 0 }
 }
 
+/// A thread of the host waits for a condition that actors may signal: the device runs meanwhile. `None`: no actor is
+/// left that could, or the caller has no device.
+fn wait_for_actors(condition: *mut Condition, mutex: *mut Mutex, deadline: Option<u64>) -> Option<c_int> {
+    let device = host_device()?;
+    let deadline = deadline.map(|ns| SimTime::from_ns(ns.saturating_sub(EPOCH_NS)));
+    let waited = device.try_with_engine(|engine, _| {
+        engine.is_running().then(|| {
+            // SAFETY: the guest's mutex, which it holds.
+            unsafe { libc::pthread_mutex_unlock(mutex) };
+            engine.wake(mutex as usize, 1);
+            engine.wait_for(Wait::Condition, condition as usize, deadline)
+        })
+    });
+    let timed_out = match waited {
+        Some(None) => return None,
+        Some(Some(timed_out)) => timed_out,
+        None => {
+            wait_a_little(condition, mutex);
+            return Some(0);
+        }
+    };
+    lock_for_host(mutex);
+    Some(if timed_out { libc::ETIMEDOUT } else { 0 })
+}
+
+/// Waits for a condition for a short time of the host. Whoever waits has to look again anyway.
+fn wait_a_little(condition: *mut Condition, mutex: *mut Mutex) {
+    const SLICE_NS: i64 = 5_000_000;
+    let mut deadline = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a place for the result; then the guest's condition and mutex.
+    unsafe {
+        libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut deadline);
+        let end = deadline.tv_nsec + SLICE_NS;
+        deadline = libc::timespec { tv_sec: deadline.tv_sec + end / NS_PER_S, tv_nsec: end % NS_PER_S };
+        pthread_cond_clockwait(condition, mutex, libc::CLOCK_MONOTONIC, &raw const deadline);
+    }
+}
+
+const NS_PER_S: i64 = 1_000_000_000;
+
 extern "C" fn cond_wait_from(condition: *mut Condition, mutex: *mut Mutex, caller: usize) -> c_int {
     if is_actor() {
         return wait_for(condition, mutex, None, caller);
     }
     // SAFETY: as the guest asks.
-    unsafe { libc::pthread_cond_wait(condition, mutex) }
+    wait_for_actors(condition, mutex, None).unwrap_or_else(|| unsafe { libc::pthread_cond_wait(condition, mutex) })
 }
 
 /// The lock of `std::unique_lock<std::mutex>` begins with the address of its mutex.
@@ -172,8 +255,13 @@ extern "C" fn cond_clockwait_from(
     if is_actor() {
         return wait_for(condition, mutex, Some(deadline), caller);
     }
+    if clock == libc::CLOCK_MONOTONIC
+        && let Some(status) = wait_for_actors(condition, mutex, Some(deadline))
+    {
+        return status;
+    }
     let put_off = (deadline as i64 + host_ahead(clock)).max(0);
-    let deadline = libc::timespec { tv_sec: put_off / 1_000_000_000, tv_nsec: put_off % 1_000_000_000 };
+    let deadline = libc::timespec { tv_sec: put_off / NS_PER_S, tv_nsec: put_off % NS_PER_S };
     // SAFETY: as the guest asks, with its deadline on the host's clock.
     unsafe { pthread_cond_clockwait(condition, mutex, clock, &raw const deadline) }
 }

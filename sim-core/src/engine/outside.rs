@@ -92,6 +92,24 @@ impl Engine {
         running
     }
 
+    /// The host waits until `key` is woken, or until `deadline`. `true` when the deadline ended it.
+    pub fn wait_for(&self, wait: Wait, key: usize, deadline: Option<SimTime>) -> bool {
+        self.state.borrow_mut().block(HOST, wait, key, deadline);
+        self.drive();
+        self.state.borrow().actor(HOST).timed_out
+    }
+
+    /// Wakes up to `most` actors that wait for `key`, at the host's time or, if that is later, when they began to wait.
+    pub fn wake(&self, key: usize, most: u32) {
+        let now = self.host_time();
+        self.state.borrow_mut().wake(key, most, now);
+    }
+
+    /// Whether an actor is left that can go on.
+    pub fn is_running(&self) -> bool {
+        self.state.borrow().launched > 0
+    }
+
     /// The host does something that takes time on the device's clock.
     pub fn spend(&self, cost: SimDuration) {
         let mut state = self.state.borrow_mut();
