@@ -125,7 +125,8 @@ fn are_directories_without_artifacts_of_a_runtime_refused() {
     refusals.scratch.file("libhost_runtime.so", runtime.aicpu);
     refusals.add_line("an artifact in the place of another", &arguments);
     refusals.scratch.file("libhost_runtime.so", runtime.host);
-    refusals.add_line("the bundled runtime, which needs a device of npusim's own", &arguments);
+    let stock = [&arguments as &[_], &["--engine", "threads"]].concat();
+    refusals.add_line("the bundled runtime, which needs a device of npusim's own", &stock);
     refusals.assert("refused_artifacts");
 }
 

@@ -11,7 +11,7 @@
 //!   create_device_context()                     a device is made: device.rs
 //!     ├─ objects that the runtime writes and opens are loaded from memory, and redirected in turn: objects.rs
 //!     ├─ threads that it starts are actors; when it joins or polls them, the engine runs: hooks/threads.rs
-//!     └─ when the last is joined, the run is over and has a report: run.rs
+//!     └─ when the last is joined, the run is over and has a report: run.rs, listener.rs
 //!   destroy_device_context()                    the device goes
 //! ```
 //!
@@ -28,6 +28,7 @@
 mod caller;
 mod device;
 mod hooks;
+mod listener;
 mod objects;
 mod process;
 mod redirections;

@@ -9,6 +9,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use npusim::exec::listener::Listener;
 use npusim::exec::settings::ExecSettings;
 
 use crate::device::Device;
@@ -27,6 +28,7 @@ pub(crate) struct Process {
     /// The devices whose actors have these threads.
     threads: Mutex<HashMap<libc::pthread_t, Arc<Device>>>,
     runs: AtomicU32,
+    listener: Mutex<Option<Listener>>,
 }
 
 impl Process {
@@ -68,6 +70,7 @@ impl Process {
             devices: Mutex::default(),
             threads: Mutex::default(),
             runs: AtomicU32::new(0),
+            listener: Mutex::default(),
         }
     }
 
@@ -118,6 +121,16 @@ impl Process {
         lock(&self.threads).remove(&thread);
     }
 
+    /// From now on this one is told what becomes of runs.
+    pub(crate) fn listen(&self, listener: Listener) {
+        lock(&self.listener).replace(listener);
+    }
+
+    /// Who is told.
+    pub(crate) fn listener(&self) -> Option<Listener> {
+        *lock(&self.listener)
+    }
+
     /// The number of the next run.
     pub(crate) fn next_run(&self) -> u32 {
         self.runs.fetch_add(1, Ordering::Relaxed) + 1
@@ -134,7 +147,8 @@ fn unsafe_ref(process: *mut Process) -> &'static Process {
     unsafe { &*process }
 }
 
-/// The child of a fork begins anew, with the same settings, runtimes and loaded objects, and without devices.
+/// The child of a fork begins anew, with the same settings, runtimes and loaded objects, and without devices: nobody
+/// listens in it.
 extern "C" fn forget_parent() {
     let Some(parent) = Process::existing() else { return };
     // Another thread may have held a lock when the process forked; what it guards is then left behind as well.

@@ -1,7 +1,7 @@
 //! Runs: from the first thread that a host runtime starts on a device to the last one it joins.
 //!
-//! Each run of the device leaves a report, `process-<pid>/run-<n>/report.json` below the directory that was asked for.
-//! Threads that a runtime starts to prepare something, without a core or an AICPU among them, are no run of the device
+//! Each run of the device has a report: whoever listens is told, and below the directory that was asked for it is
+//! `process-<pid>/run-<n>/report.json`. If nobody listens, what ended a run early goes to standard error. Threads that a runtime starts to prepare something, without a core or an AICPU among them, are no run of the device
 //! and have no report.
 
 use std::path::{Path, PathBuf};
@@ -9,19 +9,17 @@ use std::time::{Duration, Instant};
 
 use npusim::device::EngineKind;
 use npusim::device::error::{DeviceError, Explainer};
-use npusim::report::output::OutputDirectory;
-use npusim::report::stall::StallText;
-use serde::Serialize;
+use npusim::exec::listener::Told;
+use npusim::exec::report::{ExecReport, ReportedError, SCHEMA};
+use npusim::report::output::{OutputDirectory, OutputError};
 use sim_core::actor::ActorKind;
 use sim_core::engine::{Counters, Engine};
 use sim_core::profile::Arch;
 use sim_core::time::SimTime;
 
 use crate::device::Device;
+use crate::listener;
 use crate::process::{Process, lock};
-
-/// The version of the keys of [`ExecReport`].
-const SCHEMA: u32 = 1;
 
 /// The runs of one device.
 pub(crate) struct Runs {
@@ -39,47 +37,8 @@ struct Run {
     counters: Counters,
     kernel_cpu: Duration,
     engine_cpu: Duration,
-}
-
-/// One run, as `report.json` has it. Virtual times are in nanoseconds, host times in milliseconds.
-#[derive(Debug, Serialize)]
-struct ExecReport<'a> {
-    schema: u32,
-    process: u32,
-    run: u32,
-    arch: Arch_,
-    runtime: &'a Path,
-    engine: &'static str,
-    deterministic: bool,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    nondeterministic_because: &'a [&'static str],
-    trace_hash: String,
-    device_time_ns: f64,
-    host_elapsed_ms: f64,
-    engine_cpu_ms: f64,
-    kernel_cpu_ms: f64,
-    hooks: u64,
-    switches: u64,
-    kernels: u64,
-    skipped_polls: u64,
-    events: u64,
-    loads: usize,
-    aicores: usize,
-    aicpus: usize,
-    hbm_peak_bytes: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ReportedError>,
-}
-
-/// `a2a3` or `a5`.
-type Arch_ = &'static str;
-
-/// Why a run ended early.
-#[derive(Debug, Serialize)]
-struct ReportedError {
-    message: String,
-    device_code: Option<u32>,
-    details: Vec<String>,
+    /// Whether only polling was left in a run before.
+    had_stalled: bool,
 }
 
 impl Runs {
@@ -96,6 +55,7 @@ impl Runs {
             counters: engine.counters(),
             kernel_cpu: engine.kernel_time(),
             engine_cpu: engine.busy_time(),
+            had_stalled: engine.stalled().is_some(),
         });
     }
 }
@@ -110,10 +70,6 @@ fn since(now: Counters, before: Counters) -> Counters {
     }
 }
 
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
 impl Device {
     /// The last actor of a run has been joined.
     pub(crate) fn end_run(&self, engine: &Engine) {
@@ -124,28 +80,27 @@ impl Device {
         let aicores = count(|kind| kind.core().is_some());
         let aicpus = count(|kind| matches!(kind, ActorKind::Aicpu(_)));
         let error = self.failure(engine);
-        if let Some(error) = &error {
-            let details = error.details.iter().map(|line| format!("\n{line}")).collect::<String>();
-            eprintln!("npusim: {}{details}", error.message);
-        }
         let process = Process::get();
-        let Some(out) = process.settings.out.as_ref().filter(|_| aicores + aicpus > 0) else { return };
+        if aicores + aicpus == 0 {
+            error.into_iter().for_each(|error| process.complain(error));
+            return;
+        }
         let counters = since(engine.counters(), run.counters);
-        let number = process.next_run();
         let report = ExecReport {
             schema: SCHEMA,
             process: std::process::id(),
-            run: number,
-            arch: runs.arch.as_str(),
-            runtime: &runs.runtime,
-            engine: process.settings.engine.name(),
+            run: process.next_run(),
+            arch: runs.arch.to_string(),
+            runtime: runs.runtime.clone(),
+            engine: process.settings.engine.name().to_owned(),
             deterministic: runs.leaks.is_empty() && process.settings.engine != EngineKind::Threads,
-            nondeterministic_because: &runs.leaks,
-            trace_hash: format!("{:016x}", trace.hash()),
-            device_time_ns: engine.device_end().since(run.virtual_begin).as_ns_f64(),
-            host_elapsed_ms: milliseconds(run.begun.elapsed()),
-            engine_cpu_ms: milliseconds(engine.busy_time() - run.engine_cpu),
-            kernel_cpu_ms: milliseconds(engine.kernel_time() - run.kernel_cpu),
+            nondeterministic_because: runs.leaks.iter().map(|leak| (*leak).to_owned()).collect(),
+            trace_hash: trace.hash(),
+            device_time: engine.device_end().since(run.virtual_begin),
+            host_elapsed: run.begun.elapsed(),
+            engine_cpu: engine.busy_time() - run.engine_cpu,
+            kernel_cpu: engine.kernel_time() - run.kernel_cpu,
+            workers: engine.settings().workers,
             hooks: counters.hooks,
             switches: counters.switches,
             kernels: counters.kernels,
@@ -156,28 +111,46 @@ impl Device {
             aicpus,
             hbm_peak_bytes: lock(&self.memory).hbm.residency().device.peak_bytes,
             error,
+            stalled: self.stall(engine, &run),
         };
-        let directory = out.join(format!("process-{}", report.process)).join(format!("run-{number:06}"));
-        let written = OutputDirectory::create(directory).and_then(|directory| {
-            directory.write_json("loads.json", &*lock(&self.ledger))?;
-            directory.write_json("report.json", &report)
-        });
-        if let Err(error) = written {
+        if let Some(out) = &process.settings.out
+            && let Err(error) = self.write(out, &report)
+        {
             eprintln!("npusim: {error}");
         }
+        let told = Told::Run(Box::new(report));
+        if !process.tell(&told)
+            && let Told::Run(report) = told
+            && let Some(error) = &report.error
+        {
+            listener::print(error);
+        }
+    }
+
+    /// Leaves the files of a run.
+    fn write(&self, out: &Path, report: &ExecReport) -> Result<(), OutputError> {
+        let directory = out.join(format!("process-{}", report.process)).join(format!("run-{:06}", report.run));
+        let directory = OutputDirectory::create(directory)?;
+        directory.write_json("loads.json", &*lock(&self.ledger))?;
+        directory.write_json("report.json", report)?;
+        Ok(())
     }
 
     /// What ended the device's work, if something did.
     fn failure(&self, engine: &Engine) -> Option<ReportedError> {
         let fault = engine.fault()?;
+        Some(self.explained(|explainer| explainer.explain(&fault)))
+    }
+
+    /// How it looked when only polling was left, if that happened in this run for the first time.
+    fn stall(&self, engine: &Engine, run: &Run) -> Option<ReportedError> {
+        let stalled = engine.stalled().filter(|_| !run.had_stalled)?;
+        Some(self.explained(|explainer| DeviceError::Deadlock(explainer.stall(&stalled))))
+    }
+
+    fn explained(&self, explain: impl FnOnce(&Explainer<'_>) -> DeviceError) -> ReportedError {
         let objects = lock(&Process::get().objects);
         let memory = lock(&self.memory);
-        let error = Explainer { sites: &*objects, hbm: &memory.hbm }.explain(&fault);
-        let details = match &error {
-            DeviceError::Deadlock(report) => StallText(report).to_string().lines().skip(1).map(str::to_owned).collect(),
-            _ => Vec::new(),
-        };
-        let device_code = error.code().map(|code| code as u32);
-        Some(ReportedError { message: error.to_string(), device_code, details })
+        ReportedError::from(&explain(&Explainer { sites: &*objects, hbm: &memory.hbm }))
     }
 }

@@ -119,7 +119,7 @@ extern "C" fn create(data: usize, arguments: &Arguments) -> u64 {
     let device = match Device::new(&process.settings, function.runtime.arch, &function.runtime.path) {
         Ok(device) => device,
         Err(error) => {
-            eprintln!("npusim: {error}");
+            process.complain((&error).into());
             return 0;
         }
     };
@@ -135,7 +135,10 @@ extern "C" fn create(data: usize, arguments: &Arguments) -> u64 {
 extern "C" fn destroy(data: usize, arguments: &Arguments) -> u64 {
     enter(data, arguments);
     let result = function(data).call(arguments);
-    drop(Process::get().remove_device(arguments[0] as usize));
+    let process = Process::get();
+    if let Some(device) = process.remove_device(arguments[0] as usize) {
+        process.tell_loads(&lock(&device.ledger));
+    }
     result
 }
 

@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Arc;
 
+use npusim::device::error::DeviceError;
 use sim_core::loader::thunk::Arguments;
 use sim_core::trace::CopyDirection;
 use sim_hbm::DevicePtr;
@@ -51,7 +52,7 @@ fn device_block(device: &Device, size: usize) -> usize {
     match allocated {
         Ok(block) => block.address() as usize,
         Err(error) => {
-            eprintln!("npusim: {error}");
+            Process::get().complain((&DeviceError::from(error)).into());
             0
         }
     }
@@ -69,7 +70,7 @@ pub(crate) extern "C" fn free(block: *mut c_void) {
         let Some(device) = Process::get().device_at(address) else { return };
         let freed = lock(&device.memory).hbm.free(DevicePtr::new(address as u64), OWNER);
         if let Err(error) = freed {
-            eprintln!("npusim: {error}");
+            Process::get().complain((&DeviceError::from(error)).into());
         }
     });
 }

@@ -111,7 +111,7 @@ impl ControlPlane {
         let settings = RunSettings { engine, parameters, ..RunSettings::default() };
         let plan = RunPlan::new(case, &settings).map_err(Failure::input)?;
         let run = FinishedRun::of(plan, Arc::new(Pulse::default())).map_err(|error| Failure::of_device(&error))?;
-        Failure::of_run(&run).map_or_else(|| Ok(run.summary.host_tasks_per_s()), Err)
+        Failure::of_run(&run).map_or_else(|| Ok(run.summary.host_tasks_per_s().unwrap_or_default()), Err)
     }
 }
 

@@ -51,9 +51,14 @@ impl Failure {
         Some(Failure { details, ..failure })
     }
 
-    /// The same of a run on artifacts, of which nothing more is known.
+    /// The same of a run on artifacts, with what the engine has told of it.
     pub(super) fn of_native_run(run: &FinishedNativeRun) -> Option<Self> {
-        Failure::ended(&run.summary.run.case, run.failure.as_ref(), run.status())
+        let failure = Failure::ended(&run.summary.run.case, run.failure.as_ref(), run.status())?;
+        let details = match run.failure.as_ref().and_then(RunFailure::cause) {
+            Some(DeviceError::Reported(error)) => error.details.clone(),
+            _ => Vec::new(),
+        };
+        Some(Failure { details, ..failure })
     }
 
     /// What a run that ended so says in one line; `None` if it is as it should be.

@@ -131,8 +131,8 @@ mod tests {
             &["npusim", "run", "chain", "--set", "mmio.load"],
             &["npusim", "run", "chain", "-p", "tasks"],
             &["npusim", "run", "chain", "--kernel-limit", "soon"],
-            &["npusim", "run", "chain", "--runtime-dir", ".", "--workers", "2"],
-            &["npusim", "run", "chain", "--runtime-dir", ".", "--set", "mmio.load=1ns"],
+            &["npusim", "run", "chain", "--runtime-dir", ".", "--clusters", "2"],
+            &["npusim", "run", "chain", "--runtime-dir", ".", "--fast-forward"],
             &["npusim", "bench", "control-plane", "--tasks", "0"],
         ] {
             let error = Command::try_parse_from(arguments).expect_err(&arguments.join(" "));

@@ -10,9 +10,8 @@ use super::quantity::{HostTime, Parameter, Size};
 use crate::device::EngineKind;
 use crate::run::settings::RunSettings;
 
-/// Those of [`DeviceOptions`] that mean nothing to a device which is not npusim's own.
-pub(super) const OF_OWN_DEVICE: [&str; 9] =
-    ["clusters", "engine", "workers", "hbm", "hbm_fill", "set", "kernel_limit", "fast_forward", "keep_so"];
+/// Those of [`DeviceOptions`] that mean nothing to device code which brings its own runtime.
+pub(super) const OF_OWN_DEVICE: [&str; 3] = ["clusters", "fast_forward", "keep_so"];
 
 /// The device and how it runs.
 #[derive(Debug, Args)]
@@ -32,9 +31,10 @@ pub(super) struct DeviceOptions {
     /// Device memory, such as 8GiB [default: that of the generation].
     #[arg(long, value_name = "SIZE")]
     hbm: Option<Size>,
-    /// What memory holds that nobody has written: zero, poison or random:SEED.
-    #[arg(long, value_name = "FILL", default_value_t)]
-    hbm_fill: FillPolicy,
+    /// What memory holds that nobody has written: zero, poison or random:SEED [default: poison; zero with
+    /// --runtime-dir].
+    #[arg(long, value_name = "FILL")]
+    hbm_fill: Option<FillPolicy>,
     /// Replace a value of the profile, such as mmio.load=100ns. Can be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<Override>,

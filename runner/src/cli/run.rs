@@ -28,12 +28,13 @@ pub(super) struct RunCommand {
     /// A bundled case (see `npusim list`) or the path of a case file.
     case: String,
     /// Run it on the artifacts of a runtime: libhost_runtime.so, libaicpu_kernel.so and libaicore_kernel.so of this
-    /// directory, in the threads of their own simulator.
+    /// directory. With --engine threads they run in the threads of their own simulator.
     #[arg(long, value_name = "DIR", conflicts_with_all = OF_OWN_DEVICE)]
     runtime_dir: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceOptions,
-    /// Write reports into this directory: report, loads, trace (for Perfetto), swimlanes, dependencies, names.
+    /// Write reports into this directory: report, loads, trace (for Perfetto), swimlanes, dependencies, names; with
+    /// --runtime-dir report, loads, names and each run.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print one JSON object instead of a table.
@@ -78,11 +79,11 @@ impl RunCommand {
         })
     }
 
-    /// Runs the case on artifacts, which bring their own device.
+    /// Runs the case on artifacts, which bring a device of their own.
     fn on_artifacts(&self, directory: &Path) -> Done {
-        under_preload();
         let run = self.prepare_artifacts(directory).and_then(|(plan, out)| {
-            let run = FinishedNativeRun::of(plan).map_err(Failure::input)?;
+            let account = plan.engine().map(under_preload).transpose().map_err(Failure::input)?;
+            let run = FinishedNativeRun::of(plan, account).map_err(Failure::input)?;
             Ok((run, out))
         });
         let (run, out) = self.begun(run)?;

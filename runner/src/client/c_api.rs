@@ -146,7 +146,7 @@ impl Cause {
     fn find(device: &dyn HostCalls, status: Option<Status>) -> Self {
         let stalled = || {
             let gave_up = status.is_some_and(|status| status.class() == FailureClass::Deadlock);
-            gave_up.then(|| device.stall().map(DeviceError::Deadlock)).flatten()
+            gave_up.then(|| device.stall()).flatten()
         };
         Cause(device.fault().or_else(|| device.take_error()).or_else(stalled).map(Box::new))
     }

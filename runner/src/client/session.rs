@@ -257,7 +257,6 @@ mod tests {
 
     use super::*;
     use crate::client::abi::{ChipStorageTaskArgs, PipelineContract, PipelineResource, RuntimeEnv};
-    use crate::device::error::DeadlockReport;
     use crate::tensor::DType;
 
     /// What the stand-in does at one call, instead of succeeding.
@@ -375,7 +374,7 @@ mod tests {
             self.refused.take().then_some(DeviceError::Poisoned)
         }
 
-        fn stall(&self) -> Option<DeadlockReport> {
+        fn stall(&self) -> Option<DeviceError> {
             None
         }
     }

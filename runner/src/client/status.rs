@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sim_hbm::HbmError;
 
 use crate::device::error::DeviceError;
@@ -19,7 +20,8 @@ pub struct Status {
 }
 
 /// What kind of failure something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FailureClass {
     /// What was asked for is not possible, or does not fit the device.
     Input,
@@ -36,6 +38,7 @@ impl FailureClass {
             DeviceError::Profile(_) | DeviceError::Load(_) => FailureClass::Input,
             DeviceError::Hbm(HbmError::Exhausted { .. } | HbmError::BadCapacity { .. }) => FailureClass::Input,
             DeviceError::Deadlock(_) | DeviceError::FreeRunTimeout { .. } => FailureClass::Deadlock,
+            DeviceError::Reported(error) => error.class,
             DeviceError::Hbm(_)
             | DeviceError::Threads(_)
             | DeviceError::Crash(_)

@@ -11,6 +11,8 @@ use sim_core::profile::ProfileError;
 use sim_core::time::SimTime;
 use sim_hbm::{Hbm, HbmError, Place};
 
+use crate::exec::report::ReportedError;
+
 /// A device error that silicon has a number for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[repr(u32)]
@@ -29,6 +31,23 @@ pub enum DeviceCode {
     StreamSyncTimeout = 507_046,
     /// An earlier fault ended this device.
     ContextPoisoned = 507_899,
+}
+
+impl DeviceCode {
+    const ALL: [DeviceCode; 7] = [
+        DeviceCode::HbmExhausted,
+        DeviceCode::AicoreTimeout,
+        DeviceCode::AicoreException,
+        DeviceCode::AicpuTimeout,
+        DeviceCode::AicpuException,
+        DeviceCode::StreamSyncTimeout,
+        DeviceCode::ContextPoisoned,
+    ];
+
+    /// The code that is this number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| *code as u32 == number)
+    }
 }
 
 /// The code that silicon would give for a fault.
@@ -80,6 +99,8 @@ pub enum DeviceError {
     },
     /// this device ended with an earlier fault; make a new one
     Poisoned,
+    /// {0}
+    Reported(Box<ReportedError>),
 }
 
 impl DeviceError {
@@ -92,6 +113,7 @@ impl DeviceError {
             DeviceError::Deadlock(_) | DeviceError::FreeRunTimeout { .. } => Some(DeviceCode::StreamSyncTimeout),
             DeviceError::Refused { .. } => Some(DeviceCode::AicpuException),
             DeviceError::Poisoned => Some(DeviceCode::ContextPoisoned),
+            DeviceError::Reported(error) => error.device_code.and_then(DeviceCode::from_number),
             DeviceError::Profile(_) | DeviceError::Load(_) | DeviceError::Threads(_) => None,
         }
     }

@@ -3,7 +3,7 @@
 use sim_core::engine::GuestCall;
 
 use super::Device;
-use super::error::{DeadlockReport, DeviceError};
+use super::error::DeviceError;
 
 /// Whoever can call a host runtime.
 pub trait HostCalls {
@@ -24,7 +24,7 @@ pub trait HostCalls {
     fn take_error(&self) -> Option<DeviceError>;
 
     /// How it looked when only polling was left, if that ever happened.
-    fn stall(&self) -> Option<DeadlockReport>;
+    fn stall(&self) -> Option<DeviceError>;
 }
 
 impl HostCalls for Device {
@@ -47,8 +47,8 @@ impl HostCalls for Device {
         self.rooms.last_error.take()
     }
 
-    fn stall(&self) -> Option<DeadlockReport> {
+    fn stall(&self) -> Option<DeviceError> {
         let stalled = self.engine().stalled()?;
-        Some(self.with_explainer(|explainer| explainer.stall(&stalled)))
+        Some(DeviceError::Deadlock(self.with_explainer(|explainer| explainer.stall(&stalled))))
     }
 }

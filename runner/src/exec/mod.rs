@@ -5,4 +5,8 @@
 //! runs under virtual time (the crate `npusim-preload`). What was asked for travels in environment variables
 //! ([`settings`]), so that CI can set them without the command line.
 
+pub mod account;
+pub mod listener;
+pub mod preload_object;
+pub mod report;
 pub mod settings;

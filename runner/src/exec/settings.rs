@@ -75,6 +75,9 @@ pub mod variables {
     pub const EXTERNAL_WAIT: &str = "NPUSIM_EXTERNAL_WAIT";
     /// Host time after which device code that calls nothing is stopped.
     pub const KERNEL_LIMIT: &str = "NPUSIM_KERNEL_LIMIT";
+
+    /// All of them.
+    pub const ALL: [&str; 10] = [ARCH, ENGINE, WORKERS, HBM, HBM_FILL, SET, OUT, CHARGES, EXTERNAL_WAIT, KERNEL_LIMIT];
 }
 use variables as var;
 
@@ -115,7 +118,7 @@ impl ExecSettings {
     pub fn from_variables(read: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadVariable> {
         let path = |name| read(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let default = ExecSettings::default();
-        let time = |name| parse(&read, name, |text| parse_microseconds(text));
+        let time = |name| parse(&read, name, parse_microseconds);
         let list: Option<String> = parse(&read, var::SET, |text| Ok::<_, String>(text.to_owned()))?;
         Ok(ExecSettings {
             arch: parse(&read, var::ARCH, |text| text.parse::<Arch>())?,
@@ -182,6 +185,7 @@ mod tests {
         };
         for settings in [settings, ExecSettings::default()] {
             let variables: HashMap<_, _> = settings.to_variables().into_iter().collect();
+            assert!(variables.keys().all(|name| variables::ALL.contains(name)));
             assert_eq!(ExecSettings::from_variables(|name| variables.get(name).cloned()), Ok(settings));
         }
     }

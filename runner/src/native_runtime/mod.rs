@@ -5,9 +5,10 @@
 //!   NativeRuntime ── context (global) ─▶ host runtime (local) ─▶ platform ─▶ log ─▶ every function by name
 //! ```
 //!
-//! Nothing here simulates: the host runtime starts threads of its own for AICPU and AICores, which run freely. So there
-//! are no virtual times, no counters, and a crash of device code is a crash of this process. What is checked before the
-//! first call is all that stands between an unknown object and this process: see [`revision`].
+//! Nothing here simulates: the host runtime starts threads of its own for AICPU and AICores. If the engine is preloaded
+//! ([`under_preload`](crate::run::under_preload)), they are its actors, and it tells what becomes of them; otherwise they
+//! run freely, there are no virtual times and no counters, and a crash of device code is a crash of this process. What
+//! is checked before the first call is all that stands between an unknown object and this process: see [`revision`].
 
 pub mod directory;
 pub mod error;
@@ -24,8 +25,10 @@ use sim_core::engine::GuestCall;
 use sim_core::loader::load_error::LoadError;
 use sim_core::profile::Arch;
 
-use crate::device::error::{DeadlockReport, DeviceError};
+use crate::device::error::DeviceError;
 use crate::device::host_calls::HostCalls;
+use crate::exec::account::Account;
+use crate::exec::report::ReportedError;
 use directory::RuntimeDirectory;
 use error::NativeError;
 
@@ -37,19 +40,21 @@ const PLATFORM: &str = "get_platform";
 pub struct NativeRuntime {
     path: PathBuf,
     library: Library,
+    /// What the engine tells, if it runs the device's code.
+    engine: Option<Account>,
 }
 
 impl NativeRuntime {
     /// Loads the host runtime of a directory, and before it what it takes from its process.
-    pub fn load(directory: &RuntimeDirectory, arch: Arch) -> Result<Self, NativeError> {
+    pub fn load(directory: &RuntimeDirectory, arch: Arch, engine: Option<Account>) -> Result<Self, NativeError> {
         if let Some(path) = &directory.context {
             let context = open(path, RTLD_NOW | RTLD_GLOBAL)?;
             bind_log(&context, path)?;
             // It holds devices for as long as the process lives, and host runtimes that are closed later refer to it.
             std::mem::forget(context);
         }
-        let runtime =
-            NativeRuntime { path: directory.host.clone(), library: open(&directory.host, RTLD_NOW | RTLD_LOCAL)? };
+        let library = open(&directory.host, RTLD_NOW | RTLD_LOCAL)?;
+        let runtime = NativeRuntime { path: directory.host.clone(), library, engine };
         match runtime.platform() {
             Some(found) if found != format!("{arch}sim") => {
                 Err(NativeError::Platform { path: runtime.path, found, arch })
@@ -59,6 +64,11 @@ impl NativeRuntime {
                 Ok(runtime)
             }
         }
+    }
+
+    /// An error that the engine has told.
+    fn told(&self, which: fn(&Account) -> Option<ReportedError>) -> Option<DeviceError> {
+        self.engine.as_ref().and_then(which).map(|error| DeviceError::Reported(Box::new(error)))
     }
 
     /// What it says it is for: `a2a3sim`.
@@ -112,15 +122,15 @@ impl HostCalls for NativeRuntime {
     }
 
     fn fault(&self) -> Option<DeviceError> {
-        None
+        self.told(Account::fault)
     }
 
     fn take_error(&self) -> Option<DeviceError> {
-        None
+        self.told(Account::take_failure)
     }
 
-    fn stall(&self) -> Option<DeadlockReport> {
-        None
+    fn stall(&self) -> Option<DeviceError> {
+        self.told(Account::stall)
     }
 }
 
@@ -132,7 +142,7 @@ mod tests {
 
     fn load(directory: &Directory) -> Result<NativeRuntime, NativeError> {
         let opened = RuntimeDirectory::open(directory.path(), Runtime::TensormapAndRingbuffer).unwrap();
-        NativeRuntime::load(&opened, Arch::A2a3)
+        NativeRuntime::load(&opened, Arch::A2a3, None)
     }
 
     fn refusal(directory: &Directory) -> String {

@@ -16,7 +16,7 @@ use sim_core::trace::{ContentHash, CopyDirection, CostSource, EdgeSource, EventK
 use super::chip::{ChipDescription, SchedulingCosts};
 use super::names::{KernelName, ProgramNames};
 use super::statistics::{RunStatistics, StatisticsObserver};
-use super::summary::{EngineFacts, EngineMode, Golden, RunFacts, RunSummary, Simulated, Verdict};
+use super::summary::{DeviceSummary, EngineFacts, EngineMode, Golden, RunFacts, RunSummary, Simulated, Verdict};
 use super::tasks::{Access, DataType, ScopeKind, TaskArg, TaskHeader, TaskNotes, TensorView};
 
 pub(super) const DATA_MAIN_BASE: u32 = 0xA0;
@@ -221,5 +221,5 @@ pub(super) fn summary() -> RunSummary {
         kernel_cpu: Duration::from_micros(2_300),
         hbm_peak_bytes: 69_632,
     };
-    RunSummary::new(facts, Some(Simulated::new(engine, &statistics())))
+    RunSummary::new(facts, Some(Simulated::new(engine, DeviceSummary::new(&statistics()))))
 }

@@ -10,6 +10,8 @@ use sim_core::actor::ActorKind;
 use sim_core::time::SimDuration;
 use sim_core::trace::{CopyDirection, CostSource, Phase};
 
+use crate::exec::report::ExecReport;
+
 use super::statistics::{CopyTotal, CoreUse, CostTotal, RunStatistics};
 
 /// The version of the keys of [`RunSummary`].
@@ -35,7 +37,35 @@ pub struct Simulated {
     pub engine: EngineFacts,
     /// What the device did.
     #[serde(flatten)]
-    pub device: DeviceSummary,
+    pub device: DeviceFacts,
+}
+
+/// What the device did, as far as it is known.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum DeviceFacts {
+    /// All of it: the runtime tells of its tasks and phases.
+    Whole(Box<DeviceSummary>),
+    /// What can be seen of a runtime that knows nothing of npusim.
+    Seen(SeenSummary),
+}
+
+/// What can be seen of a device, over all runs. Keys that [`DeviceSummary`] has too mean the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SeenSummary {
+    /// Kernels that ended.
+    pub kernels: u64,
+    /// From the first to the last event of AICPU and AICores; of several runs the sum.
+    #[serde(rename = "device_time_ns", serialize_with = "nanoseconds")]
+    pub device_time: SimDuration,
+    /// AICores that took part.
+    pub cores: usize,
+    /// AICPU threads that took part.
+    pub aicpus: usize,
+    /// Polls that were accounted for without being executed.
+    pub skipped_polls: u64,
+    /// Events in the trace.
+    pub events: u64,
 }
 
 /// What is known of every run.
@@ -269,22 +299,49 @@ impl RunSummary {
         RunSummary { schema: SCHEMA, run, simulated }
     }
 
-    /// Tasks per second of host time between launch and completion; zero if nobody counted them.
-    pub fn host_tasks_per_s(&self) -> f64 {
-        let tasks = self.simulated.as_ref().map_or(0, |simulated| simulated.device.tasks);
-        rate(tasks, self.run.host_elapsed.as_secs_f64())
+    /// Tasks per second of host time between launch and completion, if they were counted.
+    pub fn host_tasks_per_s(&self) -> Option<f64> {
+        match &self.simulated.as_ref()?.device {
+            DeviceFacts::Whole(device) => Some(rate(device.tasks, self.run.host_elapsed.as_secs_f64())),
+            DeviceFacts::Seen(_) => None,
+        }
     }
 }
 
 impl Simulated {
-    /// What the engine knows of a run with these totals.
-    pub fn new(engine: EngineFacts, statistics: &RunStatistics) -> Self {
-        Simulated { engine, device: DeviceSummary::new(statistics) }
+    /// What the engine knows of a run in which the device did this.
+    pub fn new(engine: EngineFacts, device: DeviceSummary) -> Self {
+        Simulated { engine, device: DeviceFacts::Whole(Box::new(device)) }
+    }
+
+    /// What the engine knows of runs of a runtime that knows nothing of npusim; nothing if there was none.
+    pub fn of_reports(reports: &[ExecReport]) -> Option<Self> {
+        let last = reports.last()?;
+        let sum = |of: fn(&ExecReport) -> u64| reports.iter().map(of).sum();
+        let engine = EngineFacts {
+            workers: last.workers,
+            loads: last.loads as u64,
+            hooks: sum(|report| report.hooks),
+            switches: sum(|report| report.switches),
+            engine_cpu: reports.iter().map(|report| report.engine_cpu).sum(),
+            kernel_cpu: reports.iter().map(|report| report.kernel_cpu).sum(),
+            hbm_peak_bytes: last.hbm_peak_bytes,
+        };
+        let device = SeenSummary {
+            kernels: sum(|report| report.kernels),
+            device_time: reports.iter().map(|report| report.device_time).sum(),
+            cores: last.aicores,
+            aicpus: last.aicpus,
+            skipped_polls: sum(|report| report.skipped_polls),
+            events: sum(|report| report.events),
+        };
+        Some(Simulated { engine, device: DeviceFacts::Seen(device) })
     }
 }
 
 impl DeviceSummary {
-    fn new(statistics: &RunStatistics) -> Self {
+    /// What the device did, as its events add up.
+    pub fn new(statistics: &RunStatistics) -> Self {
         let device_time = statistics.device_time();
         let cores = core_loads(statistics);
         let phase = |phase| statistics.phase_time(phase);
@@ -348,7 +405,7 @@ fn rate(count: u64, seconds: f64) -> f64 {
     if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
 }
 
-fn hash_digits<S: Serializer>(hash: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn hash_digits<S: Serializer>(hash: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
     match hash {
         Some(hash) => serializer.collect_str(&format_args!("{hash:016x}")),
         None => serializer.serialize_none(),
@@ -356,7 +413,7 @@ fn hash_digits<S: Serializer>(hash: &Option<u64>, serializer: S) -> Result<S::Ok
 }
 
 /// Whole nanoseconds as an integer, others as a decimal fraction.
-pub(super) fn nanoseconds<S: Serializer>(span: &SimDuration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn nanoseconds<S: Serializer>(span: &SimDuration, serializer: S) -> Result<S::Ok, S::Error> {
     if span.as_ps().is_multiple_of(1000) {
         serializer.serialize_u64(span.as_ns())
     } else {
@@ -365,7 +422,7 @@ pub(super) fn nanoseconds<S: Serializer>(span: &SimDuration, serializer: S) -> R
 }
 
 /// Milliseconds to a microsecond.
-fn milliseconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn milliseconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(span.as_micros() as f64 / 1e3)
 }
 
@@ -374,6 +431,7 @@ mod tests {
     use sim_core::actor::ActorId;
 
     use super::*;
+    use crate::exec::report::tests::report as exec_report;
     use crate::report::fixture;
 
     #[test]
@@ -399,6 +457,16 @@ mod tests {
         summary.run.artifacts = Some(Artifacts { runtime_dir: "lib/sim".into(), runtime_revision: "6ebaf771" });
         summary.simulated = None;
         insta::assert_json_snapshot!(summary);
+    }
+
+    #[test]
+    fn which_keys_have_runs_of_a_runtime_that_knows_nothing_of_npusim() {
+        let mut summary = fixture::summary();
+        summary.run.artifacts = Some(Artifacts { runtime_dir: "lib/sim".into(), runtime_revision: "6ebaf771" });
+        let (first, second) = (exec_report(), ExecReport { run: 2, loads: 9, ..exec_report() });
+        summary.simulated = Simulated::of_reports(&[first, second]);
+        insta::assert_json_snapshot!(summary);
+        assert!(Simulated::of_reports(&[]).is_none());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::summary::{Artifacts, CoreLoad, EngineMode, Golden, RunSummary, Simulated, Verdict};
+use super::summary::{
+    Artifacts, CoreLoad, DeviceFacts, EngineMode, Golden, RunSummary, SeenSummary, Simulated, Verdict,
+};
 
 /// A summary as a table.
 pub struct SummaryTable<'a>(pub &'a RunSummary);
@@ -26,9 +28,8 @@ impl fmt::Display for SummaryTable<'_> {
                 line("ended early", format_args!("{}", error.message.lines().next().unwrap_or_default()))?;
             }
         }
-        if let Some(Simulated { engine, device }) = simulated {
-            // Free-running threads have no virtual time: nothing that is derived from it is shown.
-            if run.engine.is_virtual() {
+        match simulated.as_ref().map(|simulated| &simulated.device) {
+            Some(DeviceFacts::Whole(device)) if run.engine.is_virtual() => {
                 let phases = &device.phases;
                 line("device time", format_args!("{}", device.device_time))?;
                 line(
@@ -45,28 +46,31 @@ impl fmt::Display for SummaryTable<'_> {
                         line(label, format_args!("{}", CoreText(core)))?;
                     }
                 }
-            } else {
-                line("tasks", format_args!("{}", device.tasks))?;
             }
+            // Free-running threads have no virtual time: nothing that is derived from it is shown.
+            Some(DeviceFacts::Whole(device)) => line("tasks", format_args!("{}", device.tasks))?,
+            Some(DeviceFacts::Seen(SeenSummary { kernels, device_time, cores, aicpus, .. })) => {
+                line("device time", format_args!("{device_time}"))?;
+                line("kernels", format_args!("{kernels}, on {cores} cores, by {aicpus} AICPU threads"))?;
+            }
+            None => {}
+        }
+        if let Some(Simulated { engine, .. }) = simulated {
             line("loads", format_args!("{}", engine.loads))?;
         }
         match run.trace_hash {
             Some(hash) => line("trace hash", format_args!("{hash:016x}"))?,
+            None if run.engine.is_virtual() => line("trace hash", format_args!("none, there was no run"))?,
             None => line("trace hash", format_args!("none, times came from the host"))?,
         }
         let (mode, elapsed) = (engine_name(run.engine), Milliseconds(run.host_elapsed));
         match simulated {
             Some(Simulated { engine, .. }) => {
                 line("engine", format_args!("{mode}, {} workers", engine.workers))?;
-                line(
-                    "host time",
-                    format_args!(
-                        "{elapsed} ({} of engine CPU, {} of kernel CPU), {} tasks per second",
-                        Milliseconds(engine.engine_cpu),
-                        Milliseconds(engine.kernel_cpu),
-                        Rate(self.0.host_tasks_per_s())
-                    ),
-                )
+                let (engine, kernels) = (Milliseconds(engine.engine_cpu), Milliseconds(engine.kernel_cpu));
+                let rate = self.0.host_tasks_per_s().map(|rate| format!(", {} tasks per second", Rate(rate)));
+                let rate = rate.unwrap_or_default();
+                line("host time", format_args!("{elapsed} ({engine} of engine CPU, {kernels} of kernel CPU){rate}"))
             }
             None => {
                 line("engine", format_args!("{mode}"))?;
@@ -132,6 +136,7 @@ fn engine_name(engine: EngineMode) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::report::tests::report as exec_report;
     use crate::report::fixture;
     use crate::report::summary::RunError;
 
@@ -155,6 +160,14 @@ mod tests {
         summary.run.trace_hash = None;
         summary.run.artifacts = Some(Artifacts { runtime_dir: "lib/sim".into(), runtime_revision: "6ebaf771" });
         summary.simulated = None;
+        insta::assert_snapshot!(SummaryTable(&summary));
+    }
+
+    #[test]
+    fn what_is_shown_of_a_runtime_that_knows_nothing_of_npusim() {
+        let mut summary = fixture::summary();
+        summary.run.artifacts = Some(Artifacts { runtime_dir: "lib/sim".into(), runtime_revision: "6ebaf771" });
+        summary.simulated = Simulated::of_reports(&[exec_report()]);
         insta::assert_snapshot!(SummaryTable(&summary));
     }
 

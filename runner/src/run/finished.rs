@@ -13,7 +13,7 @@ use crate::report::names::ProgramNames;
 use crate::report::output::{OutputDirectory, OutputError};
 use crate::report::record::RunRecord;
 use crate::report::statistics::{RunStatistics, StatisticsObserver};
-use crate::report::summary::{EngineFacts, EngineMode, RunFacts, RunSummary, Simulated};
+use crate::report::summary::{DeviceSummary, EngineFacts, EngineMode, RunFacts, RunSummary, Simulated};
 
 use super::conversation::{Outcome, RunFailure, converse, status_of};
 use super::exit::ExitStatus;
@@ -49,12 +49,13 @@ impl FinishedRun {
         let statistics = observer.statistics.statistics();
         let effort = HostEffort::of(&device).since(prepared);
         let facts = facts_of(&plan, &device, effort.elapsed, &outcome);
-        let mut simulated = Simulated::new(engine_facts(&plan, &device, effort), &statistics);
+        let mut totals = DeviceSummary::new(&statistics);
         if plan.config.engine == EngineKind::Threads {
             // Free-running threads leave no events.
-            simulated.device.tasks = device.free_kernels();
-            simulated.device.kernels = device.free_kernels();
+            totals.tasks = device.free_kernels();
+            totals.kernels = device.free_kernels();
         }
+        let simulated = Simulated::new(engine_facts(&plan, &device, effort), totals);
         let chip = ChipDescription::of_profile(&plan.config.profile);
         let summary = RunSummary::new(facts, Some(simulated));
         Ok(FinishedRun { summary, failure: outcome.failure, statistics, names: plan.input.names, chip, device })

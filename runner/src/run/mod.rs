@@ -9,8 +9,9 @@
 //! input. Executing the plan makes the device and plays the host process on it. A run that fails on the device is a
 //! [`FinishedRun`](finished::FinishedRun) too: what had happened until then is what explains the failure.
 //!
-//! [`native`] is the same for the artifacts of `--runtime-dir`, which bring their own device: the same
-//! [`RunInput`](input::RunInput) and the same conversation of the host process, and nothing that only the engine knows.
+//! [`native`] is the same for the artifacts of `--runtime-dir`, which bring a device of their own: the same
+//! [`RunInput`](input::RunInput) and the same conversation of the host process. Of the device it knows what the engine
+//! tells ([`under_preload`]), or nothing if the artifacts run in their own threads.
 
 mod conversation;
 pub mod exit;
@@ -25,4 +26,4 @@ pub mod settings;
 mod under_preload;
 
 pub use conversation::RunFailure;
-pub use under_preload::under_preload;
+pub use under_preload::{UnderPreloadError, under_preload};

@@ -1,6 +1,10 @@
 //! A run on the artifacts of `--runtime-dir`.
 
+use std::env;
 use std::path::{Path, PathBuf};
+
+use sim_core::profile::{Profile, ProfileError};
+use sim_core::trace::ContentHash;
 
 use super::conversation::{Outcome, RunFailure, converse, status_of};
 use super::exit::ExitStatus;
@@ -8,12 +12,16 @@ use super::input::RunInput;
 use super::plan::PlanError;
 use super::settings::RunSettings;
 use crate::case::CaseSpec;
+use crate::device::EngineKind;
+use crate::exec::account::Account;
+use crate::exec::report::ExecReport;
+use crate::exec::settings::{BadVariable, ExecSettings};
 use crate::native_runtime::NativeRuntime;
 use crate::native_runtime::directory::RuntimeDirectory;
 use crate::native_runtime::error::NativeError;
 use crate::report::names::{NameMap, ProgramNames};
 use crate::report::output::{OutputDirectory, OutputError};
-use crate::report::summary::{Artifacts, EngineMode, RunFacts, RunSummary};
+use crate::report::summary::{Artifacts, EngineMode, RunFacts, RunSummary, Simulated};
 
 /// Why a case cannot be run on a directory of artifacts.
 #[derive(Debug, thiserror::Error, displaydoc::Display)]
@@ -29,28 +37,78 @@ pub enum NativePlanError {
         /// The key.
         key: &'static str,
     },
+    /// {what} has no effect on the stock simulator's own threads; leave it away, or --engine threads
+    OfEngine {
+        /// An option, or a key of the case.
+        what: &'static str,
+    },
+    /// {0}
+    Profile(Box<ProfileError>),
+    /// {0}
+    Variable(#[from] BadVariable),
+}
+
+impl From<ProfileError> for NativePlanError {
+    fn from(error: ProfileError) -> Self {
+        NativePlanError::Profile(Box::new(error))
+    }
 }
 
 /// A case that is ready to run on artifacts.
 pub struct NativePlan {
     input: RunInput,
     directory: RuntimeDirectory,
+    engine: Option<ExecSettings>,
 }
 
 impl NativePlan {
     /// Reads and checks whatever a run of `case` on the artifacts in `directory` needs.
     pub fn new(case: CaseSpec, settings: &RunSettings, directory: &Path) -> Result<NativePlan, NativePlanError> {
-        let keys = [
-            ("objects", case.objects != Default::default()),
-            ("profile", !case.profile.is_empty()),
-            ("kernel_costs", case.kernel_costs.is_some()),
-        ];
+        let keys = [("objects", case.objects != Default::default()), ("kernel_costs", case.kernel_costs.is_some())];
         if let Some((key, _)) = keys.into_iter().find(|(_, given)| *given) {
             return Err(NativePlanError::Key { case: case.origin.to_string(), key });
         }
         let directory = RuntimeDirectory::open(directory, case.runtime)?;
-        Ok(NativePlan { input: RunInput::new(case, settings)?, directory })
+        let input = RunInput::new(case, settings)?;
+        Ok(NativePlan { engine: engine_of(&input, settings)?, input, directory })
     }
+
+    /// How the engine runs the device's code; `None` if that runs in the stock simulator's own threads.
+    pub fn engine(&self) -> Option<&ExecSettings> {
+        self.engine.as_ref()
+    }
+}
+
+/// What the engine is asked for. Whatever a case and its command line have no word for is left to the environment.
+fn engine_of(input: &RunInput, settings: &RunSettings) -> Result<Option<ExecSettings>, NativePlanError> {
+    let profile = &input.case.profile;
+    if settings.engine == EngineKind::Threads {
+        let given = [
+            ("--workers", settings.workers.is_some()),
+            ("--set or --hbm", !settings.overrides.is_empty()),
+            ("--hbm-fill", settings.fill.is_some()),
+            ("--kernel-limit", settings.guest_limit.is_some()),
+            ("the case's `profile`", !profile.is_empty()),
+        ];
+        return match given.into_iter().find(|(_, given)| *given) {
+            Some((what, _)) => Err(NativePlanError::OfEngine { what }),
+            None => Ok(None),
+        };
+    }
+    Profile::load(input.arch)?.with_overrides(profile)?.with_overrides(&settings.overrides)?;
+    let environment = ExecSettings::from_variables(|name| env::var_os(name))?;
+    Ok(Some(ExecSettings {
+        arch: Some(input.arch),
+        engine: settings.engine,
+        workers: settings.workers,
+        hbm: None,
+        fill: settings.fill.unwrap_or(ExecSettings::default().fill),
+        set: profile.iter().chain(&settings.overrides).map(ToString::to_string).collect(),
+        out: None,
+        charges: environment.charges,
+        external_wait: environment.external_wait,
+        guest_limit: settings.guest_limit,
+    }))
 }
 
 /// A run on artifacts that is over.
@@ -60,16 +118,25 @@ pub struct FinishedNativeRun {
     /// Why it ended early, if it did.
     pub failure: Option<RunFailure>,
     names: ProgramNames,
+    account: Option<Account>,
 }
 
 impl FinishedNativeRun {
-    /// Loads the artifacts and runs the plan. An error is that of artifacts that could not be loaded.
-    pub fn of(plan: NativePlan) -> Result<FinishedNativeRun, NativeError> {
-        let NativePlan { input, directory } = plan;
-        let runtime = NativeRuntime::load(&directory, input.arch)?;
+    /// Loads the artifacts and runs the plan, on the engine that gives this account, if it is one. An error is that of
+    /// artifacts that could not be loaded.
+    pub fn of(plan: NativePlan, account: Option<Account>) -> Result<FinishedNativeRun, NativeError> {
+        let NativePlan { input, directory, engine } = plan;
+        let runtime = NativeRuntime::load(&directory, input.arch, account.clone())?;
         let outcome = converse(&runtime, &input, &directory.aicpu, &directory.aicore, || {});
-        let summary = RunSummary::new(facts_of(&input, &directory, &outcome), None);
-        Ok(FinishedNativeRun { summary, failure: outcome.failure, names: input.names })
+        let engine = match engine.map(|settings| settings.engine) {
+            Some(EngineKind::Naive) => EngineMode::Naive,
+            Some(EngineKind::Virtual) => EngineMode::Virtual,
+            Some(EngineKind::Threads) | None => EngineMode::Stock,
+        };
+        let reports = account.as_ref().map(Account::runs).unwrap_or_default();
+        let facts = facts_of(&input, &directory, &outcome, engine, &reports);
+        let summary = RunSummary::new(facts, Simulated::of_reports(&reports));
+        Ok(FinishedNativeRun { summary, failure: outcome.failure, names: input.names, account })
     }
 
     /// How the process that made this run ends.
@@ -79,14 +146,26 @@ impl FinishedNativeRun {
 
     /// Writes the files of `--out` that there is something for; returns their paths.
     pub fn write(&self, out: &OutputDirectory) -> Result<Vec<PathBuf>, OutputError> {
-        Ok(vec![
+        let mut paths = vec![
             out.write_json(&NameMap::file_name(&self.summary.run.case), &NameMap::new(&self.names))?,
             out.write_json("report.json", &self.summary)?,
-        ])
+        ];
+        if let Some(account) = &self.account {
+            paths.push(out.write_json("runs.json", &account.runs())?);
+            let loads = account.loads().map(|ledger| out.write_json("loads.json", &ledger));
+            paths.extend(loads.transpose()?);
+        }
+        Ok(paths)
     }
 }
 
-fn facts_of(input: &RunInput, directory: &RuntimeDirectory, outcome: &Outcome) -> RunFacts {
+fn facts_of(
+    input: &RunInput,
+    directory: &RuntimeDirectory,
+    outcome: &Outcome,
+    engine: EngineMode,
+    reports: &[ExecReport],
+) -> RunFacts {
     RunFacts {
         case: input.case.name.clone(),
         arch: input.arch.to_string(),
@@ -97,17 +176,33 @@ fn facts_of(input: &RunInput, directory: &RuntimeDirectory, outcome: &Outcome) -
         }),
         golden: outcome.golden,
         exit: outcome.status().code(),
-        engine: EngineMode::Stock,
-        deterministic: false,
-        trace_hash: None,
+        engine,
+        deterministic: engine.is_virtual() && reports.iter().all(|report| report.deterministic),
+        trace_hash: hash_of(reports),
         host_elapsed: outcome.elapsed,
         error: outcome.failure.as_ref().map(RunFailure::summary),
     }
 }
 
+/// The hash over all events: that of the one run, or the hash of those of all.
+fn hash_of(reports: &[ExecReport]) -> Option<u64> {
+    match reports {
+        [] => None,
+        [only] => Some(only.trace_hash),
+        all => {
+            let hashes: Vec<u8> = all.iter().flat_map(|report| report.trace_hash.to_le_bytes()).collect();
+            Some(ContentHash::of(&hashes).0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use sim_core::profile::Arch;
+    use sim_hbm::FillPolicy;
+
     use super::*;
+    use crate::exec::report::tests::report;
     use crate::native_runtime::test_objects::Directory;
 
     /// A host runtime whose runs add 3 to each of the four floats that they are given.
@@ -123,7 +218,12 @@ mod tests {
         int simpler_wait_run(void *c, void *run) { for (int i = 0; i < 4; i++) values[i] += 3; return 0; }";
 
     /// A case that counts to `length`, with more keys at its end, on that host runtime.
-    fn plan(length: u32, keys: &str, host: &str) -> (Directory, Result<NativePlan, NativePlanError>) {
+    fn plan(
+        length: u32,
+        keys: &str,
+        host: &str,
+        settings: &RunSettings,
+    ) -> (Directory, Result<NativePlan, NativePlanError>) {
         let directory = Directory::new();
         directory.host_with(host);
         let text = format!(
@@ -136,13 +236,23 @@ mod tests {
         );
         directory.write("case.json", text.as_bytes());
         let case = CaseSpec::load(&directory.path().join("case.json")).unwrap();
-        let plan = NativePlan::new(case, &RunSettings::default(), directory.path());
+        let plan = NativePlan::new(case, settings, directory.path());
         (directory, plan)
     }
 
+    /// In the stock simulator's own threads.
+    fn stock() -> RunSettings {
+        RunSettings { engine: EngineKind::Threads, ..RunSettings::default() }
+    }
+
+    fn refusal(keys: &str, settings: &RunSettings) -> String {
+        let (directory, plan) = plan(3, keys, ADDS_3, settings);
+        plan.map(drop).unwrap_err().to_string().replace(directory.path().to_str().unwrap(), "DIR")
+    }
+
     fn run(length: u32, keys: &str, host: &str) -> FinishedNativeRun {
-        let (_directory, plan) = plan(length, keys, host);
-        FinishedNativeRun::of(plan.unwrap()).unwrap()
+        let (_directory, plan) = plan(length, keys, host, &stock());
+        FinishedNativeRun::of(plan.unwrap(), None).unwrap()
     }
 
     #[test]
@@ -166,12 +276,42 @@ mod tests {
 
     #[test]
     fn are_keys_that_only_npusims_own_device_reads_refused() {
-        let (directory, plan) = plan(3, r#", "profile": {"mmio.load": "1ns"}"#, ADDS_3);
         assert_eq!(
-            plan.map(drop).unwrap_err().to_string().replace(directory.path().to_str().unwrap(), "DIR"),
-            "DIR/case.json: `profile` is for npusim's own device and has no effect with --runtime-dir; leave one of them \
-             away"
+            refusal(r#", "kernel_costs": {"table": {}}"#, &RunSettings::default()),
+            "DIR/case.json: `kernel_costs` is for npusim's own device and has no effect with --runtime-dir; leave one of \
+             them away"
         );
+    }
+
+    #[test]
+    fn is_what_only_the_engine_reads_refused_without_it() {
+        let rest = "has no effect on the stock simulator's own threads; leave it away, or --engine threads";
+        assert_eq!(refusal("", &RunSettings { workers: Some(1), ..stock() }), format!("--workers {rest}"));
+        let profile = r#", "profile": {"mmio.load": "1ns"}"#;
+        assert_eq!(refusal(profile, &stock()), format!("the case's `profile` {rest}"));
+    }
+
+    #[test]
+    fn do_case_and_command_line_reach_the_engine() {
+        let overrides = vec!["mmio.load=2ns".parse().unwrap()];
+        let settings = RunSettings { overrides, workers: Some(3), ..RunSettings::default() };
+        let (_directory, plan) = plan(3, r#", "profile": {"mmio.store": "1ns"}"#, ADDS_3, &settings);
+        let plan = plan.unwrap();
+        let engine = plan.engine().unwrap();
+        assert_eq!(engine.set, ["mmio.store=1ns", "mmio.load=2ns"]);
+        assert_eq!((engine.arch, engine.workers, engine.fill), (Some(Arch::A2a3), Some(3), FillPolicy::Zero));
+        let unknown = RunSettings { overrides: vec!["mmio.laod=2ns".parse().unwrap()], ..RunSettings::default() };
+        assert!(refusal("", &unknown).contains("mmio.laod"));
+    }
+
+    #[test]
+    fn does_one_run_keep_its_hash_and_does_every_one_of_several_count() {
+        let hashes = |hashes: &[u64]| {
+            let reports: Vec<_> = hashes.iter().map(|hash| ExecReport { trace_hash: *hash, ..report() }).collect();
+            hash_of(&reports)
+        };
+        assert_eq!((hashes(&[]), hashes(&[7])), (None, Some(7)));
+        assert_ne!(hashes(&[7, 7]), hashes(&[7, 8]));
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
     Ok(DeviceConfig {
         engine: settings.engine,
         workers: settings.workers.unwrap_or(defaults.workers),
-        fill: settings.fill,
+        fill: settings.fill.unwrap_or(defaults.fill),
         fast_forward: settings.fast_forward,
         guest_limit: settings.guest_limit.unwrap_or(defaults.guest_limit),
         keep_events: settings.keep_events,

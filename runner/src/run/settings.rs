@@ -18,7 +18,7 @@ pub struct RunSettings {
     /// Threads that run kernel bodies.
     pub workers: Option<usize>,
     /// What memory holds that nobody has written.
-    pub fill: FillPolicy,
+    pub fill: Option<FillPolicy>,
     /// Values of the profile, on top of the case's own.
     pub overrides: Vec<Override>,
     /// Values of the case's scalars, by name.
@@ -41,7 +41,7 @@ impl Default for RunSettings {
             arch: None,
             engine: EngineKind::Virtual,
             workers: None,
-            fill: FillPolicy::default(),
+            fill: None,
             overrides: Vec::new(),
             parameters: Vec::new(),
             seed: 0,

@@ -1,5 +1,6 @@
 //! A profile's file: the values by key, before they are typed.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde_json::Value;
@@ -36,6 +37,12 @@ impl Override {
     /// The same, asked for by `origin` and not on the command line.
     pub fn asked_by(self, origin: impl Into<String>) -> Self {
         Override { origin: origin.into(), ..self }
+    }
+}
+
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
     }
 }
 

@@ -1,0 +1,194 @@
+//! What is known of one run of a device when it is over: what `report.json` of `npusim exec` has, and what the preloaded
+//! object tells whoever listens.
+//!
+//! Virtual times are in nanoseconds (`_ns`), host times in milliseconds (`_ms`).
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sim_core::time::SimDuration;
+
+use crate::client::status::FailureClass;
+use crate::device::error::DeviceError;
+use crate::report::stall::StallText;
+use crate::report::summary::{milliseconds, nanoseconds};
+
+/// The version of the keys of [`ExecReport`].
+pub const SCHEMA: u32 = 1;
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExecReport {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The process.
+    pub process: u32,
+    /// The number of the run in its process, from 1.
+    pub run: u32,
+    /// `a2a3` or `a5`.
+    pub arch: String,
+    /// The host runtime.
+    pub runtime: PathBuf,
+    /// How actors were run.
+    pub engine: String,
+    /// Whether another run of the same input gives the same trace.
+    pub deterministic: bool,
+    /// Why it does not, if it does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nondeterministic_because: Vec<String>,
+    /// The hash over all events.
+    #[serde(with = "digits")]
+    pub trace_hash: u64,
+    /// From the start of the first thread to the end of the last on the device.
+    #[serde(rename = "device_time_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
+    pub device_time: SimDuration,
+    /// Host time meanwhile.
+    #[serde(rename = "host_elapsed_ms", serialize_with = "milliseconds", deserialize_with = "from_milliseconds")]
+    pub host_elapsed: Duration,
+    /// Host CPU time of the engine in it.
+    #[serde(rename = "engine_cpu_ms", serialize_with = "milliseconds", deserialize_with = "from_milliseconds")]
+    pub engine_cpu: Duration,
+    /// Host CPU time of all threads in kernel bodies in it.
+    #[serde(rename = "kernel_cpu_ms", serialize_with = "milliseconds", deserialize_with = "from_milliseconds")]
+    pub kernel_cpu: Duration,
+    /// Host threads that may run kernels at once.
+    pub workers: usize,
+    /// Calls of guests into the simulator.
+    pub hooks: u64,
+    /// Switches between actors.
+    pub switches: u64,
+    /// Kernels that ended.
+    pub kernels: u64,
+    /// Polls that were accounted for without being executed.
+    pub skipped_polls: u64,
+    /// Events in the trace.
+    pub events: u64,
+    /// Objects loaded since the device was made.
+    pub loads: usize,
+    /// AICores that took part.
+    pub aicores: usize,
+    /// AICPU threads that took part.
+    pub aicpus: usize,
+    /// The most device memory that was allocated at once since the device was made.
+    pub hbm_peak_bytes: u64,
+    /// Why the run ended early, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ReportedError>,
+    /// How it looked when only polling was left, if that happened in this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled: Option<ReportedError>,
+}
+
+/// A [`DeviceError`] as others are told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedError {
+    /// What went wrong and where, as people are told.
+    pub message: String,
+    /// What kind of failure it is.
+    pub class: FailureClass,
+    /// The code that silicon would give.
+    pub device_code: Option<u32>,
+    /// What is known beyond it, a line each.
+    pub details: Vec<String>,
+}
+
+impl From<&DeviceError> for ReportedError {
+    fn from(error: &DeviceError) -> Self {
+        let details = match error {
+            // The first line of the stall is in the message.
+            DeviceError::Deadlock(report) => StallText(report).to_string().lines().skip(1).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        ReportedError {
+            message: error.to_string(),
+            class: FailureClass::of(error),
+            device_code: error.code().map(|code| code as u32),
+            details,
+        }
+    }
+}
+
+impl fmt::Display for ReportedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// A hash as sixteen digits.
+mod digits {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(hash: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{hash:016x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        u64::from_str_radix(&String::deserialize(deserializer)?, 16).map_err(de::Error::custom)
+    }
+}
+
+fn from_nanoseconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SimDuration, D::Error> {
+    f64::deserialize(deserializer).map(|ns| SimDuration::from_ps((ns * 1e3).round() as u64))
+}
+
+fn from_milliseconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    f64::deserialize(deserializer).map(|ms| Duration::from_micros((ms * 1e3).round() as u64))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::device::error::DeviceCode;
+
+    /// The first run of a process.
+    pub(crate) fn report() -> ExecReport {
+        ExecReport {
+            schema: SCHEMA,
+            process: 42,
+            run: 1,
+            arch: "a2a3".into(),
+            runtime: "lib/sim/libhost_runtime.so".into(),
+            engine: "virtual".into(),
+            deterministic: true,
+            nondeterministic_because: Vec::new(),
+            trace_hash: 0x0123_4567_89ab_cdef,
+            device_time: SimDuration::from_ps(8_180_001),
+            host_elapsed: Duration::from_micros(7_507),
+            engine_cpu: Duration::from_micros(518),
+            kernel_cpu: Duration::from_micros(765),
+            workers: 2,
+            hooks: 1364,
+            switches: 1189,
+            kernels: 5,
+            skipped_polls: 15_708,
+            events: 287,
+            loads: 7,
+            aicores: 24,
+            aicpus: 4,
+            hbm_peak_bytes: 69_632,
+            error: None,
+            stalled: None,
+        }
+    }
+
+    #[test]
+    fn does_a_report_come_back_from_json_as_it_was() {
+        let error = ReportedError::from(&DeviceError::FreeRunTimeout { seconds: 1 });
+        for report in [report(), ExecReport { error: Some(error), trace_hash: 0xf, ..report() }] {
+            let json = serde_json::to_string(&report).unwrap();
+            assert_eq!(serde_json::from_str::<ExecReport>(&json).unwrap(), report, "{json}");
+        }
+    }
+
+    #[test]
+    fn do_code_and_class_of_an_error_survive_being_told() {
+        for error in [DeviceError::FreeRunTimeout { seconds: 1 }, DeviceError::Poisoned] {
+            let told = DeviceError::Reported(Box::new(ReportedError::from(&error)));
+            assert_eq!((told.to_string(), told.code()), (error.to_string(), error.code()));
+            assert_eq!(FailureClass::of(&told), FailureClass::of(&error));
+        }
+        assert_eq!(DeviceError::Poisoned.code(), Some(DeviceCode::ContextPoisoned));
+    }
+}
