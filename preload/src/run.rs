@@ -160,6 +160,9 @@ impl Device {
         let directory = out.join(format!("process-{}", report.process)).join(format!("run-{number:06}"));
         let written = OutputDirectory::create(directory).and_then(|directory| {
             directory.write_json("loads.json", &*lock(&self.ledger))?;
+            if process.settings.events {
+                directory.write_json("events.json", &trace.events())?;
+            }
             directory.write_json("report.json", &report)
         });
         if let Err(error) = written {
