@@ -211,6 +211,7 @@ fn engine_settings(settings: &ExecSettings, profile: &Profile) -> Settings {
         stall_window: *profile.guards.stall_window,
         leap_limit: *profile.guards.leap_limit,
         wait_loop_cost: *profile.aicpu.wait_spin,
+        keep_events: settings.events,
         ..default
     }
 }

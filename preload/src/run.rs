@@ -114,7 +114,7 @@ impl Device {
             stalled: self.stall(engine, &run),
         };
         if let Some(out) = &process.settings.out
-            && let Err(error) = self.write(out, &report)
+            && let Err(error) = self.write(engine, out, &report)
         {
             eprintln!("npusim: {error}");
         }
@@ -128,10 +128,13 @@ impl Device {
     }
 
     /// Leaves the files of a run.
-    fn write(&self, out: &Path, report: &ExecReport) -> Result<(), OutputError> {
+    fn write(&self, engine: &Engine, out: &Path, report: &ExecReport) -> Result<(), OutputError> {
         let directory = out.join(format!("process-{}", report.process)).join(format!("run-{:06}", report.run));
         let directory = OutputDirectory::create(directory)?;
         directory.write_json("loads.json", &*lock(&self.ledger))?;
+        if Process::get().settings.events {
+            directory.write_json("events.json", &engine.trace().events())?;
+        }
         directory.write_json("report.json", report)?;
         Ok(())
     }

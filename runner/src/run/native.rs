@@ -105,6 +105,7 @@ fn engine_of(input: &RunInput, settings: &RunSettings) -> Result<Option<ExecSett
         fill: settings.fill.unwrap_or(ExecSettings::default().fill),
         set: profile.iter().chain(&settings.overrides).map(ToString::to_string).collect(),
         out: None,
+        events: false,
         charges: environment.charges,
         external_wait: environment.external_wait,
         guest_limit: settings.guest_limit,

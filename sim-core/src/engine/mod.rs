@@ -464,6 +464,7 @@ impl Engine {
         if launched {
             state.launched -= 1;
             if state.launched == 0 {
+                state.settle_effects();
                 state.wake(COMPLETION_KEY, u32::MAX, at);
             }
         }

@@ -282,6 +282,24 @@ impl State {
         }
     }
 
+    /// Everything that was launched has ended: what is still on its way arrives now, while the registers are there.
+    pub(super) fn settle_effects(&mut self) {
+        let mut left = Vec::new();
+        self.queue.rebuild(|entry| {
+            let Item::Effect(slot) = entry.item else { return true };
+            left.push((entry.key, slot));
+            false
+        });
+        if let Some(Entry { key, item: Item::Effect(slot) }) = self.next {
+            left.push((key, slot));
+            self.next = None;
+        }
+        left.sort_unstable_by_key(|(key, _)| *key);
+        for (key, slot) in left {
+            self.take_effect(slot, key.time);
+        }
+    }
+
     fn arrive(&mut self, at: SimTime, word: *const AtomicU32, value: u32, wakes: ActorId) {
         // SAFETY: register blocks live as long as the device, which outlives its engine's run.
         unsafe { &*word }.store(value, Ordering::Release);
