@@ -79,7 +79,7 @@ impl Device {
         let count = |is: fn(&ActorKind) -> bool| trace.actors().iter().filter(|kind| is(kind)).count();
         let aicores = count(|kind| kind.core().is_some());
         let aicpus = count(|kind| matches!(kind, ActorKind::Aicpu(_)));
-        let error = self.failure(engine);
+        let (error, stalled) = (self.failure(engine), self.stall(engine, &run));
         let process = Process::get();
         if aicores + aicpus == 0 {
             error.into_iter().for_each(|error| process.complain(error));
@@ -111,7 +111,7 @@ impl Device {
             aicpus,
             hbm_peak_bytes: lock(&self.memory).hbm.residency().device.peak_bytes,
             error,
-            stalled: self.stall(engine, &run),
+            stalled,
         };
         if let Some(out) = &process.settings.out
             && let Err(error) = self.write(engine, out, &report)

@@ -60,7 +60,18 @@ impl fmt::Display for Outcome {
 
 /// The command, to be given arguments.
 pub(crate) fn command() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_npusim"))
+    let program = match option_env!("CARGO_BIN_EXE_npusim") {
+        Some(program) => PathBuf::from(program),
+        None => target_directory().join("npusim"),
+    };
+    assert!(program.is_file(), "there is no {program:?}: build the workspace before this test");
+    Command::new(program)
+}
+
+/// Where programs are built: tests are in `deps` below it.
+pub(crate) fn target_directory() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    test.ancestors().nth(2).expect("it is in `deps`").to_owned()
 }
 
 /// Runs the command with these arguments.

@@ -10,6 +10,9 @@ use crate::run::exit::ExitStatus;
 use crate::run::finished::FinishedRun;
 use crate::run::native::FinishedNativeRun;
 
+/// A runtime that gets no memory may ask again and again.
+const MOST_REFUSALS: usize = 4;
+
 /// One line of what went wrong, what is known beyond it, and how the process ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -54,11 +57,14 @@ impl Failure {
     /// The same of a run on artifacts, with what the engine has told of it.
     pub(super) fn of_native_run(run: &FinishedNativeRun) -> Option<Self> {
         let failure = Failure::ended(&run.summary.run.case, run.failure.as_ref(), run.status())?;
-        let details = match run.failure.as_ref().and_then(RunFailure::cause) {
-            Some(DeviceError::Reported(error)) => error.details.clone(),
-            _ => Vec::new(),
+        let known = match run.failure.as_ref().and_then(RunFailure::cause) {
+            Some(DeviceError::Reported(error)) => error.details.as_slice(),
+            _ => &[],
         };
-        Some(Failure { details, ..failure })
+        let refusals = run.refusals();
+        let untold = refusals.iter().filter(|refusal| !failure.message.contains(&refusal.message));
+        let refused = untold.take(MOST_REFUSALS).map(|refusal| format!("  the device had refused: {refusal}"));
+        Some(Failure { details: refused.chain(known.iter().cloned()).collect(), ..failure })
     }
 
     /// What a run that ended so says in one line; `None` if it is as it should be.

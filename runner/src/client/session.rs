@@ -160,9 +160,14 @@ impl<'d> Session<'d> {
             .attempt(|runtime, context| runtime.launch_run(context, storage))
             .and_then(|()| self.attempt(|runtime, context| runtime.wait_run(context, storage)));
         self.elapsed += launched.elapsed();
-        ended?;
-        self.state = State::Registered;
-        self.attempt(|runtime, context| runtime.finalize_run(context, storage))?;
+        if self.state == State::Prepared {
+            // Also after an error: this may write to the tensors, which are lent for this call only.
+            self.state = State::Registered;
+            let finalised = self.attempt(|runtime, context| runtime.finalize_run(context, storage));
+            ended.and(finalised)?;
+        } else {
+            ended?;
+        }
         Ok(())
     }
 

@@ -15,7 +15,9 @@ pub struct Account(Arc<Mutex<Heard>>);
 #[derive(Debug, Default)]
 struct Heard {
     runs: Vec<ExecReport>,
-    failure: Option<ReportedError>,
+    failures: Vec<ReportedError>,
+    /// So many of the failures were taken.
+    taken: usize,
     loads: Option<Box<RawValue>>,
 }
 
@@ -53,9 +55,17 @@ impl Account {
         self.heard().runs.last()?.stalled.clone()
     }
 
-    /// The last failure that was not the end of a run, once.
+    /// The last failure that was not the end of a run, unless it was taken.
     pub fn take_failure(&self) -> Option<ReportedError> {
-        self.heard().failure.take()
+        let mut heard = self.heard();
+        let known = heard.failures.len();
+        let taken = std::mem::replace(&mut heard.taken, known);
+        heard.failures.last().filter(|_| known > taken).cloned()
+    }
+
+    /// All failures that were not the end of a run, in order.
+    pub fn failures(&self) -> Vec<ReportedError> {
+        self.heard().failures.clone()
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {
@@ -74,7 +84,7 @@ unsafe extern "C" fn hear(data: usize, json: *const u8, size: usize) {
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
     match told {
         Told::Run(report) => heard.runs.push(*report),
-        Told::Failure(error) => heard.failure = Some(error),
+        Told::Failure(error) => heard.failures.push(error),
         Told::Loads(ledger) => heard.loads = Some(ledger),
     }
 }
@@ -121,6 +131,7 @@ mod tests {
         assert_eq!(account.runs().iter().map(|report| report.run).collect::<Vec<_>>(), [1, 2]);
         assert_eq!((account.fault(), account.stall()), (Some(error("crash")), None));
         assert_eq!((account.take_failure(), account.take_failure()), (Some(error("no memory")), None));
+        assert_eq!(account.failures(), [error("no memory")]);
         assert_eq!(account.loads().unwrap().get(), "{\n  \"version\": 1\n}");
     }
 

@@ -25,7 +25,8 @@ pub fn find() -> Result<PathBuf, NoPreloadObject> {
     find_in(program.parent().unwrap_or(Path::new("/")))
 }
 
-fn find_in(directory: &Path) -> Result<PathBuf, NoPreloadObject> {
+/// As [`find`], for a program in this directory.
+pub fn find_in(directory: &Path) -> Result<PathBuf, NoPreloadObject> {
     let made = |path: &PathBuf| fs::metadata(path).and_then(|facts| facts.modified()).ok();
     let found = [directory.join(NAME), directory.join("deps").join(NAME)].into_iter().filter(|path| path.is_file());
     found.max_by_key(made).ok_or_else(|| NoPreloadObject::Missing { directory: directory.to_owned() })

@@ -14,7 +14,7 @@ use super::settings::RunSettings;
 use crate::case::CaseSpec;
 use crate::device::EngineKind;
 use crate::exec::account::Account;
-use crate::exec::report::ExecReport;
+use crate::exec::report::{ExecReport, ReportedError};
 use crate::exec::settings::{BadVariable, ExecSettings};
 use crate::native_runtime::NativeRuntime;
 use crate::native_runtime::directory::RuntimeDirectory;
@@ -143,6 +143,12 @@ impl FinishedNativeRun {
     /// How the process that made this run ends.
     pub fn status(&self) -> ExitStatus {
         status_of(self.failure.as_ref(), self.summary.run.golden.verdict)
+    }
+
+    /// What the engine refused meanwhile, if the run ended early: the runtime may not have passed it on.
+    pub fn refusals(&self) -> Vec<ReportedError> {
+        let account = self.account.as_ref().filter(|_| self.failure.is_some());
+        account.map(Account::failures).unwrap_or_default()
     }
 
     /// Writes the files of `--out` that there is something for; returns their paths.
