@@ -459,6 +459,16 @@ mod tests {
     }
 
     #[test]
+    fn is_a_run_that_failed_finalised_while_its_tensors_are_lent() {
+        let recorder = Recorder::with_trouble("simpler_wait_run", Trouble::Code(-2));
+        let config = args::call_config(RuntimeEnv::default());
+        let program = Program { aicpu: b"cpu", aicore: b"core", callable: b"all", callable_id: 63, config: &config };
+        let mut session = Session::open(&recorder, &program).unwrap();
+        session.run(&mut [HostTensor::zeros(DType::U8, &[4])], &[]).unwrap_err();
+        assert_eq!(recorder.names().last(), Some(&"simpler_finalize_run"));
+    }
+
+    #[test]
     fn is_nothing_called_after_a_call_that_did_not_return() {
         let recorder = Recorder::with_trouble("simpler_wait_run", Trouble::Stop);
         let stopped = DeviceError::FreeRunTimeout { seconds: 1 };
