@@ -64,6 +64,8 @@ struct ExecReport<'a> {
     kernels: u64,
     skipped_polls: u64,
     events: u64,
+    /// The longest span of virtual time in which the device only polled.
+    longest_quiet_ns: f64,
     loads: usize,
     aicores: usize,
     aicpus: usize,
@@ -164,6 +166,7 @@ impl Device {
             kernels: counters.kernels,
             skipped_polls: counters.skipped_polls,
             events: trace.count(),
+            longest_quiet_ns: engine.outside_influence().1.as_ns_f64(),
             loads: lock(&self.ledger).counts().loaded,
             aicores,
             aicpus,
