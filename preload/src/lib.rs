@@ -30,6 +30,7 @@ mod device;
 mod hooks;
 mod listener;
 mod objects;
+mod patience;
 mod process;
 mod redirections;
 mod run;

@@ -7,7 +7,6 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use npusim::device::EngineKind;
 use npusim::device::error::{DeviceError, Explainer};
 use npusim::exec::listener::Told;
 use npusim::exec::report::{ExecReport, ReportedError, SCHEMA};
@@ -15,10 +14,11 @@ use npusim::report::output::{OutputDirectory, OutputError};
 use sim_core::actor::ActorKind;
 use sim_core::engine::{Counters, Engine};
 use sim_core::profile::Arch;
-use sim_core::time::SimTime;
+use sim_core::time::{SimDuration, SimTime};
 
 use crate::device::Device;
 use crate::listener;
+use crate::patience::shares_memory;
 use crate::process::{Process, lock};
 
 /// The runs of one device.
@@ -26,8 +26,6 @@ pub(crate) struct Runs {
     arch: Arch,
     runtime: PathBuf,
     current: Option<Run>,
-    /// Why the times of the current run depend on the host, if they do.
-    leaks: Vec<&'static str>,
 }
 
 /// A run that is under way.
@@ -43,12 +41,11 @@ struct Run {
 
 impl Runs {
     pub(crate) fn new(arch: Arch, runtime: &Path) -> Self {
-        Runs { arch, runtime: runtime.to_owned(), current: None, leaks: Vec::new() }
+        Runs { arch, runtime: runtime.to_owned(), current: None }
     }
 
     /// A run begins on an engine without actors.
     pub(crate) fn begin(&mut self, engine: &Engine) {
-        self.leaks.clear();
         self.current = Some(Run {
             begun: Instant::now(),
             virtual_begin: engine.host_time(),
@@ -70,6 +67,21 @@ fn since(now: Counters, before: Counters) -> Counters {
     }
 }
 
+/// A device on which nobody works for so long, in a process with shared memory, may have been waiting for another one.
+/// Between two things that a runtime does by itself there are at most a few hundred nanoseconds of polling.
+const SUSPICIOUS_QUIET: SimDuration = SimDuration::from_us(1);
+
+/// Why the times of a run depend on the host, if they do.
+fn outside_influence(engine: &Engine) -> Option<&'static str> {
+    match engine.outside_influence() {
+        (true, _) => Some("the device waited, in real time, for a thread of the host or for another process"),
+        (false, quiet) if quiet > SUSPICIOUS_QUIET && shares_memory() => Some(
+            "the device only polled for more than 1 us, and other processes can write to the memory it may have polled",
+        ),
+        (false, _) => None,
+    }
+}
+
 impl Device {
     /// The last actor of a run has been joined.
     pub(crate) fn end_run(&self, engine: &Engine) {
@@ -86,15 +98,17 @@ impl Device {
             return;
         }
         let counters = since(engine.counters(), run.counters);
+        let because = outside_influence(engine);
         let report = ExecReport {
             schema: SCHEMA,
             process: std::process::id(),
             run: process.next_run(),
+            test: std::env::var("PYTEST_CURRENT_TEST").ok(),
             arch: runs.arch.to_string(),
             runtime: runs.runtime.clone(),
             engine: process.settings.engine.name().to_owned(),
-            deterministic: runs.leaks.is_empty() && process.settings.engine != EngineKind::Threads,
-            nondeterministic_because: runs.leaks.iter().map(|leak| (*leak).to_owned()).collect(),
+            deterministic: because.is_none(),
+            nondeterministic_because: because.map(str::to_owned),
             trace_hash: trace.hash(),
             device_time: engine.device_end().since(run.virtual_begin),
             host_elapsed: run.begun.elapsed(),
@@ -106,6 +120,7 @@ impl Device {
             kernels: counters.kernels,
             skipped_polls: counters.skipped_polls,
             events: trace.count(),
+            longest_quiet: engine.outside_influence().1,
             loads: lock(&self.ledger).counts().loaded,
             aicores,
             aicpus,

@@ -27,6 +27,9 @@ pub struct ExecReport {
     pub process: u32,
     /// The number of the run in its process, from 1.
     pub run: u32,
+    /// The test that pytest was running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
     /// `a2a3` or `a5`.
     pub arch: String,
     /// The host runtime.
@@ -36,8 +39,8 @@ pub struct ExecReport {
     /// Whether another run of the same input gives the same trace.
     pub deterministic: bool,
     /// Why it does not, if it does not.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub nondeterministic_because: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nondeterministic_because: Option<String>,
     /// The hash over all events.
     #[serde(with = "digits")]
     pub trace_hash: u64,
@@ -65,6 +68,9 @@ pub struct ExecReport {
     pub skipped_polls: u64,
     /// Events in the trace.
     pub events: u64,
+    /// The longest span of virtual time in which the device only polled.
+    #[serde(rename = "longest_quiet_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
+    pub longest_quiet: SimDuration,
     /// Objects loaded since the device was made.
     pub loads: usize,
     /// AICores that took part.
@@ -148,11 +154,12 @@ pub(crate) mod tests {
             schema: SCHEMA,
             process: 42,
             run: 1,
+            test: None,
             arch: "a2a3".into(),
             runtime: "lib/sim/libhost_runtime.so".into(),
             engine: "virtual".into(),
             deterministic: true,
-            nondeterministic_because: Vec::new(),
+            nondeterministic_because: None,
             trace_hash: 0x0123_4567_89ab_cdef,
             device_time: SimDuration::from_ps(8_180_001),
             host_elapsed: Duration::from_micros(7_507),
@@ -164,6 +171,7 @@ pub(crate) mod tests {
             kernels: 5,
             skipped_polls: 15_708,
             events: 287,
+            longest_quiet: SimDuration::from_ns(230),
             loads: 7,
             aicores: 24,
             aicpus: 4,

@@ -208,6 +208,7 @@ pub(super) fn summary() -> RunSummary {
         exit: 0,
         engine: EngineMode::Virtual,
         deterministic: true,
+        nondeterministic_because: None,
         trace_hash: Some(0x0123_4567_89ab_cdef),
         host_elapsed: Duration::from_micros(6_200),
         error: None,

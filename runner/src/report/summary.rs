@@ -89,6 +89,9 @@ pub struct RunFacts {
     pub engine: EngineMode,
     /// Whether another run of the same input gives the same trace.
     pub deterministic: bool,
+    /// Why it need not, if the engine has noticed something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nondeterministic_because: Option<String>,
     /// The hash over all events; none if times came from the host.
     #[serde(serialize_with = "hash_digits")]
     pub trace_hash: Option<u64>,

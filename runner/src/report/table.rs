@@ -63,6 +63,9 @@ impl fmt::Display for SummaryTable<'_> {
             None if run.engine.is_virtual() => line("trace hash", format_args!("none, there was no run"))?,
             None => line("trace hash", format_args!("none, times came from the host"))?,
         }
+        if let Some(because) = &run.nondeterministic_because {
+            line("", format_args!("not the same every time: {because}"))?;
+        }
         let (mode, elapsed) = (engine_name(run.engine), Milliseconds(run.host_elapsed));
         match simulated {
             Some(Simulated { engine, .. }) => {
@@ -169,6 +172,14 @@ mod tests {
         summary.run.artifacts = Some(Artifacts { runtime_dir: "lib/sim".into(), runtime_revision: "6ebaf771" });
         summary.simulated = Simulated::of_reports(&[exec_report()]);
         insta::assert_snapshot!(SummaryTable(&summary));
+    }
+
+    #[test]
+    fn is_it_said_why_the_hash_may_be_another_next_time() {
+        let mut summary = fixture::summary();
+        summary.run.nondeterministic_because = Some("the device waited".into());
+        let table = SummaryTable(&summary).to_string();
+        assert!(table.contains("\n              not the same every time: the device waited\nengine "), "{table}");
     }
 
     #[test]

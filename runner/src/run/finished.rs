@@ -143,6 +143,7 @@ fn facts_of(plan: &RunPlan, device: &Device, host_elapsed: Duration, outcome: &O
         exit: outcome.status().code(),
         engine,
         deterministic: virtual_time,
+        nondeterministic_because: None,
         trace_hash: virtual_time.then(|| device.trace().hash()),
         host_elapsed,
         error: outcome.failure.as_ref().map(RunFailure::summary),

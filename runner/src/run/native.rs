@@ -185,6 +185,7 @@ fn facts_of(
         exit: outcome.status().code(),
         engine,
         deterministic: engine.is_virtual() && reports.iter().all(|report| report.deterministic),
+        nondeterministic_because: reports.iter().find_map(|report| report.nondeterministic_because.clone()),
         trace_hash: hash_of(reports),
         host_elapsed: outcome.elapsed,
         error: outcome.failure.as_ref().map(RunFailure::summary),
