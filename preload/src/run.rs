@@ -17,6 +17,7 @@ use sim_core::engine::{Counters, Engine};
 use sim_core::profile::Arch;
 use sim_core::time::SimTime;
 
+use crate::charges::{ChargeReport, DeviceCharges};
 use crate::device::Device;
 use crate::process::{Process, lock};
 
@@ -67,6 +68,8 @@ struct ExecReport<'a> {
     aicores: usize,
     aicpus: usize,
     hbm_peak_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charges: Option<ChargeReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ReportedError>,
 }
@@ -128,8 +131,12 @@ impl Device {
             let details = error.details.iter().map(|line| format!("\n{line}")).collect::<String>();
             eprintln!("npusim: {}{details}", error.message);
         }
+        if aicores + aicpus == 0 {
+            return;
+        }
+        let charges = self.charges.as_deref().map(DeviceCharges::report);
         let process = Process::get();
-        let Some(out) = process.settings.out.as_ref().filter(|_| aicores + aicpus > 0) else { return };
+        let Some(out) = &process.settings.out else { return };
         let counters = since(engine.counters(), run.counters);
         let number = process.next_run();
         let report = ExecReport {
@@ -155,6 +162,7 @@ impl Device {
             aicores,
             aicpus,
             hbm_peak_bytes: lock(&self.memory).hbm.residency().device.peak_bytes,
+            charges,
             error,
         };
         let directory = out.join(format!("process-{}", report.process)).join(format!("run-{number:06}"));

@@ -60,7 +60,7 @@ impl fmt::Display for Outcome {
 
 /// The command, to be given arguments.
 pub(crate) fn command() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_npusim"))
+    Command::new(option_env!("CARGO_BIN_EXE_npusim").expect("tests of its package have the command"))
 }
 
 /// Runs the command with these arguments.
