@@ -27,6 +27,7 @@ use sim_core::time::{SimDuration, SimTime};
 use sim_hbm::{DmaEngine, Hbm, HbmConfig, HostLink};
 
 use crate::charges::DeviceCharges;
+use crate::patience::{HostPatience, Signals};
 use crate::process::lock;
 use crate::run::Runs;
 
@@ -49,7 +50,7 @@ pub(crate) struct Device {
     engine: Mutex<EngineCell>,
     addresses: std::ops::Range<usize>,
     /// What host threads have signalled while another thread had the engine: a key, and how many to wake.
-    signals: Mutex<Vec<(usize, u32)>>,
+    signals: Arc<Signals>,
     /// Picoseconds that host threads have spent while another thread had the engine.
     unspent: AtomicU64,
     /// The virtual time that the host has reached, for those who only look at the clock.
@@ -140,6 +141,8 @@ impl Device {
             profile,
         });
         engine.attach(Rc::clone(&rooms) as Rc<dyn Any>);
+        let signals = Arc::<Signals>::default();
+        engine.hope_for(Box::new(HostPatience::new(Arc::clone(&signals), settings.external_wait)));
         let memory = Memory { hbm, dma: DmaEngine::new(HostLink::of(&rooms.profile)) };
         let device = Arc::new(Device {
             memory: Mutex::new(memory),
@@ -148,7 +151,7 @@ impl Device {
             charges,
             engine: Mutex::new(EngineCell { engine, rooms: Rc::clone(&rooms) }),
             addresses,
-            signals: Mutex::default(),
+            signals,
             unspent: AtomicU64::new(0),
             host_ps: AtomicU64::new(0),
         });
@@ -181,7 +184,7 @@ impl Device {
 
     /// A host thread wakes up to `most` actors that wait for `key`: as soon as the engine is free.
     pub(crate) fn signal(&self, key: usize, most: u32) {
-        lock(&self.signals).push((key, most));
+        self.signals.add(key, most);
         self.try_with_engine(|_, _| ());
     }
 
@@ -197,7 +200,7 @@ impl Device {
         if unspent > 0 {
             engine.spend(SimDuration::from_ps(unspent));
         }
-        for (key, most) in std::mem::take(&mut *lock(&self.signals)) {
+        for (key, most) in self.signals.take() {
             engine.wake(key, most);
         }
     }
@@ -224,6 +227,7 @@ fn engine_settings(settings: &ExecSettings, profile: &Profile) -> Settings {
         stall_window: *profile.guards.stall_window,
         leap_limit: *profile.guards.leap_limit,
         wait_loop_cost: *profile.aicpu.wait_spin,
+        keep_events: settings.events,
         ..default
     }
 }

@@ -30,6 +30,7 @@ mod charges;
 mod device;
 mod hooks;
 mod objects;
+mod patience;
 mod process;
 mod redirections;
 mod run;

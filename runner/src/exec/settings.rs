@@ -27,6 +27,8 @@ pub struct ExecSettings {
     pub set: Vec<String>,
     /// Where reports go.
     pub out: Option<PathBuf>,
+    /// Write every event of a run beside its report.
+    pub events: bool,
     /// Costs of functions.
     pub charges: Option<PathBuf>,
     /// Host time that a device waits for somebody outside it.
@@ -46,6 +48,7 @@ impl Default for ExecSettings {
             fill: FillPolicy::Zero,
             set: Vec::new(),
             out: None,
+            events: false,
             charges: None,
             external_wait: Duration::from_secs(10),
             guest_limit: None,
@@ -69,6 +72,8 @@ pub mod variables {
     pub const SET: &str = "NPUSIM_SET";
     /// The directory of reports.
     pub const OUT: &str = "NPUSIM_OUT";
+    /// `1`: write every event of a run beside its report.
+    pub const EVENTS: &str = "NPUSIM_EVENTS";
     /// The charge file.
     pub const CHARGES: &str = "NPUSIM_CHARGES";
     /// Host time that a device waits for somebody outside it.
@@ -106,6 +111,7 @@ impl ExecSettings {
         add(var::HBM, self.hbm.map(|bytes| bytes.to_string().into()));
         add(var::SET, (!self.set.is_empty()).then(|| self.set.join(&SEPARATOR.to_string()).into()));
         add(var::OUT, self.out.clone().map(PathBuf::into_os_string));
+        add(var::EVENTS, self.events.then(|| "1".into()));
         add(var::CHARGES, self.charges.clone().map(PathBuf::into_os_string));
         add(var::KERNEL_LIMIT, self.guest_limit.map(microseconds));
         variables
@@ -125,6 +131,7 @@ impl ExecSettings {
             fill: parse(&read, var::HBM_FILL, |text| text.parse::<FillPolicy>())?.unwrap_or(default.fill),
             set: list.map(|list| list.split(SEPARATOR).map(str::to_owned).collect()).unwrap_or_default(),
             out: path(var::OUT),
+            events: parse(&read, var::EVENTS, flag)?.unwrap_or(default.events),
             charges: path(var::CHARGES),
             external_wait: time(var::EXTERNAL_WAIT)?.unwrap_or(default.external_wait),
             guest_limit: time(var::KERNEL_LIMIT)?,
@@ -148,6 +155,14 @@ fn parse<T, E: Display>(
     match parse(&value) {
         Ok(parsed) => Ok(Some(parsed)),
         Err(problem) => Err(BadVariable { variable, value, problem: problem.to_string() }),
+    }
+}
+
+fn flag(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err("write 0 or 1"),
     }
 }
 
@@ -176,6 +191,7 @@ mod tests {
             fill: FillPolicy::Random { seed: 7 },
             set: vec!["mmio.load=100ns".to_owned(), "topology.clusters=3".to_owned()],
             out: Some("out".into()),
+            events: true,
             charges: Some("charges.json".into()),
             external_wait: Duration::from_millis(1500),
             guest_limit: Some(Duration::from_secs(2)),

@@ -66,6 +66,7 @@ pub use fault::{Crash, Fault, Hang, Refusal, Stalled};
 pub use fiber::{GuestCall, Trap};
 pub use lender::ThreadFunctions;
 pub use native::HostCost;
+pub use outside::{Outsiders, Waited};
 pub use poll::PollPolicy;
 pub use settings::{Polling, Settings};
 pub use state::Counters;
@@ -160,6 +161,8 @@ pub struct Engine {
     host_lost: Cell<bool>,
     /// Who plays the host.
     host: HostSide,
+    /// Whoever may change what the device waits for.
+    outsiders: OnceCell<Box<dyn Outsiders>>,
     /// CPU time that outside hosts have spent here, kernel bodies not included.
     busy: Cell<Duration>,
 }
@@ -209,6 +212,7 @@ impl Engine {
             refused: Cell::new(false),
             host_lost: Cell::new(false),
             host,
+            outsiders: OnceCell::new(),
             busy: Cell::default(),
         })
     }
@@ -370,6 +374,7 @@ impl Engine {
                     }
                 }
                 Next::Leapt(by) => self.record_leap(by),
+                Next::Quiet => self.wait_for_outsiders(),
                 Next::Dead(deadlock) if self.fault.borrow().is_some() => return Err(Fault::Deadlock(deadlock)),
                 Next::Dead(deadlock) => self.fail(Fault::Deadlock(deadlock)),
             }
@@ -464,6 +469,7 @@ impl Engine {
         if launched {
             state.launched -= 1;
             if state.launched == 0 {
+                state.settle_effects();
                 state.wake(COMPLETION_KEY, u32::MAX, at);
             }
         }
