@@ -27,7 +27,7 @@ use sim_core::time::{SimDuration, SimTime};
 use sim_hbm::{DmaEngine, Hbm, HbmConfig, HostLink};
 
 use crate::charges::DeviceCharges;
-use crate::patience::{HostPatience, Signals};
+use crate::patience::{HostPatience, Signals, shares_memory};
 use crate::process::lock;
 use crate::run::Runs;
 
@@ -80,6 +80,8 @@ pub(crate) struct Rooms {
     pub(crate) charges: Option<Arc<DeviceCharges>>,
     /// AICPU threads that have begun in this run.
     pub(crate) aicpus: Cell<u16>,
+    /// Whether the process shares memory with others; not known until somebody asks in a run.
+    shares_memory: Cell<Option<bool>>,
     /// Mutexes that actors hold, by address.
     pub(crate) held: RefCell<HashMap<usize, ActorId>>,
 }
@@ -95,6 +97,16 @@ impl Rooms {
         self.registers.replace(None);
         self.launch.begin(CoreArray::new(&self.profile.topology, *self.profile.topology.clusters));
         self.aicpus.set(0);
+        self.shares_memory.set(None);
+    }
+
+    /// Whether the process shares memory with others in this run.
+    pub(crate) fn shares_memory(&self) -> bool {
+        self.shares_memory.get().unwrap_or_else(|| {
+            let shares = shares_memory();
+            self.shares_memory.set(Some(shares));
+            shares
+        })
     }
 }
 
@@ -137,6 +149,7 @@ impl Device {
             costs: CostModel::new(&profile, KernelTable::default()),
             charges: charges.clone(),
             aicpus: Cell::new(0),
+            shares_memory: Cell::new(None),
             held: RefCell::default(),
             profile,
         });

@@ -65,6 +65,8 @@ struct ExecReport<'a> {
     kernels: u64,
     skipped_polls: u64,
     events: u64,
+    /// The longest span of virtual time in which the device only polled.
+    longest_quiet_ns: f64,
     loads: usize,
     aicores: usize,
     aicpus: usize,
@@ -110,15 +112,16 @@ fn since(now: Counters, before: Counters) -> Counters {
     }
 }
 
-/// A device that does nothing for so long, in a process with shared memory, may have been waiting for another process.
-const SUSPICIOUS_QUIET: SimDuration = SimDuration::from_us(100);
+/// A device on which nobody works for so long, in a process with shared memory, may have been waiting for another one.
+/// Between two things that a runtime does by itself there are at most a few hundred nanoseconds of polling.
+const SUSPICIOUS_QUIET: SimDuration = SimDuration::from_us(1);
 
 /// Why the times of a run depend on the host, if they do.
 fn outside_influence(engine: &Engine) -> Option<&'static str> {
     match engine.outside_influence() {
         (true, _) => Some("the device waited, in real time, for a thread of the host or for another process"),
         (false, quiet) if quiet > SUSPICIOUS_QUIET && shares_memory() => {
-            Some("nothing happened on the device for more than 100 us, and other processes can write to its memory")
+            Some("the device only polled for more than 1 us, and other processes can write to the memory it may have polled")
         }
         (false, _) => None,
     }
@@ -171,6 +174,7 @@ impl Device {
             kernels: counters.kernels,
             skipped_polls: counters.skipped_polls,
             events: trace.count(),
+            longest_quiet_ns: engine.outside_influence().1.as_ns_f64(),
             loads: lock(&self.ledger).counts().loaded,
             aicores,
             aicpus,

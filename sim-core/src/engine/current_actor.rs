@@ -13,7 +13,7 @@ use super::native::Job;
 use super::poll::PollPolicy;
 use super::state::{State, Status, WatchedWord};
 use super::wait::{Poll, Wait};
-use super::{COMPLETION_KEY, Engine, NativeBody, Polling, join_key};
+use super::{BodyPlace, COMPLETION_KEY, Engine, NativeBody, Polling, join_key};
 use crate::actor::{ActorId, ActorKind};
 use crate::time::{SimDuration, SimTime};
 use crate::trace::EventKind;
@@ -85,6 +85,8 @@ impl<'a> CurrentActor<'a> {
     pub fn charge(&self, cost: SimDuration, caller: usize) {
         let mut state = self.begin(caller);
         state.work(self.id());
+        let end = state.actor(self.id()).time + cost;
+        state.busy_until(end);
         let suspend = state.advance(self.id(), cost);
         drop(state);
         if suspend {
@@ -289,7 +291,7 @@ impl<'a> CurrentActor<'a> {
         state.work(id);
         state.counters.kernels += 1;
         let now = state.actor(id).time;
-        if body.blocking {
+        if body.place == BodyPlace::Fiber {
             drop(state);
             // SAFETY: the caller vouches for the call.
             self.as_guest(|| unsafe { body.call.invoke() });
@@ -300,13 +302,15 @@ impl<'a> CurrentActor<'a> {
         let job = unsafe { Job::new(body.call, self.context, now, Arc::clone(&body.host_cost)) };
         let actor = state.actor_mut(id);
         actor.time += cost;
+        let end = actor.time;
         actor.status = Status::Native(Arc::clone(&job));
+        state.busy_until(end);
         state.requeue(id);
         drop(state);
         let watchdog = &self.engine.watchdog;
         // From here on the context belongs to whoever runs the body, until the engine has finished the job.
         self.context.standing.set(Standing::Idle);
-        self.engine.natives.borrow_mut().offer(&job, || watchdog.borrow().new_thread());
+        self.engine.natives.borrow_mut().offer(&job, body.place, || watchdog.borrow().new_thread());
         self.suspend();
         self.context.standing.set(Standing::Fiber);
     }

@@ -126,13 +126,31 @@ impl NewActor {
     }
 }
 
+/// Where a kernel body runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyPlace {
+    /// On any worker: it computes, and waits for nobody.
+    Worker,
+    /// On a thread that no other body needs: it may wait, in real time, for somebody outside the device.
+    OwnThread,
+    /// On its fiber: it waits for other actors (mutexes, sleeps), in virtual time.
+    Fiber,
+}
+
+impl BodyPlace {
+    /// That of a body that waits for other actors, or of one that does not.
+    pub fn of(blocking: bool) -> Self {
+        if blocking { BodyPlace::Fiber } else { BodyPlace::Worker }
+    }
+}
+
 /// A kernel body to be run natively.
 #[derive(Clone, Debug)]
 pub struct NativeBody {
     /// What to call.
     pub call: GuestCall,
-    /// It waits for others by itself (mutexes, sleeps): it runs on its fiber, not in parallel.
-    pub blocking: bool,
+    /// Where it runs.
+    pub place: BodyPlace,
     /// What is known of its host time.
     pub host_cost: Arc<HostCost>,
 }
