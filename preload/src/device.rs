@@ -26,6 +26,7 @@ use sim_core::profile::{Arch, Profile};
 use sim_core::time::{SimDuration, SimTime};
 use sim_hbm::{DmaEngine, Hbm, HbmConfig, HostLink};
 
+use crate::charges::DeviceCharges;
 use crate::patience::{HostPatience, Signals, shares_memory};
 use crate::process::lock;
 use crate::run::Runs;
@@ -44,6 +45,8 @@ pub(crate) struct Device {
     pub(crate) memory: Mutex<Memory>,
     pub(crate) ledger: Mutex<LoadLedger>,
     pub(crate) runs: Mutex<Runs>,
+    /// What functions cost on it, if that was asked for.
+    pub(crate) charges: Option<Arc<DeviceCharges>>,
     engine: Mutex<EngineCell>,
     addresses: std::ops::Range<usize>,
     /// What host threads have signalled while another thread had the engine: a key, and how many to wake.
@@ -73,6 +76,8 @@ pub(crate) struct Rooms {
     pub(crate) registers: RefCell<Option<RegisterFile>>,
     pub(crate) launch: Launched,
     pub(crate) costs: CostModel,
+    /// Those of the device.
+    pub(crate) charges: Option<Arc<DeviceCharges>>,
     /// AICPU threads that have begun in this run.
     pub(crate) aicpus: Cell<u16>,
     /// Whether the process shares memory with others; not known until somebody asks in a run.
@@ -119,7 +124,13 @@ fn simulated_registers(profile: &Profile, arch: Arch) -> RegisterLayout {
 
 impl Device {
     /// A device of this generation.
-    pub(crate) fn new(settings: &ExecSettings, arch: Arch, runtime: &Path) -> Result<Arc<Device>, DeviceError> {
+    pub(crate) fn new(
+        settings: &ExecSettings,
+        arch: Arch,
+        runtime: &Path,
+        charges: Option<DeviceCharges>,
+    ) -> Result<Arc<Device>, DeviceError> {
+        let charges = charges.map(Arc::new);
         let profile = Profile::load(arch)?.with_overrides(&settings.overrides()?)?;
         let hbm = Hbm::new(HbmConfig {
             capacity: *profile.hbm.capacity,
@@ -136,6 +147,7 @@ impl Device {
             registers: RefCell::default(),
             launch: Launched::new(CoreArray::new(&profile.topology, *profile.topology.clusters)),
             costs: CostModel::new(&profile, KernelTable::default()),
+            charges: charges.clone(),
             aicpus: Cell::new(0),
             shares_memory: Cell::new(None),
             held: RefCell::default(),
@@ -149,6 +161,7 @@ impl Device {
             memory: Mutex::new(memory),
             ledger: Mutex::default(),
             runs: Mutex::new(Runs::new(arch, runtime)),
+            charges,
             engine: Mutex::new(EngineCell { engine, rooms: Rc::clone(&rooms) }),
             addresses,
             signals,

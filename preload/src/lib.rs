@@ -26,6 +26,7 @@
 //! - After a fork the child forgets its parent's devices: their threads are not in the child.
 
 mod caller;
+mod charges;
 mod device;
 mod hooks;
 mod listener;

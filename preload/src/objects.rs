@@ -16,9 +16,10 @@ use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use sim_core::charges::ResolvedCharges;
 use sim_core::engine::{HostCost, wait_trap};
 use sim_core::loader::hooks::{Blocking, blocking, only_sleeps};
 use sim_core::loader::image::CodeImage;
@@ -30,9 +31,11 @@ use sim_core::loader::staging::{Staged, StagingArea, writable_memory};
 use sim_core::loader::symbols::SymbolMap;
 use sim_core::loader::thunk::Thunk;
 use sim_core::loader::wait_loops::{self, WaitLoop};
+use sim_core::profile::Arch;
 use sim_core::trace::ContentHash;
 
 use crate::caller::Caller;
+use crate::charges::Tariff;
 use crate::device::Device;
 use crate::hooks::{identity, kernels};
 use crate::process::{Process, lock};
@@ -74,6 +77,8 @@ pub(crate) struct Facts {
     role: LoadOrigin,
     slots: ImportSlots,
     waits: Vec<WaitLoop>,
+    /// What calls of its imports cost, on devices of each generation.
+    charges: [OnceLock<Option<Arc<ResolvedCharges>>>; Arch::ALL.len()],
 }
 
 impl Facts {
@@ -85,7 +90,13 @@ impl Facts {
         } else {
             Vec::new()
         };
-        Ok(Facts { role, slots: ImportSlots::parse(name, &bytes)?, waits, image, bytes })
+        Ok(Facts { role, slots: ImportSlots::parse(name, &bytes)?, waits, charges: Default::default(), image, bytes })
+    }
+
+    /// What calls of its imports cost.
+    fn charges(&self, tariff: &Tariff) -> Option<Arc<ResolvedCharges>> {
+        let resolve = || tariff.resolve(self.role, self.slots.calls()).map(Arc::new);
+        self.charges[tariff.arch as usize].get_or_init(resolve).clone()
     }
 }
 
@@ -136,6 +147,13 @@ impl Loaded {
     }
 }
 
+/// A host runtime whose imports were redirected.
+pub(crate) struct Attached {
+    pub(crate) path: PathBuf,
+    /// What they cost, if anything costs something.
+    pub(crate) charges: Option<Arc<ResolvedCharges>>,
+}
+
 /// A file that a runtime has made and not opened yet.
 struct Written {
     path: Vec<u8>,
@@ -159,28 +177,41 @@ const MOST_KNOWN: usize = 16;
 const PLACEHOLDER: &[u8] = b"XXXXXX";
 
 impl Objects {
-    /// Redirects the imports of a host runtime that the process has opened; its path, unless that was done before.
-    pub(crate) fn attach_host_runtime(&mut self, handle: *mut c_void) -> Result<Option<PathBuf>, ObjectError> {
+    /// Redirects the imports of a host runtime that the process has opened, unless that was done before. What they cost
+    /// depends on where it is.
+    pub(crate) fn attach_host_runtime<'t>(
+        &mut self,
+        handle: *mut c_void,
+        tariff: impl FnOnce(&Path) -> Option<&'t Tariff>,
+    ) -> Result<Option<Attached>, ObjectError> {
         let Some((load_address, path)) = link::location(handle) else { return Ok(None) };
         // The process may have closed it and opened it again, perhaps at the same place.
         if self.loaded.iter().any(|loaded| loaded.handle == handle as usize && loaded.is_in_place(load_address)) {
             return Ok(None);
         }
         self.loaded.retain(|loaded| loaded.handle != handle as usize);
-        self.adopt(handle, load_address, &path)?;
+        let charges = self.adopt(handle, load_address, &path, tariff(&path))?;
         if let Some((context, load_address, path)) = simulation_context() {
             if !self.loaded.iter().any(|loaded| loaded.load_address == load_address) {
-                self.adopt(context, load_address, &path)?;
+                self.adopt(context, load_address, &path, None)?;
             }
         }
-        Ok(Some(path))
+        Ok(Some(Attached { path, charges }))
     }
 
     /// Takes in an object that the process has opened by itself.
-    fn adopt(&mut self, handle: *mut c_void, load_address: usize, path: &Path) -> Result<(), ObjectError> {
+    fn adopt(
+        &mut self,
+        handle: *mut c_void,
+        load_address: usize,
+        path: &Path,
+        tariff: Option<&Tariff>,
+    ) -> Result<Option<Arc<ResolvedCharges>>, ObjectError> {
         let bytes = std::fs::read(path).map_err(|error| ObjectError::Read { path: path.to_owned(), error })?;
         let facts = self.facts(&file_name(path), bytes)?;
-        self.take_in(handle, load_address, facts, None)
+        let charges = tariff.and_then(|tariff| facts.charges(tariff));
+        self.take_in(handle, load_address, facts, None, charges.as_deref())?;
+        Ok(charges)
     }
 
     /// What is known of these bytes.
@@ -204,12 +235,13 @@ impl Objects {
         load_address: usize,
         facts: Arc<Facts>,
         device: Option<Arc<Device>>,
+        charges: Option<&ResolvedCharges>,
     ) -> Result<(), ObjectError> {
         let range = address_range(load_address, &facts.bytes);
         let name = &facts.image.name;
         let redirect = |error| ObjectError::Redirect { name: name.clone(), error };
         // SAFETY: the object is loaded there, and whoever opens it does not run its code yet.
-        let kept = unsafe { redirections::apply(facts.role, &facts.slots, load_address) }.map_err(redirect)?;
+        let kept = unsafe { redirections::apply(facts.role, &facts.slots, load_address, charges) }.map_err(redirect)?;
         self.loaded.push(Loaded {
             handle: handle as usize,
             facts,
@@ -395,7 +427,12 @@ fn take_in(
         return Err(ObjectError::OtherCode { name: name.to_owned() });
     }
     trap_wait_loops(name, &facts.waits, load_address)?;
-    objects.take_in(handle, load_address, Arc::clone(&facts), device.clone())?;
+    let charged = device.as_ref().and_then(|device| device.charges.as_deref());
+    let charges = charged.and_then(|device| facts.charges(device.tariff()));
+    if let (Some(device), Some(object)) = (charged, &charges) {
+        device.loaded(object);
+    }
+    objects.take_in(handle, load_address, Arc::clone(&facts), device.clone(), charges.as_deref())?;
     let Some(device) = device else { return Ok(()) };
     let record = LoadRecord {
         host: Some(host),

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use npusim::exec::listener::Listener;
 use npusim::exec::settings::ExecSettings;
+use sim_core::profile::Arch;
 
+use crate::charges::Tariff;
 use crate::device::Device;
 use crate::objects::Objects;
 use crate::runtime::HostRuntime;
@@ -22,6 +24,8 @@ static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
 /// Everything that is not of one device.
 pub(crate) struct Process {
     pub(crate) settings: ExecSettings,
+    /// What functions cost on devices of each generation; none if that was not asked for.
+    tariffs: Vec<Arc<Tariff>>,
     pub(crate) objects: Mutex<Objects>,
     runtimes: Mutex<Vec<Arc<HostRuntime>>>,
     devices: Mutex<HashMap<usize, Arc<Device>>>,
@@ -47,7 +51,12 @@ impl Process {
     fn begin() -> &'static Process {
         let settings = ExecSettings::from_variables(|name| std::env::var_os(name))
             .unwrap_or_else(|error| crate::fatal(&error.to_string()));
-        let new = Box::into_raw(Box::new(Process::with(settings, Vec::new(), Objects::default())));
+        let tariffs = settings
+            .charges
+            .as_deref()
+            .map(|name| Tariff::read(name).unwrap_or_else(|error| crate::fatal(&error.to_string())));
+        let tariffs = tariffs.unwrap_or_default();
+        let new = Box::into_raw(Box::new(Process::with(settings, tariffs, Vec::new(), Objects::default())));
         match CURRENT.compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
                 // SAFETY: the handler only stores a pointer and makes plain data.
@@ -62,9 +71,15 @@ impl Process {
         }
     }
 
-    fn with(settings: ExecSettings, runtimes: Vec<Arc<HostRuntime>>, objects: Objects) -> Process {
+    fn with(
+        settings: ExecSettings,
+        tariffs: Vec<Arc<Tariff>>,
+        runtimes: Vec<Arc<HostRuntime>>,
+        objects: Objects,
+    ) -> Process {
         Process {
             settings,
+            tariffs,
             objects: Mutex::new(objects),
             runtimes: Mutex::new(runtimes),
             devices: Mutex::default(),
@@ -72,6 +87,11 @@ impl Process {
             runs: AtomicU32::new(0),
             listener: Mutex::default(),
         }
+    }
+
+    /// What functions cost on devices of a generation.
+    pub(crate) fn tariff(&self, arch: Arch) -> Option<&Arc<Tariff>> {
+        self.tariffs.iter().find(|tariff| tariff.arch == arch)
     }
 
     /// The host runtime behind a handle, if it is one.
@@ -154,6 +174,6 @@ extern "C" fn forget_parent() {
     // Another thread may have held a lock when the process forked; what it guards is then left behind as well.
     let runtimes = parent.runtimes.try_lock().map(|runtimes| runtimes.clone()).unwrap_or_default();
     let objects = parent.objects.try_lock().map(|mut objects| std::mem::take(&mut *objects)).unwrap_or_default();
-    let child = Process::with(parent.settings.clone(), runtimes, objects);
+    let child = Process::with(parent.settings.clone(), parent.tariffs.clone(), runtimes, objects);
     CURRENT.store(Box::into_raw(Box::new(child)), Ordering::Release);
 }

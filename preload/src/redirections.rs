@@ -5,12 +5,13 @@
 
 use std::io;
 
+use sim_core::charges::ResolvedCharges;
 use sim_core::loader::imports::ImportSlots;
 use sim_core::loader::ledger::LoadOrigin;
 use sim_core::loader::thunk::{Before, Instead, Thunk};
 
 use crate::hooks::keys::KeyList;
-use crate::hooks::{code, keys, locks, memory, registers, threads, time};
+use crate::hooks::{charges, code, keys, locks, memory, registers, threads, time};
 
 /// Where an import leads.
 #[derive(Clone, Copy)]
@@ -44,12 +45,17 @@ impl Kept {
     }
 }
 
-/// Leads the imports of an object to where this table says.
+/// Leads the imports of an object to where this table says. What charges say is due before that.
 ///
 /// # Safety
 ///
 /// The object with these slots must be loaded at `load_address`, and nobody may run its code meanwhile.
-pub(crate) unsafe fn apply(role: LoadOrigin, slots: &ImportSlots, load_address: usize) -> io::Result<Kept> {
+pub(crate) unsafe fn apply(
+    role: LoadOrigin,
+    slots: &ImportSlots,
+    load_address: usize,
+    charges: Option<&ResolvedCharges>,
+) -> io::Result<Kept> {
     let keys = Box::<KeyList>::default();
     let key_list = std::ptr::from_ref::<KeyList>(&keys) as usize;
     let mut thunks = Vec::new();
@@ -69,19 +75,32 @@ pub(crate) unsafe fn apply(role: LoadOrigin, slots: &ImportSlots, load_address: 
     // SAFETY: each function of the table takes what the one it stands for does.
     unsafe {
         slots.redirect(load_address, |slot, bound| {
-            let target = match find(role, &slot.symbol)? {
-                Lead::To(function) => Some(function),
-                Lead::Seen(hook) => thunk(Thunk::before(hook, 0, bound)),
-                Lead::Around(hook) => thunk(Thunk::instead(hook, bound)),
-                Lead::Keys(hook) => thunk(Thunk::instead(hook, key_list)),
+            let mut target = match find(role, &slot.symbol) {
+                None => None,
+                Some(Lead::To(function)) => Some(function),
+                Some(Lead::Seen(hook)) => thunk(Thunk::before(hook, 0, bound)),
+                Some(Lead::Around(hook)) => thunk(Thunk::instead(hook, bound)),
+                Some(Lead::Keys(hook)) => thunk(Thunk::instead(hook, key_list)),
             };
-            sample = target.map(|target| (slot.offset, target));
+            if let Some(charge) = charges.filter(|_| slot.call).and_then(|charges| charges.get(&slot.symbol)) {
+                target = thunk(Thunk::before(charging(role), charge.index, target.unwrap_or(bound)));
+            }
+            sample = target.map(|target| (slot.offset, target)).or(sample);
             target
         })?;
     }
     match failure {
         Some(error) => Err(error),
         None => Ok(Kept { _thunks: thunks, _keys: keys, sample }),
+    }
+}
+
+/// Who sees charged calls of an object. The code of an orchestration runs on the host or on the device, as the runtime
+/// has it.
+fn charging(role: LoadOrigin) -> Before {
+    match role {
+        LoadOrigin::HostRuntime | LoadOrigin::Orchestration => charges::anywhere,
+        _ => charges::on_device,
     }
 }
 

@@ -97,6 +97,7 @@ impl Device {
             error.into_iter().for_each(|error| process.complain(error));
             return;
         }
+        let charges = self.charges.as_deref().and_then(|charges| serde_json::to_value(charges.report()).ok());
         let counters = since(engine.counters(), run.counters);
         let because = outside_influence(engine);
         let report = ExecReport {
@@ -125,6 +126,7 @@ impl Device {
             aicores,
             aicpus,
             hbm_peak_bytes: lock(&self.memory).hbm.residency().device.peak_bytes,
+            charges,
             error,
             stalled,
         };

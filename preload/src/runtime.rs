@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use npusim::device::EngineKind;
+use sim_core::charges::ResolvedCharges;
 use sim_core::loader::thunk::{Arguments, Thunk};
 use sim_core::profile::Arch;
 
 use crate::caller;
+use crate::charges::DeviceCharges;
 use crate::device::Device;
 use crate::hooks::runs;
+use crate::objects::Attached;
 use crate::process::{Process, lock};
 use crate::{fatal, real_dlsym};
 
@@ -28,6 +31,8 @@ pub(crate) struct HostRuntime {
     pub(crate) handle: usize,
     path: PathBuf,
     arch: Arch,
+    /// What its imports cost, if anything costs something.
+    charges: Option<Arc<ResolvedCharges>>,
     /// The functions that were looked up, and what they were answered with.
     functions: Mutex<HashMap<CString, usize>>,
 }
@@ -66,15 +71,17 @@ impl HostRuntime {
             return;
         }
         let process = Process::get();
-        let attached = lock(&process.objects).attach_host_runtime(handle);
-        let path = match attached {
-            Ok(Some(path)) => path,
+        let arch_of = |path: &Path| process.settings.arch.unwrap_or_else(|| arch_of(path));
+        let tariff = |path: &Path| process.tariff(arch_of(path)).map(Arc::as_ref);
+        let attached = lock(&process.objects).attach_host_runtime(handle, tariff);
+        let Attached { path, charges } = match attached {
+            Ok(Some(attached)) => attached,
             Ok(None) => return,
             Err(error) => fatal(&error.to_string()),
         };
-        let arch = process.settings.arch.unwrap_or_else(|| arch_of(&path));
+        let arch = arch_of(&path);
         let functions = Mutex::default();
-        process.add_runtime(Arc::new(HostRuntime { handle: handle as usize, path, arch, functions }));
+        process.add_runtime(Arc::new(HostRuntime { handle: handle as usize, path, arch, charges, functions }));
     }
 
     /// The function that stands for the runtime's of this name; 0 if that is to be found as it is.
@@ -92,7 +99,7 @@ impl HostRuntime {
             b"destroy_device_context" => Thunk::instead(destroy, data),
             b"simpler_poll_run" => Thunk::instead(runs::poll, data),
             b"simpler_wait_run" | b"simpler_run" => Thunk::instead(runs::wait, data),
-            _ => Thunk::before(enter, data, real),
+            _ => Thunk::before(seen, data, real),
         };
         let address = made.map_or(real, Thunk::leak);
         lock(&self.functions).insert(name.to_owned(), address);
@@ -115,8 +122,13 @@ pub(crate) fn function(data: usize) -> &'static Function {
 /// `create_device_context()`
 extern "C" fn create(data: usize, arguments: &Arguments) -> u64 {
     let function = function(data);
+    let runtime = &function.runtime;
     let process = Process::get();
-    let device = match Device::new(&process.settings, function.runtime.arch, &function.runtime.path) {
+    let charges = process.tariff(runtime.arch).cloned().map(DeviceCharges::new);
+    if let (Some(device), Some(runtime)) = (&charges, &runtime.charges) {
+        device.loaded(runtime);
+    }
+    let device = match Device::new(&process.settings, runtime.arch, &runtime.path, charges) {
         Ok(device) => device,
         Err(error) => {
             process.complain((&error).into());
@@ -133,7 +145,7 @@ extern "C" fn create(data: usize, arguments: &Arguments) -> u64 {
 
 /// `destroy_device_context(context)`
 extern "C" fn destroy(data: usize, arguments: &Arguments) -> u64 {
-    enter(data, arguments);
+    enter(arguments);
     let result = function(data).call(arguments);
     let process = Process::get();
     if let Some(device) = process.remove_device(arguments[0] as usize) {
@@ -142,8 +154,13 @@ extern "C" fn destroy(data: usize, arguments: &Arguments) -> u64 {
     result
 }
 
-/// Any other function: most of them take a context first.
-pub(crate) extern "C" fn enter(_data: usize, arguments: &Arguments) {
+/// Any other function.
+extern "C" fn seen(_data: usize, arguments: &Arguments, _caller: usize) {
+    enter(arguments);
+}
+
+/// The calling thread works for the context that a function was given, as most of them are in the first place.
+pub(crate) fn enter(arguments: &Arguments) {
     if Process::get().device(arguments[0] as usize).is_some() {
         caller::enter_context(arguments[0] as usize);
     }

@@ -15,7 +15,7 @@ use crate::device::Rooms;
 const CORE_TYPE_AIC: u32 = 0;
 
 /// `aicore_execute_wrapper(runtime, block_idx, core_type, physical_core, regs, ...)`
-pub(crate) extern "C" fn become_core(_data: usize, arguments: &Arguments) {
+pub(crate) extern "C" fn become_core(_data: usize, arguments: &Arguments, _caller: usize) {
     let [_, _, core_type, core, bases, _] = *arguments;
     on_actor(|actor, rooms| {
         let (core, aic) = (core as u16, core_type as u32 == CORE_TYPE_AIC);
@@ -53,7 +53,7 @@ fn take_part(actor: &CurrentActor<'_>, rooms: &Rooms, core: u16, aic: bool, firs
 }
 
 /// `aicpu_execute(runtime)`
-pub(crate) extern "C" fn become_aicpu(_data: usize, _arguments: &Arguments) {
+pub(crate) extern "C" fn become_aicpu(_data: usize, _arguments: &Arguments, _caller: usize) {
     on_actor(|actor, rooms| {
         let index = rooms.aicpus.get();
         rooms.aicpus.set(index + 1);

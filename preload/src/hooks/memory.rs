@@ -76,17 +76,17 @@ pub(crate) extern "C" fn free(block: *mut c_void) {
 }
 
 /// `SimDeviceRunnerBase::copy_to_device(to, from, size)`
-pub(crate) extern "C" fn copied_to_device(_data: usize, arguments: &Arguments) {
+pub(crate) extern "C" fn copied_to_device(_data: usize, arguments: &Arguments, _caller: usize) {
     charge(CopyDirection::ToDevice, arguments[3]);
 }
 
 /// `SimDeviceRunnerBase::copy_from_device(to, from, size)`
-pub(crate) extern "C" fn copied_from_device(_data: usize, arguments: &Arguments) {
+pub(crate) extern "C" fn copied_from_device(_data: usize, arguments: &Arguments, _caller: usize) {
     charge(CopyDirection::FromDevice, arguments[3]);
 }
 
 /// `SimDeviceRunnerBase::device_memset(at, value, size)`
-pub(crate) extern "C" fn filled(_data: usize, arguments: &Arguments) {
+pub(crate) extern "C" fn filled(_data: usize, arguments: &Arguments, _caller: usize) {
     charge(CopyDirection::Memset, arguments[3]);
 }
 

@@ -3,6 +3,7 @@
 //! Each has the type of the function it stands for. One that an actor calls serves it under virtual time; anybody else
 //! gets what the function always did.
 
+pub(crate) mod charges;
 pub(crate) mod code;
 mod entry;
 pub(crate) mod identity;

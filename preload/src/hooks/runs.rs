@@ -17,7 +17,7 @@ const DEVICE_LOST: i32 = -507_046;
 ///
 /// The answer can only change when one of the run's threads ends, so that is what is waited for between two polls.
 pub(crate) extern "C" fn poll(data: usize, arguments: &Arguments) -> u64 {
-    enter(data, arguments);
+    enter(arguments);
     let function = function(data);
     loop {
         let answer = function.call(arguments) as i32;
@@ -34,7 +34,7 @@ pub(crate) extern "C" fn poll(data: usize, arguments: &Arguments) -> u64 {
 
 /// `simpler_wait_run(context, run)` and `simpler_run(context, run, ...)`: success is none on a device that was lost.
 pub(crate) extern "C" fn wait(data: usize, arguments: &Arguments) -> u64 {
-    enter(data, arguments);
+    enter(arguments);
     let result = function(data).call(arguments) as i32;
     let lost = || current_device().is_some_and(|device| device.with_engine(|engine, _| engine.fault().is_some()));
     (if result == 0 && lost() { DEVICE_LOST } else { result }) as u64

@@ -79,6 +79,9 @@ pub struct ExecReport {
     pub aicpus: usize,
     /// The most device memory that was allocated at once since the device was made.
     pub hbm_peak_bytes: u64,
+    /// What was charged for the runtime's functions, if a charge file is in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charges: Option<serde_json::Value>,
     /// Why the run ended early, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ReportedError>,
@@ -176,6 +179,7 @@ pub(crate) mod tests {
             aicores: 24,
             aicpus: 4,
             hbm_peak_bytes: 69_632,
+            charges: None,
             error: None,
             stalled: None,
         }

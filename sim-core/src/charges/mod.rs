@@ -8,7 +8,7 @@
 //!    source and confidence. Whatever is wrong is a [`ChargeError`] that names the file and the entry.
 //! 2. For each object that is loaded, [`Charges::for_symbols`] is given the functions that it imports, and answers with
 //!    [`ResolvedCharges`]: the charge of each of these symbols, by hash.
-//! 3. Whoever replaced the import slots calls [`ChargeUse::called`] at each call.
+//! 3. Whoever replaced the import slots counts the calls, each of which costs its caller time.
 //! 4. At the end [`ChargeUse::usages`] says what became of every charge, and so names those that nothing matched.
 //!
 //! A call can be charged only where it goes through an import slot. A function that the compiler inlined, or that is
@@ -38,6 +38,9 @@ pub use resolved::{ResolvedCharge, ResolvedCharges};
 pub use role::ObjectRole;
 pub use symbol::{Spelling, SymbolMistake};
 pub use usage::{ChargeUse, Outcome, Usage};
+
+/// What stands for the embedded charges where the path of a file is expected. `./shipped` is a file.
+pub const SHIPPED: &str = "shipped";
 
 /// The charges of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,6 +76,11 @@ impl Charges {
             Arch::A5 => ("a5-2026-08.json", include_str!("../../charges/a5-2026-08.json")),
         };
         Charges::parse(origin, text)
+    }
+
+    /// The charges that a user names: [`SHIPPED`] for the embedded ones of a generation, or the path of a file.
+    pub fn named(name: &Path, arch: Arch) -> Result<Charges, ChargeError> {
+        if name == Path::new(SHIPPED) { Charges::shipped(arch) } else { Charges::read(name) }
     }
 
     /// Reads the charge file at `path`.

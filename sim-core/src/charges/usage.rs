@@ -5,20 +5,18 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::resolved::{ResolvedCharge, ResolvedCharges};
+use super::resolved::ResolvedCharges;
 use super::role::ObjectRole;
 use super::symbol::{Key, qualified_name};
 use super::{Charge, Charges};
 use crate::time::SimDuration;
 
-/// Counts the calls that were charged.
+/// The charges, and the objects that were loaded. Who leads the imports of these counts the calls.
 #[derive(Clone, Debug)]
 pub struct ChargeUse {
     charges: Charges,
     /// Whether some object has the function, per charge.
     matched: Vec<bool>,
-    /// Per charge.
-    calls: Vec<u64>,
     /// The symbols of all objects.
     seen: BTreeSet<(ObjectRole, String)>,
 }
@@ -62,15 +60,10 @@ pub enum Outcome {
 const SIMILAR: f64 = 0.5;
 
 impl ChargeUse {
-    /// Starts counting for these charges.
+    /// These charges, before any object was loaded.
     pub fn of(charges: &Charges) -> Self {
         let count = charges.charges.len();
-        ChargeUse {
-            charges: charges.clone(),
-            matched: vec![false; count],
-            calls: vec![0; count],
-            seen: BTreeSet::new(),
-        }
+        ChargeUse { charges: charges.clone(), matched: vec![false; count], seen: BTreeSet::new() }
     }
 
     /// Notes an object that was loaded, resolved with the same charges.
@@ -81,15 +74,10 @@ impl ChargeUse {
         self.seen.extend(object.seen.iter().map(|symbol| (object.role, symbol.clone())));
     }
 
-    /// Notes a call that was charged.
-    pub fn called(&mut self, charge: ResolvedCharge) {
-        self.calls[charge.index] += 1;
-    }
-
-    /// What became of every charge, in the order of the file.
-    pub fn usages(&self) -> impl Iterator<Item = Usage> {
-        self.charges.charges.iter().enumerate().map(|(index, charge)| {
-            let outcome = match self.calls[index] {
+    /// What became of every charge, in the order of the file, when each was due as often as `calls` says.
+    pub fn usages(&self, calls: impl Fn(usize) -> u64) -> impl Iterator<Item = Usage> {
+        self.charges.charges.iter().enumerate().map(move |(index, charge)| {
+            let outcome = match calls(index) {
                 0 if self.matched[index] => Outcome::NeverCalled,
                 0 if charge.optional => Outcome::Absent,
                 0 => Outcome::Unknown { nearest: self.nearest(charge) },

@@ -43,7 +43,11 @@ pub struct ActorContext {
     pub(super) actor: Cell<ActorId>,
     pub(super) kind: Cell<ActorKind>,
     pub(super) standing: Cell<Standing>,
+    /// The block of the thread that runs the fiber.
     pub(super) host_tcb: Cell<Tcb>,
+    /// The block of the thread that runs the kernel natively. It is another cell, since a host thread may take over the
+    /// fibers while a kernel runs.
+    native_tcb: Cell<Tcb>,
     pub(super) guest_tcb: Cell<Tcb>,
     pub(super) yielder: Cell<*const Yielder<(), Suspension>>,
     pub(super) trap: Cell<Option<CoroutineTrapHandler<Exit>>>,
@@ -63,6 +67,7 @@ impl ActorContext {
             kind: Cell::new(ActorKind::Host),
             standing: Cell::new(Standing::Idle),
             host_tcb: Cell::new(Tcb::NONE),
+            native_tcb: Cell::new(Tcb::NONE),
             guest_tcb: Cell::new(Tcb::NONE),
             yielder: Cell::new(ptr::null()),
             trap: Cell::new(None),
@@ -126,6 +131,23 @@ impl ActorContext {
         // SAFETY: this is the block of the thread that runs the coroutine.
         unsafe { self.host_tcb.get().enter() };
         result
+    }
+
+    /// As [`ActorContext::as_guest`], for a kernel that runs natively: it stays on the calling thread.
+    pub(super) fn as_native_guest<R>(&self, function: impl FnOnce() -> R) -> R {
+        let (host, guest) = (Tcb::current(), self.guest_tcb.get());
+        self.native_tcb.set(host);
+        // SAFETY: the lender is parked; the guest code runs behind a call that is not inlined.
+        unsafe { guest.enter() };
+        let result = call_out_of_line(|()| function(), ());
+        // SAFETY: the block of this thread.
+        unsafe { host.enter() };
+        result
+    }
+
+    /// The block of the thread that runs the guest code.
+    pub(super) fn running_tcb(&self) -> Tcb {
+        if self.standing.get() == Standing::Native { self.native_tcb.get() } else { self.host_tcb.get() }
     }
 }
 

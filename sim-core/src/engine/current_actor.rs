@@ -159,19 +159,34 @@ impl<'a> CurrentActor<'a> {
     /// Sleeps for a span of virtual time.
     pub fn sleep(&self, span: SimDuration) {
         let mut state = self.begin(0);
-        let id = self.id();
-        let actor = state.actor_mut(id);
+        let actor = state.actor_mut(self.id());
         actor.poll = Poll::Sleep;
         actor.iteration.work();
         // A short sleep may be a poll; a long one is waited for.
         let long = span >= self.engine.settings.stall_window;
         actor.working = long;
+        self.pass(state, span, long);
+    }
+
+    /// The guest's own code takes a span of virtual time, whatever it does: unlike [`CurrentActor::charge`], this may
+    /// be part of a poll.
+    #[inline(always)]
+    pub fn elapse(&self, span: SimDuration, caller: usize) {
+        let mut state = self.begin(caller);
+        let works = state.elapse(self.id(), span);
+        self.pass(state, span, works);
+    }
+
+    /// Lets time pass; if the actor `works` meanwhile, it has made progress afterwards.
+    #[inline(always)]
+    fn pass(&self, mut state: RefMut<'_, State>, span: SimDuration, works: bool) {
+        let id = self.id();
         let suspend = state.advance(id, span);
         drop(state);
         if suspend {
             self.suspend();
         }
-        if long {
+        if works {
             self.engine.state.borrow_mut().work(id);
         }
     }

@@ -150,11 +150,10 @@ impl Seat {
         let call = job.call;
         let mut body: Coroutine<(), (), Exit> = Coroutine::with_stack(stack, move |_, ()| {
             // SAFETY: as above, and whoever made the job vouched for the call.
-            Exit::Returned(context.as_guest(|| unsafe { call.invoke() }))
+            Exit::Returned(context.as_native_guest(|| unsafe { call.invoke() }))
         });
-        // The fiber is suspended in a hook; it finds its own trap handler and host thread again afterwards.
+        // The fiber is suspended in a hook; it finds its own trap handler again afterwards.
         let fiber_trap = context.trap.replace(Some(body.trap_handler()));
-        let fiber_host = context.host_tcb.get();
         context.native_now.set(job.now);
         context.standing.set(Standing::Native);
         context.native_thread.set(Arc::as_ptr(&self.thread));
@@ -163,7 +162,6 @@ impl Seat {
         self.thread.leave();
         context.standing.set(Standing::Idle);
         context.trap.set(fiber_trap);
-        context.host_tcb.set(fiber_host);
         self.stack = Some(body.into_stack());
         exit
     }
@@ -288,5 +286,44 @@ fn help(open: &Receiver<Arc<Job>>, done: &Unparker, thread: Arc<GuestThread>, to
             job.run(&mut seat);
             done.unpark();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::engine::tcb::Tcb;
+
+    #[test]
+    fn does_a_thread_stay_itself_when_another_takes_over_the_fibers_while_it_runs_a_kernel() {
+        struct TakenOver {
+            context: ActorContext,
+            by: Tcb,
+        }
+        extern "C" fn kernel(argument: u64) -> u64 {
+            // SAFETY: the test passes the address of one that lives.
+            let taken_over = unsafe { &*(argument as *const TakenOver) };
+            taken_over.context.host_tcb.set(taken_over.by);
+            7
+        }
+        let ((tell, told), (end, ended)) = (mpsc::channel(), mpsc::channel::<()>());
+        let other = std::thread::spawn(move || {
+            tell.send(Tcb::current().as_usize()).unwrap();
+            let _ = ended.recv();
+        });
+        let mine = Tcb::current();
+        let by = Tcb::from_usize(told.recv().unwrap());
+        let taken_over = TakenOver { context: ActorContext::new(), by };
+        taken_over.context.guest_tcb.set(mine);
+        let argument = std::ptr::from_ref(&taken_over) as u64;
+        let call = GuestCall::new(kernel as extern "C" fn(u64) -> u64 as usize, &[argument]);
+        // SAFETY: the kernel takes the address, and needs no thread control block of its own.
+        let job = unsafe { Job::new(call, &raw const taken_over.context, SimTime::ZERO, Arc::default()) };
+        let exit = Seat::new(Arc::default(), Arc::default()).run(&job);
+        assert_eq!((exit, Tcb::current(), taken_over.context.host_tcb.get()), (Exit::Returned(7), mine, by));
+        drop(end);
+        other.join().unwrap();
     }
 }

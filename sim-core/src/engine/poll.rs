@@ -61,6 +61,11 @@ impl Iteration {
         self.start += by;
     }
 
+    /// How long it has been going on.
+    pub(super) fn length(&self, now: SimTime) -> SimDuration {
+        now.since(self.start)
+    }
+
     /// A register-base access.
     pub(super) fn access(&mut self, cost: SimDuration) {
         self.accesses += 1;

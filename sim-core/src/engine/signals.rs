@@ -141,7 +141,7 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, ucontext: *mut c
     let regs = unsafe {
         handler.setup_trap_handler(move || {
             let context = &*context;
-            context.host_tcb.get().enter();
+            context.running_tcb().enter();
             context.standing.set(Standing::Idle);
             Exit::Trapped(trap)
         })

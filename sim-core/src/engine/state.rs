@@ -328,6 +328,20 @@ impl State {
         self.progressed(now);
     }
 
+    /// The running actor's own code takes a span of time. `true`: it works. Most such code may be part of a poll as
+    /// well, but who polls gives spin hints: a guest that has given none for half of the stall window works.
+    pub(super) fn elapse(&mut self, id: ActorId, span: SimDuration) -> bool {
+        let actor = self.actor_mut(id);
+        // It is no poll of which the engine knows everything.
+        actor.iteration.work();
+        actor.rest = None;
+        let works = actor.iteration.length(actor.time + span) * 2 >= self.stall_window;
+        if works {
+            self.work(id);
+        }
+        works
+    }
+
     // ---- effects ----
 
     /// A store that arrives at `at`; it wakes the core if that is parked.

@@ -220,6 +220,50 @@ fn does_a_pure_poller_that_never_sees_its_word_count_as_a_deadlock() {
     assert_eq!(fault.at(), SimTime::ZERO + Settings::default().stall_window);
 }
 
+/// How two workers end, and when the host has waited for them.
+fn end_of_two(worker: extern "C" fn(u64) -> u64) -> (Option<Fault>, SimTime) {
+    extern "C" fn host(worker: u64) -> u64 {
+        // SAFETY: the address of such a function.
+        let worker: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(worker) };
+        on_actor(|actor| {
+            launch(actor, worker, 2, PollPolicy::Execute);
+            actor.wait_for_completion();
+        });
+        0
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, address(worker) as u64), Ok(0));
+    (engine.fault().as_deref().cloned(), engine.host_time())
+}
+
+#[test]
+fn does_a_poller_whose_polls_take_time_count_as_a_deadlock() {
+    extern "C" fn worker(_: u64) -> u64 {
+        loop {
+            on_actor(|actor| actor.elapse(ns(50), 0xabc));
+            on_actor(|actor| actor.spin(ns(100), Poll::Spin, 0));
+        }
+    }
+    let (fault, _) = end_of_two(worker);
+    let Some(Fault::Deadlock(deadlock)) = fault else { panic!("{fault:?}") };
+    assert_eq!(deadlock.actors[1].caller, 0xabc);
+}
+
+#[test]
+fn does_code_that_takes_time_without_spin_hints_count_as_work() {
+    /// Takes twenty milliseconds, many times the stall window: in small steps, and in one.
+    extern "C" fn worker(index: u64) -> u64 {
+        on_actor(|actor| actor.spin(ns(100), Poll::Spin, 0));
+        let (steps, step) = if index == 0 { (20_000, ns(1_000)) } else { (1, ns(20_000_000)) };
+        for _ in 0..steps {
+            on_actor(|actor| actor.elapse(step, 0));
+        }
+        on_actor(|actor| actor.spin(ns(100), Poll::Spin, 0));
+        0
+    }
+    assert_eq!(end_of_two(worker), (None, SimTime::from_ns(20_000_200)));
+}
+
 #[test]
 fn does_a_guest_timeout_expire_in_virtual_time_by_leaps() {
     const TIMEOUT: SimDuration = SimDuration::from_ms(10_000);

@@ -21,8 +21,9 @@ pub struct ImportSlot {
     pub symbol: String,
     /// Offset of the word from the load address.
     pub offset: u64,
-    /// Whether the word is bound only by the first call, unless the object was opened with `RTLD_NOW`.
-    pub lazy: bool,
+    /// Whether the word serves calls alone, so that the symbol is a function. It is bound only by the first call, unless
+    /// the object was opened with `RTLD_NOW`.
+    pub call: bool,
 }
 
 /// The words through which an object reaches functions by name.
@@ -34,7 +35,7 @@ pub struct ImportSlots {
     protected: Range<u64>,
 }
 
-/// Whether a relocation makes a word the address of a symbol, and whether that may happen late.
+/// Whether a relocation makes a word the address of a symbol, and whether that serves calls alone.
 fn slot_kind(flags: RelocationFlags) -> Option<bool> {
     let RelocationFlags::Elf { r_type } = flags else { return None };
     #[cfg(target_arch = "aarch64")]
@@ -65,11 +66,16 @@ impl ImportSlots {
         let mut slots = Vec::new();
         for (offset, relocation) in relocations {
             let RelocationTarget::Symbol(index) = relocation.target() else { continue };
-            let (Some(lazy), 0) = (slot_kind(relocation.flags()), relocation.addend()) else { continue };
+            let (Some(call), 0) = (slot_kind(relocation.flags()), relocation.addend()) else { continue };
             let symbol = symbols.symbol_by_index(index).and_then(|symbol| symbol.name()).map_err(malformed)?;
-            slots.push(ImportSlot { symbol: symbol.to_owned(), offset, lazy });
+            slots.push(ImportSlot { symbol: symbol.to_owned(), offset, call });
         }
         Ok(ImportSlots { slots, protected })
+    }
+
+    /// The symbols that it calls through words of their own: functions.
+    pub fn calls(&self) -> impl Iterator<Item = &str> {
+        self.slots.iter().filter(|slot| slot.call).map(|slot| slot.symbol.as_str())
     }
 
     /// Leads imports elsewhere: `redirect` is given each symbol and the address it is bound to, and says where it

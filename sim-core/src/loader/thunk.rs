@@ -14,8 +14,8 @@ use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 /// The first six integer arguments of a call.
 pub type Arguments = [u64; 6];
 
-/// Sees a call that then goes on to its target.
-pub type Before = extern "C" fn(data: usize, arguments: &Arguments);
+/// Sees a call that then goes on to its target. `caller` is the address that the target returns to.
+pub type Before = extern "C" fn(data: usize, arguments: &Arguments, caller: usize);
 
 /// Answers a call.
 pub type Instead = extern "C" fn(data: usize, arguments: &Arguments) -> u64;
@@ -94,6 +94,8 @@ mod code {
         code.extend(PUSH_ARGUMENTS);
         // lea rsi, [rsp]: before the frame, where the arguments are
         code.extend([0x48, 0x89, 0xe6]);
+        // mov rdx, [rsi + 48]: the return address
+        code.extend([0x48, 0x8b, 0x56, 0x30]);
         frame(&mut code, 0xec);
         // mov [rsp + 128], rax: calls of functions with `...` say there how many vector registers they use
         code.extend([0x48, 0x89, 0x84, 0x24]);
@@ -165,6 +167,8 @@ mod code {
         let mut code = vec![PUSH_LINK];
         code.extend(PUSH);
         code.push(ARGUMENTS);
+        // mov x2, x30: the return address
+        code.push(0xaa1e_03e2);
         code.extend(PUSH_VECTORS);
         call(&mut code, hook, data);
         code.extend(POP_VECTORS);
@@ -217,12 +221,14 @@ mod tests {
 
     thread_local! {
         static SEEN: Cell<(usize, Arguments)> = const { Cell::new((0, [0; 6])) };
+        static CALLER: Cell<usize> = const { Cell::new(0) };
     }
 
-    extern "C" fn see(data: usize, arguments: &Arguments) {
+    extern "C" fn see(data: usize, arguments: &Arguments, caller: usize) {
         // Uses vector registers, which the call's target still needs.
         let noise: f64 = arguments.iter().map(|argument| *argument as f64).sum();
         SEEN.set((data + (noise < 0.0) as usize, *arguments));
+        CALLER.set(caller);
     }
 
     extern "C" fn weigh(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, x: f64, y: f64) -> f64 {
@@ -238,6 +244,24 @@ mod tests {
         let through: Weigh = unsafe { std::mem::transmute(thunk.address()) };
         assert_eq!(through(1, 2, 3, 4, 5, 6, 7, 2.0, 0.5), 2_469_134.5);
         assert_eq!(SEEN.get(), (77, [1, 2, 3, 4, 5, 6]));
+    }
+
+    #[test]
+    fn does_who_sees_a_call_know_where_it_comes_from() {
+        extern "C" fn target() -> u64 {
+            7
+        }
+        #[inline(never)]
+        extern "C" fn calls(function: extern "C" fn() -> u64) -> u64 {
+            function() + 1
+        }
+        type Calls = extern "C" fn(extern "C" fn() -> u64) -> u64;
+        let thunk = Thunk::before(see, 0, target as *const () as usize).unwrap();
+        // SAFETY: the thunk takes what its target does.
+        let through: extern "C" fn() -> u64 = unsafe { std::mem::transmute(thunk.address()) };
+        assert_eq!(std::hint::black_box(calls as Calls)(through), 8);
+        let begin = calls as Calls as usize;
+        assert!((begin..begin + 64).contains(&CALLER.get()), "{:#x} is not in {begin:#x}", CALLER.get());
     }
 
     #[test]
