@@ -5,4 +5,7 @@
 //! runs under virtual time (the crate `npusim-preload`). What was asked for travels in environment variables
 //! ([`settings`]), so that CI can set them without the command line.
 
+pub mod command;
+pub mod launch;
+pub mod preload_object;
 pub mod settings;

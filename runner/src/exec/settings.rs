@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -126,8 +127,8 @@ impl ExecSettings {
         Ok(ExecSettings {
             arch: parse(&read, var::ARCH, |text| text.parse::<Arch>())?,
             engine: parse(&read, var::ENGINE, EngineKind::from_name)?.unwrap_or(default.engine),
-            workers: parse(&read, var::WORKERS, |text| text.parse::<usize>())?,
-            hbm: parse(&read, var::HBM, |text| text.parse::<u64>())?,
+            workers: parse(&read, var::WORKERS, |text| text.parse::<NonZero<usize>>())?.map(NonZero::get),
+            hbm: parse(&read, var::HBM, crate::cli::parse_size)?,
             fill: parse(&read, var::HBM_FILL, |text| text.parse::<FillPolicy>())?.unwrap_or(default.fill),
             set: list.map(|list| list.split(SEPARATOR).map(str::to_owned).collect()).unwrap_or_default(),
             out: path(var::OUT),
