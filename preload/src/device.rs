@@ -26,6 +26,7 @@ use sim_core::profile::{Arch, Profile};
 use sim_core::time::{SimDuration, SimTime};
 use sim_hbm::{DmaEngine, Hbm, HbmConfig, HostLink};
 
+use crate::patience::{HostPatience, Signals, shares_memory};
 use crate::process::lock;
 use crate::run::Runs;
 
@@ -46,7 +47,7 @@ pub(crate) struct Device {
     engine: Mutex<EngineCell>,
     addresses: std::ops::Range<usize>,
     /// What host threads have signalled while another thread had the engine: a key, and how many to wake.
-    signals: Mutex<Vec<(usize, u32)>>,
+    signals: Arc<Signals>,
     /// Picoseconds that host threads have spent while another thread had the engine.
     unspent: AtomicU64,
     /// The virtual time that the host has reached, for those who only look at the clock.
@@ -74,6 +75,8 @@ pub(crate) struct Rooms {
     pub(crate) costs: CostModel,
     /// AICPU threads that have begun in this run.
     pub(crate) aicpus: Cell<u16>,
+    /// Whether the process shares memory with others; not known until somebody asks in a run.
+    shares_memory: Cell<Option<bool>>,
     /// Mutexes that actors hold, by address.
     pub(crate) held: RefCell<HashMap<usize, ActorId>>,
 }
@@ -89,6 +92,16 @@ impl Rooms {
         self.registers.replace(None);
         self.launch.begin(CoreArray::new(&self.profile.topology, *self.profile.topology.clusters));
         self.aicpus.set(0);
+        self.shares_memory.set(None);
+    }
+
+    /// Whether the process shares memory with others in this run.
+    pub(crate) fn shares_memory(&self) -> bool {
+        self.shares_memory.get().unwrap_or_else(|| {
+            let shares = shares_memory();
+            self.shares_memory.set(Some(shares));
+            shares
+        })
     }
 }
 
@@ -124,10 +137,13 @@ impl Device {
             launch: Launched::new(CoreArray::new(&profile.topology, *profile.topology.clusters)),
             costs: CostModel::new(&profile, KernelTable::default()),
             aicpus: Cell::new(0),
+            shares_memory: Cell::new(None),
             held: RefCell::default(),
             profile,
         });
         engine.attach(Rc::clone(&rooms) as Rc<dyn Any>);
+        let signals = Arc::<Signals>::default();
+        engine.hope_for(Box::new(HostPatience::new(Arc::clone(&signals), settings.external_wait)));
         let memory = Memory { hbm, dma: DmaEngine::new(HostLink::of(&rooms.profile)) };
         let device = Arc::new(Device {
             memory: Mutex::new(memory),
@@ -135,7 +151,7 @@ impl Device {
             runs: Mutex::new(Runs::new(arch, runtime)),
             engine: Mutex::new(EngineCell { engine, rooms: Rc::clone(&rooms) }),
             addresses,
-            signals: Mutex::default(),
+            signals,
             unspent: AtomicU64::new(0),
             host_ps: AtomicU64::new(0),
         });
@@ -168,7 +184,7 @@ impl Device {
 
     /// A host thread wakes up to `most` actors that wait for `key`: as soon as the engine is free.
     pub(crate) fn signal(&self, key: usize, most: u32) {
-        lock(&self.signals).push((key, most));
+        self.signals.add(key, most);
         self.try_with_engine(|_, _| ());
     }
 
@@ -184,7 +200,7 @@ impl Device {
         if unspent > 0 {
             engine.spend(SimDuration::from_ps(unspent));
         }
-        for (key, most) in std::mem::take(&mut *lock(&self.signals)) {
+        for (key, most) in self.signals.take() {
             engine.wake(key, most);
         }
     }

@@ -29,6 +29,7 @@ mod caller;
 mod device;
 mod hooks;
 mod objects;
+mod patience;
 mod process;
 mod redirections;
 mod run;

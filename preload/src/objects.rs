@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sim_core::engine::{HostCost, wait_trap};
-use sim_core::loader::hooks::{Blocking, blocking};
+use sim_core::loader::hooks::{Blocking, blocking, only_sleeps};
 use sim_core::loader::image::CodeImage;
 use sim_core::loader::imports::ImportSlots;
 use sim_core::loader::ledger::{HostSide, LoadId, LoadOrigin, LoadOutcome, LoadRecord, LoadStrategy};
@@ -109,6 +109,8 @@ pub(crate) struct Kernel {
     pub(crate) name: String,
     /// It waits for others by itself.
     pub(crate) blocking: bool,
+    /// It does so only by sleeping and looking again.
+    pub(crate) only_sleeps: bool,
     pub(crate) host_cost: Arc<HostCost>,
 }
 
@@ -272,6 +274,7 @@ impl Objects {
                     content: image.content,
                     name: image.name.clone(),
                     blocking: matches!(blocking(image), Blocking::OnFiber { .. }),
+                    only_sleeps: only_sleeps(image),
                     host_cost: Arc::default(),
                 }));
                 let data = std::ptr::from_ref::<Kernel>(kernel) as usize;

@@ -7,7 +7,6 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use npusim::device::EngineKind;
 use npusim::device::error::{DeviceError, Explainer};
 use npusim::report::output::OutputDirectory;
 use npusim::report::stall::StallText;
@@ -15,9 +14,10 @@ use serde::Serialize;
 use sim_core::actor::ActorKind;
 use sim_core::engine::{Counters, Engine};
 use sim_core::profile::Arch;
-use sim_core::time::SimTime;
+use sim_core::time::{SimDuration, SimTime};
 
 use crate::device::Device;
+use crate::patience::shares_memory;
 use crate::process::{Process, lock};
 
 /// The version of the keys of [`ExecReport`].
@@ -28,8 +28,6 @@ pub(crate) struct Runs {
     arch: Arch,
     runtime: PathBuf,
     current: Option<Run>,
-    /// Why the times of the current run depend on the host, if they do.
-    leaks: Vec<&'static str>,
 }
 
 /// A run that is under way.
@@ -47,12 +45,15 @@ struct ExecReport<'a> {
     schema: u32,
     process: u32,
     run: u32,
-    arch: Arch_,
+    /// The test that pytest was running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<String>,
+    arch: &'static str,
     runtime: &'a Path,
     engine: &'static str,
     deterministic: bool,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    nondeterministic_because: &'a [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nondeterministic_because: Option<&'static str>,
     trace_hash: String,
     device_time_ns: f64,
     host_elapsed_ms: f64,
@@ -63,6 +64,8 @@ struct ExecReport<'a> {
     kernels: u64,
     skipped_polls: u64,
     events: u64,
+    /// The longest span of virtual time in which the device only polled.
+    longest_quiet_ns: f64,
     loads: usize,
     aicores: usize,
     aicpus: usize,
@@ -70,9 +73,6 @@ struct ExecReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ReportedError>,
 }
-
-/// `a2a3` or `a5`.
-type Arch_ = &'static str;
 
 /// Why a run ended early.
 #[derive(Debug, Serialize)]
@@ -84,12 +84,11 @@ struct ReportedError {
 
 impl Runs {
     pub(crate) fn new(arch: Arch, runtime: &Path) -> Self {
-        Runs { arch, runtime: runtime.to_owned(), current: None, leaks: Vec::new() }
+        Runs { arch, runtime: runtime.to_owned(), current: None }
     }
 
     /// A run begins on an engine without actors.
     pub(crate) fn begin(&mut self, engine: &Engine) {
-        self.leaks.clear();
         self.current = Some(Run {
             begun: Instant::now(),
             virtual_begin: engine.host_time(),
@@ -107,6 +106,20 @@ fn since(now: Counters, before: Counters) -> Counters {
         switches: now.switches - before.switches,
         kernels: now.kernels - before.kernels,
         skipped_polls: now.skipped_polls - before.skipped_polls,
+    }
+}
+
+/// A device that does nothing for so long, in a process with shared memory, may have been waiting for another process.
+const SUSPICIOUS_QUIET: SimDuration = SimDuration::from_us(100);
+
+/// Why the times of a run depend on the host, if they do.
+fn outside_influence(engine: &Engine) -> Option<&'static str> {
+    match engine.outside_influence() {
+        (true, _) => Some("the device waited, in real time, for a thread of the host or for another process"),
+        (false, quiet) if quiet > SUSPICIOUS_QUIET && shares_memory() => {
+            Some("nothing happened on the device for more than 100 us, and other processes can write to its memory")
+        }
+        (false, _) => None,
     }
 }
 
@@ -131,16 +144,18 @@ impl Device {
         let process = Process::get();
         let Some(out) = process.settings.out.as_ref().filter(|_| aicores + aicpus > 0) else { return };
         let counters = since(engine.counters(), run.counters);
+        let because = outside_influence(engine);
         let number = process.next_run();
         let report = ExecReport {
             schema: SCHEMA,
             process: std::process::id(),
             run: number,
+            test: std::env::var("PYTEST_CURRENT_TEST").ok(),
             arch: runs.arch.as_str(),
             runtime: &runs.runtime,
             engine: process.settings.engine.name(),
-            deterministic: runs.leaks.is_empty() && process.settings.engine != EngineKind::Threads,
-            nondeterministic_because: &runs.leaks,
+            deterministic: because.is_none(),
+            nondeterministic_because: because,
             trace_hash: format!("{:016x}", trace.hash()),
             device_time_ns: engine.device_end().since(run.virtual_begin).as_ns_f64(),
             host_elapsed_ms: milliseconds(run.begun.elapsed()),
@@ -151,6 +166,7 @@ impl Device {
             kernels: counters.kernels,
             skipped_polls: counters.skipped_polls,
             events: trace.count(),
+            longest_quiet_ns: engine.outside_influence().1.as_ns_f64(),
             loads: lock(&self.ledger).counts().loaded,
             aicores,
             aicpus,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sim_core::engine::{GuestCall, HostCost, NativeBody};
+use sim_core::engine::{BodyPlace, GuestCall, HostCost, NativeBody};
 use sim_core::loader::namespace::ObjectId;
 use sim_core::trace::ContentHash;
 
@@ -53,7 +53,7 @@ impl Kernel {
     pub fn body(&self, args: *mut i64) -> NativeBody {
         NativeBody {
             call: GuestCall::new(self.entry, &[args as u64]),
-            blocking: self.blocking,
+            place: BodyPlace::of(self.blocking),
             host_cost: Arc::clone(&self.host_cost),
         }
     }

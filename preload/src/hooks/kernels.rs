@@ -2,7 +2,7 @@
 
 use sim_aicore::cost::KernelCost;
 use sim_aicore::task::demand;
-use sim_core::engine::{CurrentActor, GuestCall, NativeBody};
+use sim_core::engine::{BodyPlace, CurrentActor, GuestCall, NativeBody};
 use sim_core::loader::thunk::Arguments;
 use sim_core::trace::EventKind;
 
@@ -23,8 +23,15 @@ pub(crate) extern "C" fn run(data: usize, arguments: &Arguments) -> u64 {
     0
 }
 
+/// Where a kernel's body runs. One that sleeps until something is written waits for another kernel of its device, which
+/// virtual time decides; or for another device, where the process shares memory with others: then real time has to
+/// pass, and virtual time waits at the kernel's end.
+fn place_of(kernel: &Kernel, rooms: &Rooms) -> BodyPlace {
+    if kernel.only_sleeps && rooms.shares_memory() { BodyPlace::OwnThread } else { BodyPlace::of(kernel.blocking) }
+}
+
 fn run_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, kernel: &Kernel, call: GuestCall) {
-    let body = NativeBody { call, blocking: kernel.blocking, host_cost: kernel.host_cost.clone() };
+    let body = NativeBody { call, place: place_of(kernel, rooms), host_cost: kernel.host_cost.clone() };
     let Some(core) = actor.kind().core() else {
         // SAFETY: as above; whoever runs a kernel without being a core is charged for nothing.
         actor.as_guest(|| unsafe { call.invoke() });

@@ -115,9 +115,13 @@ pub(crate) extern "C" fn gettimeofday(time: *mut libc::timeval, _zone: usize) ->
     0
 }
 
-/// Sleeps in virtual time. `false`: the caller is no actor.
+/// Sleeps in virtual time. `false`: the caller has to sleep in real time; a kernel that does so is alive.
 fn sleep_ns(span: u64) -> bool {
-    on_actor(|actor, _| actor.sleep(SimDuration::from_ns(span.max(1)))).is_some()
+    let slept = on_actor(|actor, _| actor.sleep(SimDuration::from_ns(span.max(1)))).is_some();
+    if let Some(context) = calling_actor().filter(|_| !slept) {
+        context.beat();
+    }
+    slept
 }
 
 fn nanoseconds(span: &libc::timespec) -> u64 {

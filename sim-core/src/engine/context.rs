@@ -17,6 +17,7 @@ use corosensei::trap::CoroutineTrapHandler;
 use super::fiber::{Exit, Suspension};
 use super::own_pointer;
 use super::tcb::Tcb;
+use super::watchdog::GuestThread;
 use super::{CurrentActor, Engine};
 use crate::actor::{ActorId, ActorKind};
 use crate::time::SimTime;
@@ -48,6 +49,8 @@ pub struct ActorContext {
     pub(super) trap: Cell<Option<CoroutineTrapHandler<Exit>>>,
     /// The time that a kernel sees when it reads a clock: it does not pass while the kernel runs natively.
     pub(super) native_now: Cell<SimTime>,
+    /// The thread that runs the kernel natively.
+    pub(super) native_thread: Cell<*const GuestThread>,
     /// The free run this actor belongs to, if it does.
     pub(super) free: Cell<*const super::free::Shared>,
 }
@@ -64,6 +67,7 @@ impl ActorContext {
             yielder: Cell::new(ptr::null()),
             trap: Cell::new(None),
             native_now: Cell::new(SimTime::ZERO),
+            native_thread: Cell::new(ptr::null()),
             free: Cell::new(ptr::null()),
         }
     }
@@ -81,6 +85,16 @@ impl ActorContext {
     /// The virtual time at which the native kernel that is running was started.
     pub fn native_now(&self) -> SimTime {
         self.native_now.get()
+    }
+
+    /// A kernel that runs natively is alive, though it waits.
+    pub fn beat(&self) {
+        // SAFETY: set by the thread that runs the kernel, for as long as it does.
+        if let Some(thread) = unsafe { self.native_thread.get().as_ref() }
+            && self.standing.get() == Standing::Native
+        {
+            thread.beat();
+        }
     }
 
     /// Calls `function` with the host's thread control block, then returns to the guest's.

@@ -13,7 +13,7 @@ use super::native::Job;
 use super::poll::PollPolicy;
 use super::state::{State, Status, WatchedWord};
 use super::wait::{Poll, Wait};
-use super::{COMPLETION_KEY, Engine, NativeBody, Polling, join_key};
+use super::{BodyPlace, COMPLETION_KEY, Engine, NativeBody, Polling, join_key};
 use crate::actor::{ActorId, ActorKind};
 use crate::time::{SimDuration, SimTime};
 use crate::trace::EventKind;
@@ -274,7 +274,7 @@ impl<'a> CurrentActor<'a> {
         state.work(id);
         state.counters.kernels += 1;
         let now = state.actor(id).time;
-        if body.blocking {
+        if body.place == BodyPlace::Fiber {
             drop(state);
             // SAFETY: the caller vouches for the call.
             self.as_guest(|| unsafe { body.call.invoke() });
@@ -291,7 +291,7 @@ impl<'a> CurrentActor<'a> {
         let watchdog = &self.engine.watchdog;
         // From here on the context belongs to whoever runs the body, until the engine has finished the job.
         self.context.standing.set(Standing::Idle);
-        self.engine.natives.borrow_mut().offer(&job, || watchdog.borrow().new_thread());
+        self.engine.natives.borrow_mut().offer(&job, body.place, || watchdog.borrow().new_thread());
         self.suspend();
         self.context.standing.set(Standing::Fiber);
     }

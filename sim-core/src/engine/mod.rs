@@ -66,6 +66,7 @@ pub use fault::{Crash, Fault, Hang, Refusal, Stalled};
 pub use fiber::{GuestCall, Trap};
 pub use lender::ThreadFunctions;
 pub use native::HostCost;
+pub use outside::{Outsiders, Waited};
 pub use poll::PollPolicy;
 pub use settings::{Polling, Settings};
 pub use state::Counters;
@@ -125,13 +126,31 @@ impl NewActor {
     }
 }
 
+/// Where a kernel body runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyPlace {
+    /// On any worker: it computes, and waits for nobody.
+    Worker,
+    /// On a thread that no other body needs: it may wait, in real time, for somebody outside the device.
+    OwnThread,
+    /// On its fiber: it waits for other actors (mutexes, sleeps), in virtual time.
+    Fiber,
+}
+
+impl BodyPlace {
+    /// That of a body that waits for other actors, or of one that does not.
+    pub fn of(blocking: bool) -> Self {
+        if blocking { BodyPlace::Fiber } else { BodyPlace::Worker }
+    }
+}
+
 /// A kernel body to be run natively.
 #[derive(Clone, Debug)]
 pub struct NativeBody {
     /// What to call.
     pub call: GuestCall,
-    /// It waits for others by itself (mutexes, sleeps): it runs on its fiber, not in parallel.
-    pub blocking: bool,
+    /// Where it runs.
+    pub place: BodyPlace,
     /// What is known of its host time.
     pub host_cost: Arc<HostCost>,
 }
@@ -160,6 +179,8 @@ pub struct Engine {
     host_lost: Cell<bool>,
     /// Who plays the host.
     host: HostSide,
+    /// Whoever may change what the device waits for.
+    outsiders: OnceCell<Box<dyn Outsiders>>,
     /// CPU time that outside hosts have spent here, kernel bodies not included.
     busy: Cell<Duration>,
 }
@@ -209,6 +230,7 @@ impl Engine {
             refused: Cell::new(false),
             host_lost: Cell::new(false),
             host,
+            outsiders: OnceCell::new(),
             busy: Cell::default(),
         })
     }
@@ -370,6 +392,7 @@ impl Engine {
                     }
                 }
                 Next::Leapt(by) => self.record_leap(by),
+                Next::Quiet => self.wait_for_outsiders(),
                 Next::Dead(deadlock) if self.fault.borrow().is_some() => return Err(Fault::Deadlock(deadlock)),
                 Next::Dead(deadlock) => self.fail(Fault::Deadlock(deadlock)),
             }

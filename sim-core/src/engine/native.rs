@@ -4,7 +4,8 @@
 //! block of its core, whose fiber is suspended meanwhile. The engine needs the body to be finished when virtual time
 //! reaches the end of the interval, and not before. So bodies are queued for worker threads. Those that are known to be
 //! short the engine runs itself when it needs them, since waking a worker costs more than they do; and so it does with
-//! all when there is one worker. None of this can be seen in virtual time.
+//! all when there is one worker. A body that may wait for somebody outside the device has a thread of its own. None of
+//! this can be seen in virtual time.
 
 use std::cell::UnsafeCell;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use corosensei::{Coroutine, CoroutineResult};
 use crossbeam::channel::{self, Receiver, Sender};
 use crossbeam::sync::{Parker, Unparker};
 
+use super::BodyPlace;
 use super::context::{ActorContext, Standing};
 use super::cpu::ThreadCpu;
 use super::fiber::{Exit, GuestCall};
@@ -66,6 +68,8 @@ pub(super) struct Job {
     host_cost: Arc<HostCost>,
     claim: AtomicUsize,
     queued: AtomicBool,
+    /// It has a thread of its own.
+    may_wait: AtomicBool,
     outcome: UnsafeCell<Exit>,
 }
 
@@ -93,6 +97,7 @@ impl Job {
             host_cost,
             claim: AtomicUsize::new(claim::OPEN),
             queued: AtomicBool::new(false),
+            may_wait: AtomicBool::new(false),
             outcome,
         })
     }
@@ -152,6 +157,7 @@ impl Seat {
         let fiber_host = context.host_tcb.get();
         context.native_now.set(job.now);
         context.standing.set(Standing::Native);
+        context.native_thread.set(Arc::as_ptr(&self.thread));
         self.thread.enter(Doing::Native);
         let CoroutineResult::Return(exit) = body.resume(()) else { unreachable!("a native body cannot suspend") };
         self.thread.leave();
@@ -163,11 +169,40 @@ impl Seat {
     }
 }
 
-/// The threads that run kernel bodies. The engine's own has the control plane to run, which feeds the others.
-pub(super) struct NativePool {
+/// Threads that take jobs from one queue.
+struct Crew {
     jobs: Sender<Arc<Job>>,
     open: Receiver<Arc<Job>>,
     helpers: Vec<JoinHandle<()>>,
+}
+
+impl Crew {
+    fn new() -> Crew {
+        let (jobs, open) = channel::unbounded();
+        Crew { jobs, open, helpers: Vec::new() }
+    }
+
+    fn give(&self, job: &Arc<Job>) {
+        job.queued.store(true, Ordering::Relaxed);
+        // The receiver lives as long as the crew.
+        let _ = self.jobs.send(Arc::clone(job));
+    }
+
+    /// Ends when every helper has; one that is still in a body ends with it: the watchdog bounds that.
+    fn dismiss(&mut self) {
+        let (closed, _) = channel::unbounded();
+        self.jobs = closed;
+        self.helpers.drain(..).for_each(|helper| drop(helper.join()));
+    }
+}
+
+/// The threads that run kernel bodies. The engine's own has the control plane to run, which feeds the others.
+pub(super) struct NativePool {
+    crew: Crew,
+    /// One for each body that may wait for somebody outside, so that none waits for another's thread.
+    waiting_crew: Crew,
+    /// Bodies of the waiting crew that have not been finished.
+    waiting: usize,
     parker: Parker,
     seat: Seat,
     workers: usize,
@@ -176,30 +211,39 @@ pub(super) struct NativePool {
 impl NativePool {
     /// A pool of `workers` threads, started when first needed; a single one is the calling thread.
     pub(super) fn new(workers: usize, engine_thread: Arc<GuestThread>) -> NativePool {
-        let (jobs, open) = channel::unbounded();
         NativePool {
-            jobs,
-            open,
-            helpers: Vec::new(),
+            crew: Crew::new(),
+            waiting_crew: Crew::new(),
+            waiting: 0,
             parker: Parker::new(),
             seat: Seat::new(engine_thread, Arc::default()),
             workers: workers.max(1),
         }
     }
 
-    /// Lets a worker begin `job` if that is worth while.
-    pub(super) fn offer(&mut self, job: &Arc<Job>, new_thread: impl Fn() -> Arc<GuestThread>) {
-        if self.workers == 1 || !job.host_cost.is_worth_a_worker() {
-            return;
+    /// Lets a thread begin `job` if that is worth while.
+    pub(super) fn offer(&mut self, job: &Arc<Job>, place: BodyPlace, new_thread: impl Fn() -> Arc<GuestThread>) {
+        if place == BodyPlace::OwnThread {
+            self.waiting += 1;
+            job.may_wait.store(true, Ordering::Relaxed);
+            while self.waiting_crew.helpers.len() < self.waiting {
+                let helper = self.helper(&self.waiting_crew.open, new_thread());
+                self.waiting_crew.helpers.push(helper);
+            }
+            self.waiting_crew.give(job);
+        } else if self.workers > 1 && job.host_cost.is_worth_a_worker() {
+            while self.crew.helpers.len() < self.workers {
+                let helper = self.helper(&self.crew.open, new_thread());
+                self.crew.helpers.push(helper);
+            }
+            self.crew.give(job);
         }
-        while self.helpers.len() < self.workers {
-            let (open, unparker, thread) = (self.open.clone(), self.parker.unparker().clone(), new_thread());
-            let total_ns = Arc::clone(&self.seat.total_ns);
-            self.helpers.push(std::thread::spawn(move || help(&open, &unparker, thread, total_ns)));
-        }
-        job.queued.store(true, Ordering::Relaxed);
-        // The receiver lives as long as the pool.
-        let _ = self.jobs.send(Arc::clone(job));
+    }
+
+    fn helper(&self, open: &Receiver<Arc<Job>>, thread: Arc<GuestThread>) -> JoinHandle<()> {
+        let (open, unparker) = (open.clone(), self.parker.unparker().clone());
+        let total_ns = Arc::clone(&self.seat.total_ns);
+        std::thread::spawn(move || help(&open, &unparker, thread, total_ns))
     }
 
     /// Returns when `job` is done: runs it, unless it was queued for a worker.
@@ -209,6 +253,9 @@ impl NativePool {
         }
         while !job.is_done() {
             self.parker.park();
+        }
+        if job.may_wait.load(Ordering::Relaxed) {
+            self.waiting -= 1;
         }
         // SAFETY: DONE was published after the outcome was written.
         unsafe { *job.outcome.get() }
@@ -227,10 +274,8 @@ impl NativePool {
 
 impl Drop for NativePool {
     fn drop(&mut self) {
-        let (closed, _) = channel::unbounded();
-        self.jobs = closed;
-        // A helper that is still in a body ends with it: the watchdog bounds that.
-        self.helpers.drain(..).for_each(|helper| drop(helper.join()));
+        self.crew.dismiss();
+        self.waiting_crew.dismiss();
     }
 }
 

@@ -26,6 +26,27 @@ use super::{ANY_END_KEY, Engine, HOST, HostSide, NewActor, join_key};
 use crate::actor::ActorId;
 use crate::time::{SimDuration, SimTime};
 
+/// Who may change what a device waits for, without being an actor: threads of the host, other processes. What they do
+/// comes in real time.
+pub trait Outsiders {
+    /// Nothing on the device can go on by itself, and pollers have looked `looks` times whether that has changed. Waits
+    /// a little in real time, and says what came of it.
+    ///
+    /// Between two looks virtual time goes on by a fixed span: when to give up must depend on `looks` alone.
+    fn wait(&self, looks: u32) -> Waited;
+}
+
+/// What came of waiting for somebody outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waited {
+    /// Look whether anything has changed.
+    Look,
+    /// These were signalled: a key, and how many to wake.
+    Signalled(Vec<(usize, u32)>),
+    /// Nobody will come.
+    GivenUp,
+}
+
 impl Engine {
     /// An engine for a host that calls in from its own threads. Guests' threads are made by `threads`.
     pub fn for_outside_host(settings: Settings, threads: ThreadFunctions) -> Rc<Engine> {
@@ -70,7 +91,36 @@ impl Engine {
     /// Everything is gone: counts start again, and the trace with them.
     pub fn restart_trace(&self) {
         self.guest_threads.set(0);
-        self.trace_mut().restart(self.host_time());
+        let now = self.host_time();
+        self.trace_mut().restart(now);
+        self.state.borrow_mut().restart_progress(now);
+    }
+
+    /// From now on the device waits for `outsiders` before it counts as stalled. Once only.
+    pub fn hope_for(&self, outsiders: Box<dyn Outsiders>) {
+        let first = self.outsiders.set(outsiders).is_ok();
+        assert!(first, "a device has its outsiders from the start");
+        self.state.borrow_mut().hope_for_outsiders();
+    }
+
+    /// Whether anything happened, since the trace began, after outsiders had been waited for; and the longest span of
+    /// virtual time in which nothing happened.
+    pub fn outside_influence(&self) -> (bool, SimDuration) {
+        self.state.borrow().outside_influence()
+    }
+
+    pub(super) fn wait_for_outsiders(&self) {
+        self.thread.leave();
+        let looks = self.state.borrow().looks();
+        let waited = self.outsiders.get().map_or(Waited::GivenUp, |outsiders| outsiders.wait(looks));
+        self.thread.enter(Doing::Fiber);
+        self.state.borrow_mut().waited_for_outsiders(waited != Waited::GivenUp);
+        if let Waited::Signalled(signals) = waited {
+            for (key, most) in signals {
+                let at = self.state.borrow().last_progress();
+                self.state.borrow_mut().wake(key, most, at);
+            }
+        }
     }
 
     /// The host waits until an actor has ended: what it returned. Faults are kept ([`Engine::fault`]).

@@ -103,7 +103,28 @@ struct Progress {
     leaps: u32,
     leapt: SimDuration,
     snapshot: Option<Deadlock>,
+    /// The longest span in which nothing happened.
+    longest_quiet: SimDuration,
+    outsiders: Outsiders,
+    /// Something happened after the host had waited for somebody outside.
+    fed: bool,
 }
+
+/// Whether somebody outside the engine may end a stall.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outsiders {
+    /// There is nobody.
+    None,
+    /// They have not been waited for since something last happened.
+    Hoped,
+    /// They are being waited for, and pollers have looked so many times whether they did something.
+    Awaited(u32),
+    /// They did nothing for as long as one waits.
+    GivenUp,
+}
+
+/// How far pollers get between two looks at whether somebody outside has done something.
+const LOOK: SimDuration = SimDuration::from_us(20);
 
 pub(super) struct State {
     pub(super) actors: Vec<Actor>,
@@ -129,6 +150,8 @@ pub(super) enum Next {
     Run(ActorId),
     /// Only polling is left, and a guest may have a timeout: time has been advanced by this much.
     Leapt(SimDuration),
+    /// Only polling is left, or nothing at all, but somebody outside may change that.
+    Quiet,
     /// Nothing can happen any more.
     Dead(Deadlock),
 }
@@ -153,6 +176,9 @@ impl State {
                 leaps: 0,
                 leapt: SimDuration::ZERO,
                 snapshot: None,
+                longest_quiet: SimDuration::ZERO,
+                outsiders: Outsiders::None,
+                fed: false,
             },
             stall_window,
             leap_limit,
@@ -171,10 +197,57 @@ impl State {
     #[inline]
     pub(super) fn progressed(&mut self, at: SimTime) {
         let progress = &mut self.progress;
+        progress.longest_quiet = progress.longest_quiet.max(at.since(progress.last));
         progress.last = progress.last.max(at);
         progress.next_check = progress.last + self.stall_window;
         progress.clock_read = false;
         progress.leaps = 0;
+        if matches!(progress.outsiders, Outsiders::Awaited(_) | Outsiders::GivenUp) {
+            progress.fed |= progress.outsiders != Outsiders::GivenUp;
+            progress.outsiders = Outsiders::Hoped;
+        }
+    }
+
+    /// From now on somebody outside may end a stall.
+    pub(super) fn hope_for_outsiders(&mut self) {
+        self.progress.outsiders = Outsiders::Hoped;
+    }
+
+    /// Somebody outside has been waited for. `more`: pollers look whether that has changed anything, and if not, one
+    /// waits on; else the stall is what it is.
+    pub(super) fn waited_for_outsiders(&mut self, more: bool) {
+        let looks = self.looks();
+        let progress = &mut self.progress;
+        progress.outsiders = if more { Outsiders::Awaited(looks + 1) } else { Outsiders::GivenUp };
+        if more {
+            progress.next_check += LOOK;
+        }
+    }
+
+    /// How many times pollers have looked in vain whether somebody outside has done something.
+    pub(super) fn looks(&self) -> u32 {
+        match self.progress.outsiders {
+            Outsiders::Awaited(looks) => looks,
+            Outsiders::None | Outsiders::Hoped | Outsiders::GivenUp => 0,
+        }
+    }
+
+    /// Whether anything happened in this run after somebody outside had been waited for, and the longest span in which
+    /// nothing happened.
+    pub(super) fn outside_influence(&self) -> (bool, SimDuration) {
+        (self.progress.fed, self.progress.longest_quiet)
+    }
+
+    /// When something last happened.
+    pub(super) fn last_progress(&self) -> SimTime {
+        self.progress.last
+    }
+
+    /// A new run begins at `at`.
+    pub(super) fn restart_progress(&mut self, at: SimTime) {
+        self.progressed(at);
+        self.progress.fed = false;
+        self.progress.longest_quiet = SimDuration::ZERO;
     }
 
     pub(super) fn clock_was_read(&mut self) {
@@ -399,6 +472,9 @@ impl State {
     pub(super) fn next(&mut self) -> Next {
         loop {
             let Some(entry) = self.next.take().or_else(|| self.queue.pop()) else {
+                if matches!(self.progress.outsiders, Outsiders::Hoped | Outsiders::Awaited(_)) {
+                    return Next::Quiet;
+                }
                 return Next::Dead(self.snapshot(self.progress.last));
             };
             if entry.key.time >= self.progress.next_check {
@@ -429,6 +505,9 @@ impl State {
         if pending {
             self.progress.next_check = horizon;
             return None;
+        }
+        if matches!(self.progress.outsiders, Outsiders::Hoped | Outsiders::Awaited(_)) {
+            return Some(Next::Quiet);
         }
         let snapshot = self.snapshot(now);
         let by = self.stall_window * (1 << self.progress.leaps.min(40));

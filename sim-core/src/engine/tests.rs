@@ -303,7 +303,7 @@ mod bodies {
         let host_cost = Arc::new(HostCost::default());
         for _ in 0..50 {
             let call = GuestCall::new(address(body), &[1_000 * (index + 1)]);
-            let body = NativeBody { call, blocking: false, host_cost: Arc::clone(&host_cost) };
+            let body = NativeBody { call, place: BodyPlace::Worker, host_cost: Arc::clone(&host_cost) };
             // SAFETY: `body` takes one integer.
             on_actor(|actor| unsafe { actor.run_body(&body, SimDuration::from_us(10), 0) });
         }
@@ -339,7 +339,7 @@ mod bodies {
         }
         extern "C" fn core(_: u64) -> u64 {
             let call = GuestCall::new(address(crash), &[0]);
-            let body = NativeBody { call, blocking: false, host_cost: Arc::default() };
+            let body = NativeBody { call, place: BodyPlace::Worker, host_cost: Arc::default() };
             // SAFETY: `crash` takes one integer.
             on_actor(|actor| unsafe { actor.run_body(&body, SimDuration::from_us(10), 0) });
             0

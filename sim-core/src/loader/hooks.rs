@@ -201,6 +201,18 @@ pub fn blocking(image: &CodeImage) -> Blocking {
     }
 }
 
+/// Whether code of an object waits only by sleeping and looking again: for something that others write.
+pub fn only_sleeps(image: &CodeImage) -> bool {
+    const SLEEPS: [&str; 5] = ["clock_nanosleep", "nanosleep", "sleep", "thrd_sleep", "usleep"];
+    let mut waits = image
+        .imports
+        .iter()
+        .map(|import| import.name.as_str())
+        .filter(|symbol| known(symbol).is_some_and(|hook| hook.waits))
+        .peekable();
+    waits.peek().is_some() && waits.all(|symbol| SLEEPS.contains(&symbol))
+}
+
 fn find(symbol: &str) -> Option<Front> {
     let platform = symbol.starts_with(PLATFORM_PREFIX).then_some(Front::Platform);
     platform.or_else(|| known(symbol).map(|hook| hook.front))
@@ -263,6 +275,17 @@ mod tests {
             ),
         ] {
             assert_eq!(blocking(&image(source)), Blocking::OnFiber { import: import.to_owned() }, "{source}");
+        }
+    }
+
+    #[test]
+    fn does_code_only_sleep_that_has_no_other_way_to_wait() {
+        for (source, sleeps) in [
+            ("#include <unistd.h>\nvoid f() { usleep(1); }", true),
+            ("#include <unistd.h>\n#include <sched.h>\nvoid f() { usleep(1); sched_yield(); }", false),
+            ("void f(int *x) { *x = 1; }", false),
+        ] {
+            assert_eq!(only_sleeps(&image(source)), sleeps, "{source}");
         }
     }
 
