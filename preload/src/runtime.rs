@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use npusim::device::EngineKind;
+use sim_core::loader::link;
 use sim_core::loader::thunk::{Arguments, Thunk};
 use sim_core::profile::Arch;
 
@@ -62,7 +63,8 @@ pub(crate) fn answer(handle: *mut c_void, name: &CStr) -> usize {
 impl HostRuntime {
     /// Redirects the imports of a host runtime, unless that has been done.
     fn attach(handle: *mut c_void) {
-        if real_dlsym(handle, CREATE) == 0 {
+        // Namespaces are npusim's own way to run runtimes, on devices that are no business of this object.
+        if real_dlsym(handle, CREATE) == 0 || !link::is_in_base_namespace(handle) {
             return;
         }
         let process = Process::get();

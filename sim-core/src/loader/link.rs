@@ -104,6 +104,11 @@ pub(super) fn namespace_of(handle: *mut c_void) -> Option<NamespaceId> {
     (status == 0).then_some(namespace)
 }
 
+/// Whether an open object is in the namespace that the process began with.
+pub fn is_in_base_namespace(handle: *mut c_void) -> bool {
+    namespace_of(handle) == Some(libc::LM_ID_BASE as NamespaceId)
+}
+
 /// The public head of glibc's `struct link_map`.
 #[repr(C)]
 struct LinkMap {
