@@ -265,8 +265,8 @@ impl Explainer<'_> {
         match signal {
             libc::SIGSEGV | libc::SIGBUS => match trap.address {
                 Some(address) => format!("accessed address {address:#x}, {}", self.describe(address)),
-                None => "accessed an address that no process can have, such as one read from memory that nobody has \
-                         written, or that its instruction needs to be aligned"
+                None => "accessed an address that is misaligned or that no process can have (a pointer from unwritten \
+                         memory?)"
                     .to_owned(),
             },
             libc::SIGFPE => "divided by zero or overflowed".to_owned(),
