@@ -109,15 +109,16 @@ fn since(now: Counters, before: Counters) -> Counters {
     }
 }
 
-/// A device that does nothing for so long, in a process with shared memory, may have been waiting for another process.
-const SUSPICIOUS_QUIET: SimDuration = SimDuration::from_us(100);
+/// A device on which nobody works for so long, in a process with shared memory, may have been waiting for another one.
+/// Between two things that a runtime does by itself there are at most a few hundred nanoseconds of polling.
+const SUSPICIOUS_QUIET: SimDuration = SimDuration::from_us(1);
 
 /// Why the times of a run depend on the host, if they do.
 fn outside_influence(engine: &Engine) -> Option<&'static str> {
     match engine.outside_influence() {
         (true, _) => Some("the device waited, in real time, for a thread of the host or for another process"),
         (false, quiet) if quiet > SUSPICIOUS_QUIET && shares_memory() => {
-            Some("nothing happened on the device for more than 100 us, and other processes can write to its memory")
+            Some("the device only polled for more than 1 us, and other processes can write to the memory it may have polled")
         }
         (false, _) => None,
     }

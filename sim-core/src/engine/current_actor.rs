@@ -85,6 +85,8 @@ impl<'a> CurrentActor<'a> {
     pub fn charge(&self, cost: SimDuration, caller: usize) {
         let mut state = self.begin(caller);
         state.work(self.id());
+        let end = state.actor(self.id()).time + cost;
+        state.busy_until(end);
         let suspend = state.advance(self.id(), cost);
         drop(state);
         if suspend {
@@ -285,7 +287,9 @@ impl<'a> CurrentActor<'a> {
         let job = unsafe { Job::new(body.call, self.context, now, Arc::clone(&body.host_cost)) };
         let actor = state.actor_mut(id);
         actor.time += cost;
+        let end = actor.time;
         actor.status = Status::Native(Arc::clone(&job));
+        state.busy_until(end);
         state.requeue(id);
         drop(state);
         let watchdog = &self.engine.watchdog;

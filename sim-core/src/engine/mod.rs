@@ -627,4 +627,6 @@ fn join_key(id: ActorId) -> usize {
 }
 
 #[cfg(test)]
+mod outside_tests;
+#[cfg(test)]
 mod tests;

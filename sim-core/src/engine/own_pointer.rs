@@ -6,20 +6,6 @@
 
 use std::ffi::c_void;
 
-#[cfg(target_arch = "x86_64")]
-std::arch::global_asm!(
-    ".section .tbss,\"awT\",@nobits",
-    ".hidden npusim_own_pointer",
-    ".globl npusim_own_pointer",
-    ".type npusim_own_pointer, @object",
-    ".size npusim_own_pointer, 8",
-    ".p2align 3",
-    "npusim_own_pointer:",
-    ".zero 8",
-    ".text"
-);
-
-#[cfg(target_arch = "aarch64")]
 std::arch::global_asm!(
     ".section .tbss,\"awT\",@nobits",
     ".hidden npusim_own_pointer",

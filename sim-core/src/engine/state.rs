@@ -103,7 +103,9 @@ struct Progress {
     leaps: u32,
     leapt: SimDuration,
     snapshot: Option<Deadlock>,
-    /// The longest span in which nothing happened.
+    /// Until when somebody is at work.
+    busy_until: SimTime,
+    /// The longest span in which nothing happened and nobody was at work.
     longest_quiet: SimDuration,
     outsiders: Outsiders,
     /// Something happened after the host had waited for somebody outside.
@@ -176,6 +178,7 @@ impl State {
                 leaps: 0,
                 leapt: SimDuration::ZERO,
                 snapshot: None,
+                busy_until: SimTime::ZERO,
                 longest_quiet: SimDuration::ZERO,
                 outsiders: Outsiders::None,
                 fed: false,
@@ -197,7 +200,7 @@ impl State {
     #[inline]
     pub(super) fn progressed(&mut self, at: SimTime) {
         let progress = &mut self.progress;
-        progress.longest_quiet = progress.longest_quiet.max(at.since(progress.last));
+        progress.longest_quiet = progress.longest_quiet.max(at.since(progress.last.max(progress.busy_until)));
         progress.last = progress.last.max(at);
         progress.next_check = progress.last + self.stall_window;
         progress.clock_read = false;
@@ -206,6 +209,12 @@ impl State {
             progress.fed |= progress.outsiders != Outsiders::GivenUp;
             progress.outsiders = Outsiders::Hoped;
         }
+    }
+
+    /// Somebody is at work until `end`.
+    #[inline(always)]
+    pub(super) fn busy_until(&mut self, end: SimTime) {
+        self.progress.busy_until = self.progress.busy_until.max(end);
     }
 
     /// From now on somebody outside may end a stall.
