@@ -175,10 +175,10 @@ impl Objects {
         }
         self.loaded.retain(|loaded| loaded.handle != handle as usize);
         self.adopt(handle, load_address, &path)?;
-        if let Some((context, load_address, path)) = simulation_context() {
-            if !self.loaded.iter().any(|loaded| loaded.load_address == load_address) {
-                self.adopt(context, load_address, &path)?;
-            }
+        if let Some((context, load_address, path)) = simulation_context()
+            && !self.loaded.iter().any(|loaded| loaded.load_address == load_address)
+        {
+            self.adopt(context, load_address, &path)?;
         }
         Ok(Some(path))
     }

@@ -117,9 +117,9 @@ const SUSPICIOUS_QUIET: SimDuration = SimDuration::from_us(1);
 fn outside_influence(engine: &Engine) -> Option<&'static str> {
     match engine.outside_influence() {
         (true, _) => Some("the device waited, in real time, for a thread of the host or for another process"),
-        (false, quiet) if quiet > SUSPICIOUS_QUIET && shares_memory() => {
-            Some("the device only polled for more than 1 us, and other processes can write to the memory it may have polled")
-        }
+        (false, quiet) if quiet > SUSPICIOUS_QUIET && shares_memory() => Some(
+            "the device only polled for more than 1 us, and other processes can write to the memory it may have polled",
+        ),
         (false, _) => None,
     }
 }

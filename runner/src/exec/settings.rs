@@ -122,7 +122,7 @@ impl ExecSettings {
     pub fn from_variables(read: impl Fn(&str) -> Option<OsString>) -> Result<Self, BadVariable> {
         let path = |name| read(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let default = ExecSettings::default();
-        let time = |name| parse(&read, name, |text| parse_microseconds(text));
+        let time = |name| parse(&read, name, parse_microseconds);
         Ok(ExecSettings {
             arch: parse(&read, var::ARCH, |text| text.parse::<Arch>())?,
             engine: parse(&read, var::ENGINE, EngineKind::from_name)?.unwrap_or(default.engine),

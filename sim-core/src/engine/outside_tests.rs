@@ -73,7 +73,9 @@ fn has_each_run_the_same_hash_and_the_same_numbers() {
         engine.restart_trace();
         let actors = [1, 2, 3].map(|times| start(&engine, works, times));
         assert_eq!(actors, [1, 2, 3].map(ActorId));
-        actors.map(|actor| join(&engine, actor));
+        for actor in actors {
+            join(&engine, actor);
+        }
         engine.spend(ns(7));
         engine.trace().hash()
     };

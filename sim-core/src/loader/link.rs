@@ -122,6 +122,7 @@ pub(super) fn load_address(handle: *mut c_void) -> Option<usize> {
 }
 
 /// Where an open object is: the difference between its addresses in memory and in its file, and its path.
+#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "a handle means something to the dynamic linker alone")]
 pub fn location(handle: *mut c_void) -> Option<(usize, PathBuf)> {
     let mut map: *const LinkMap = std::ptr::null();
     // SAFETY: the handle is open, and RTLD_DI_LINKMAP writes one pointer.

@@ -19,7 +19,7 @@ pub fn is_dynamically_linked(name: &str, file: impl Read + Seek) -> Result<bool,
     let segments = header.program_headers(LittleEndian, &file).map_err(|error| ImageError::Malformed {
         name: name.to_owned(),
         what: "table of program headers",
-        offset: header.e_phoff(LittleEndian).into(),
+        offset: header.e_phoff(LittleEndian),
         detail: error.to_string(),
     })?;
     Ok(segments.iter().any(|segment| segment.p_type(LittleEndian) == elf::PT_INTERP))
