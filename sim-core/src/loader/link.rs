@@ -1,7 +1,7 @@
 //! Linking: the calls into the dynamic linker.
 //!
 //! `dlmopen` and `dlclose` run constructors and destructors of guests. Once a namespace has threads of its own, these
-//! calls are therefore made as guest code ([`LinkStep::as_guest_call`]), so that a guest's initialisers find their own
+//! calls are therefore made as guest code (`LinkStep::as_guest_call`), so that a guest's initialisers find their own
 //! thread control block, and one that crashes ends that guest and not the process.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
