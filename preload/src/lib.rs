@@ -20,7 +20,7 @@
 //! - Only code of the runtime, and of what it loads, is redirected. Every other thread and object of the process runs
 //!   as if this object were not there.
 //! - A hook that is called by an actor on its fiber begins with the guest's thread control block: it touches no Rust
-//!   thread-local and allocates nothing before it is on the host's ([`caller::on_actor`]).
+//!   thread-local and allocates nothing before it is on the host's (`caller::on_actor`).
 //! - One thread at a time uses the engine of a device; the device's memory has a lock of its own, so that other host
 //!   threads can allocate and copy while the device runs.
 //! - After a fork the child forgets its parent's devices: their threads are not in the child.

@@ -9,7 +9,7 @@
 //! traps. What it took from the process goes with it: pthread keys that it never deletes, thunks, traps.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, OsStr, c_int, c_void};
+use std::ffi::{CStr, CString, OsStr, c_int, c_void};
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
@@ -39,8 +39,8 @@ use crate::charges::Tariff;
 use crate::device::Device;
 use crate::hooks::{identity, kernels};
 use crate::process::{Process, lock};
-use crate::real_dlsym;
 use crate::redirections::{self, Kept};
+use crate::{fatal, real_dlsym};
 
 /// Why an object cannot be used.
 #[derive(Debug, thiserror::Error, displaydoc::Display)]
@@ -56,6 +56,13 @@ pub(crate) enum ObjectError {
     Image(#[from] sim_core::loader::image_error::ImageError),
     /// {0}
     Load(#[from] sim_core::loader::load_error::LoadError),
+    /// {name} cannot be loaded from memory: {error}
+    Stage {
+        /// The object.
+        name: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// {name}: its imports cannot be redirected: {error}
     Redirect {
         /// The object.
@@ -191,10 +198,10 @@ impl Objects {
         }
         self.loaded.retain(|loaded| loaded.handle != handle as usize);
         let charges = self.adopt(handle, load_address, &path, tariff(&path))?;
-        if let Some((context, load_address, path)) = simulation_context() {
-            if !self.loaded.iter().any(|loaded| loaded.load_address == load_address) {
-                self.adopt(context, load_address, &path, None)?;
-            }
+        if let Some((context, load_address, path)) = simulation_context()
+            && !self.loaded.iter().any(|loaded| loaded.load_address == load_address)
+        {
+            self.adopt(context, load_address, &path, None)?;
         }
         Ok(Some(Attached { path, charges }))
     }
@@ -355,15 +362,15 @@ pub(crate) fn open(caller: &Caller<'_>, path: &CStr, flags: c_int) -> Option<*mu
     let written = lock(&process.objects).take_written(path.to_bytes())?;
     let begun = Instant::now();
     let name = String::from_utf8_lossy(last_part(path.to_bytes())).into_owned();
-    let bytes = read_written(&written);
-    let staged = written.memory.map(|memory| StagingArea::default().stage_memory(&name, memory));
+    // The dynamic linker trusts what it opens, so the bytes are checked before.
+    let facts = match read_written(&written).and_then(|bytes| lock(&process.objects).facts(&name, bytes)) {
+        Ok(facts) => facts,
+        Err(error) => return Some(refuse(caller, &error)),
+    };
+    let staged = written.memory.map(|memory| StagingArea::default().stage_memory(&name, memory)).transpose();
     let staged = match staged {
-        Some(Ok(staged)) => Some(staged),
-        Some(Err(error)) => {
-            eprintln!("npusim: {name} cannot be loaded from memory: {error}");
-            return Some(std::ptr::null_mut());
-        }
-        None => None,
+        Ok(staged) => staged,
+        Err(error) => return Some(refuse(caller, &ObjectError::Stage { name, error })),
     };
     let opened_as = staged.as_ref().map_or(path, Staged::path);
     let handle = open_now(caller, opened_as, flags);
@@ -374,13 +381,27 @@ pub(crate) fn open(caller: &Caller<'_>, path: &CStr, flags: c_int) -> Option<*mu
     let host =
         HostSide { opened_as: opened_as.to_string_lossy().into_owned(), bind_us: begun.elapsed().as_micros() as u64 };
     drop(staged);
-    if let Err(error) = bytes.and_then(|bytes| take_in(caller, handle, &name, bytes, strategy, host)) {
-        eprintln!("npusim: {error}");
+    if let Err(error) = take_in(caller, handle, &name, facts, strategy, host) {
         // SAFETY: the handle was just opened.
         caller.as_guest(|| unsafe { libc::dlclose(handle) });
-        return Some(std::ptr::null_mut());
+        return Some(refuse(caller, &error));
     }
     Some(handle)
+}
+
+/// Refuses to open an object, as `dlopen` does: with null, and the reason in `dlerror`. One for another machine is a
+/// mistake of whoever set this up, and ends the process.
+fn refuse(caller: &Caller<'_>, error: &ObjectError) -> *mut c_void {
+    if let ObjectError::Image(error) = error
+        && error.is_for_another_machine()
+    {
+        fatal(&error.to_string());
+    }
+    eprintln!("npusim: {error}");
+    // Only the dynamic linker can give `dlerror` a text; it names the file that it did not find.
+    let reason = CString::new(format!("/npusim: {error}")).unwrap_or_default();
+    // SAFETY: there is no such file.
+    caller.as_guest(|| unsafe { libc::dlopen(reason.as_ptr(), libc::RTLD_NOW) })
 }
 
 /// Everything is bound at once where that is possible: what an import leads to is known then.
@@ -415,14 +436,13 @@ fn take_in(
     caller: &Caller<'_>,
     handle: *mut c_void,
     name: &str,
-    bytes: Vec<u8>,
+    facts: Arc<Facts>,
     strategy: LoadStrategy,
     host: HostSide,
 ) -> Result<(), ObjectError> {
     let Some((load_address, _)) = link::location(handle) else { return Ok(()) };
     let device = caller.device();
     let mut objects = lock(&Process::get().objects);
-    let facts = objects.facts(name, bytes)?;
     if !has_code(name, &facts.bytes, load_address)? {
         return Err(ObjectError::OtherCode { name: name.to_owned() });
     }

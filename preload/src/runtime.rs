@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use npusim::device::EngineKind;
 use sim_core::charges::ResolvedCharges;
+use sim_core::loader::link;
 use sim_core::loader::thunk::{Arguments, Thunk};
 use sim_core::profile::Arch;
 
@@ -67,7 +68,8 @@ pub(crate) fn answer(handle: *mut c_void, name: &CStr) -> usize {
 impl HostRuntime {
     /// Redirects the imports of a host runtime, unless that has been done.
     fn attach(handle: *mut c_void) {
-        if real_dlsym(handle, CREATE) == 0 {
+        // Namespaces are npusim's own way to run runtimes, on devices that are no business of this object.
+        if real_dlsym(handle, CREATE) == 0 || !link::is_in_base_namespace(handle) {
             return;
         }
         let process = Process::get();

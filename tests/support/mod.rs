@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test uses its own part")]
 
+use std::env;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) mod exec;
 pub(crate) mod own_process;
 pub(crate) mod sim_shaped;
 
@@ -60,18 +62,24 @@ impl fmt::Display for Outcome {
 
 /// The command, to be given arguments.
 pub(crate) fn command() -> Command {
-    let program = match option_env!("CARGO_BIN_EXE_npusim") {
-        Some(program) => PathBuf::from(program),
-        None => target_directory().join("npusim"),
-    };
-    assert!(program.is_file(), "there is no {program:?}: build the workspace before this test");
-    Command::new(program)
+    Command::new(program())
+}
+
+/// The program. Cargo tells tests of its own package where it is; for those of other packages it lies where they do.
+pub(crate) fn program() -> PathBuf {
+    if let Some(path) = option_env!("CARGO_BIN_EXE_npusim") {
+        return path.into();
+    }
+    let program = target_directory().join("npusim");
+    let profile = if cfg!(debug_assertions) { "" } else { " --release" };
+    assert!(program.is_file(), "there is no {}: build it with `cargo build{profile} -p npusim`", program.display());
+    program
 }
 
 /// Where programs are built: tests are in `deps` below it.
 pub(crate) fn target_directory() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows where it is");
-    test.ancestors().nth(2).expect("it is in `deps`").to_owned()
+    let test = env::current_exe().expect("a test knows where it is");
+    test.ancestors().nth(2).expect("cargo puts tests two directories deep").to_owned()
 }
 
 /// Runs the command with these arguments.

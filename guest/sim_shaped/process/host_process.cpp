@@ -1,8 +1,8 @@
 // A host process: runs a case on the runtime in a directory and checks what comes out of it.
 //
-//     host_process DIRECTORY CASE [--rounds N] [--threads K] [--poll] [--fork]
+//     host_process DIRECTORY CASE [--rounds N] [--threads K] [--poll] [--fork] [--footprint N]
 //
-// Prints PASSED and exits with 0, or says on standard error what is wrong and exits with 1.
+// Prints what the process holds after every Nth round, if asked for, and at last PASSED and exits with 0, or says on standard error what is wrong and exits with 1.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +14,7 @@
 
 #include "process/cases.h"
 #include "process/chip_worker.h"
+#include "process/footprint.h"
 
 namespace {
 
@@ -26,10 +27,13 @@ struct Options {
     int threads = 1;  // host threads, with a device each
     Waiting waiting = Waiting::IN_ONE_CALL;
     bool in_child = false;
+    int footprint_every = 0;
 };
 
 Options parse(int count, char **words) {
-    if (count < 3) throw Failure("usage: host_process DIRECTORY CASE [--rounds N] [--threads K] [--poll] [--fork]");
+    if (count < 3) {
+        throw Failure("usage: host_process DIRECTORY CASE [--rounds N] [--threads K] [--poll] [--fork] [--footprint N]");
+    }
     Options options;
     options.directory = words[1];
     options.test = find_case(words[2]);
@@ -39,6 +43,7 @@ Options parse(int count, char **words) {
         const bool has_value = index + 1 < count;
         if (word == "--rounds" && has_value) options.rounds = std::atoi(words[++index]);
         else if (word == "--threads" && has_value) options.threads = std::atoi(words[++index]);
+        else if (word == "--footprint" && has_value) options.footprint_every = std::atoi(words[++index]);
         else if (word == "--poll") options.waiting = Waiting::BY_POLLING;
         else if (word == "--fork") options.in_child = true;
         else throw Failure("no such option: " + word);
@@ -113,6 +118,9 @@ void run_device(const HostRuntime &host, const Options &options, int device_id) 
         Tensors tensors(*options.test, round);
         worker.run(tensors.args(), options.waiting);
         tensors.check();
+        if (options.footprint_every != 0 && (round + 1) % options.footprint_every == 0) {
+            std::printf("round %d: %s\n", round + 1, footprint().c_str());
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::ffi::{c_int, c_void};
 use std::io;
 
-use sim_core::engine::GuestCall;
+use sim_core::actor::ActorId;
+use sim_core::engine::{Engine, GuestCall};
 use sim_core::loader::thunk::Arguments;
 
 use super::entry::entry;
@@ -49,22 +50,27 @@ fn join_actor(thread: libc::pthread_t, called_from: usize) -> Option<u64> {
             Caller::Actor(actor, _) => {
                 let id = actor.engine().find_thread(thread)?;
                 let result = actor.join(id, called_from);
-                actor.engine().release_thread(id);
+                release(actor.engine(), id, thread);
                 result
             }
             Caller::Other => device.with_engine(|engine, _| {
                 let id = engine.find_thread(thread)?;
                 let result = engine.join(id);
-                engine.release_thread(id);
+                release(engine, id, thread);
                 if engine.is_empty() {
                     device.end_run(engine);
                 }
                 Some(result)
             })?,
         };
-        Process::get().remove_thread(thread);
         Some(result)
     })
+}
+
+/// Lets a thread go whose actor has ended. Once it is gone, a new one may have its handle, on another device.
+fn release(engine: &Engine, id: ActorId, thread: libc::pthread_t) {
+    Process::get().remove_thread(thread);
+    engine.release_thread(id);
 }
 
 /// The head of a `std::thread::_State`: its functions are the two destructors and `_M_run`.

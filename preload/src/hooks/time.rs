@@ -91,14 +91,13 @@ pub(crate) extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::
         libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE if is_on_device() => device_clock(),
         _ => None,
     };
+    let Some(now) = now else {
+        // SAFETY: as the guest asks.
+        return unsafe { libc::clock_gettime(clock, time) };
+    };
     // SAFETY: the guest passes a place for the result.
-    match now {
-        Some(now) => unsafe {
-            time.write(libc::timespec { tv_sec: (now / NS_PER_S) as i64, tv_nsec: (now % NS_PER_S) as i64 });
-            0
-        },
-        None => unsafe { libc::clock_gettime(clock, time) },
-    }
+    unsafe { time.write(libc::timespec { tv_sec: (now / NS_PER_S) as i64, tv_nsec: (now % NS_PER_S) as i64 }) };
+    0
 }
 
 /// `gettimeofday(time, zone)`

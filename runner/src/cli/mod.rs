@@ -5,6 +5,7 @@
 //! [`ExitStatus`], whatever the command.
 
 mod bench;
+mod exec;
 mod failure;
 mod inspect;
 mod lifecycle;
@@ -19,6 +20,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sim_core::loader::tunables;
 
 use crate::report::output;
 use crate::run::exit::ExitStatus;
@@ -36,6 +38,7 @@ struct Command {
 enum Action {
     /// Run a case on a device and check its results.
     Run(Box<run::RunCommand>),
+    Exec(Box<exec::ExecCommand>),
     /// Show the facts about a shared object that matter for loading and running it.
     Inspect(inspect::InspectCommand),
     /// List the bundled cases.
@@ -44,14 +47,31 @@ enum Action {
     Bench(bench::BenchCommand),
 }
 
-/// Does what the command line says.
+impl Action {
+    /// Whether it makes devices in this process, which has to be started with other settings then.
+    fn needs_namespaces(&self) -> bool {
+        match self {
+            Action::Run(_) | Action::Bench(_) => true,
+            Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
+        }
+    }
+}
+
+/// Does what the command line says. To be called while there is one thread.
 pub fn main() -> ExitCode {
     let command = match Command::try_parse() {
         Ok(command) => command,
         Err(error) => return refuse_usage(&error),
     };
+    if command.action.needs_namespaces()
+        && let Err(error) = tunables::apply_by_restart()
+    {
+        eprintln!("npusim: cannot start again with the settings that namespaces need: {error}");
+        return ExitStatus::DeviceFault.into();
+    }
     let done = match command.action {
         Action::Run(command) => command.execute(),
+        Action::Exec(command) => command.execute(),
         Action::Inspect(command) => command.execute(),
         Action::List(command) => command.execute(),
         Action::Bench(command) => command.execute(),
@@ -80,6 +100,11 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
 /// A span of host time as people write it on a command line: `500ms`.
 pub(crate) fn parse_host_time(text: &str) -> Result<std::time::Duration, String> {
     text.parse().map(|quantity::HostTime(time)| time).map_err(|error: quantity::NotATime| error.to_string())
+}
+
+/// A number of bytes as people write it on a command line: `8GiB`.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    text.parse().map(|quantity::Size(bytes)| bytes).map_err(|error: quantity::NotASize| error.to_string())
 }
 
 /// What every command returns.
@@ -133,6 +158,11 @@ mod tests {
             &["npusim", "run", "chain", "--kernel-limit", "soon"],
             &["npusim", "run", "chain", "--runtime-dir", ".", "--clusters", "2"],
             &["npusim", "run", "chain", "--runtime-dir", ".", "--fast-forward"],
+            &["npusim", "exec"],
+            &["npusim", "exec", "--"],
+            &["npusim", "exec", "--out", "dir"],
+            &["npusim", "exec", "--clusters", "3", "--", "true"],
+            &["npusim", "exec", "--set", "mmio.load", "--", "true"],
             &["npusim", "bench", "control-plane", "--tasks", "0"],
         ] {
             let error = Command::try_parse_from(arguments).expect_err(&arguments.join(" "));

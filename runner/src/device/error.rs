@@ -285,9 +285,12 @@ impl Explainer<'_> {
             return "overflowed its stack".to_owned();
         }
         match signal {
-            libc::SIGSEGV | libc::SIGBUS => {
-                format!("accessed address {:#x}, {}", trap.address, self.describe(trap.address))
-            }
+            libc::SIGSEGV | libc::SIGBUS => match trap.address {
+                Some(address) => format!("accessed address {address:#x}, {}", self.describe(address)),
+                None => "accessed an address that is misaligned or that no process can have (a pointer from unwritten \
+                         memory?)"
+                    .to_owned(),
+            },
             libc::SIGFPE => "divided by zero or overflowed".to_owned(),
             libc::SIGILL => "executed an illegal instruction".to_owned(),
             libc::SIGABRT => "aborted (abort(), a failed assertion or an uncaught C++ exception)".to_owned(),

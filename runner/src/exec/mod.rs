@@ -6,6 +6,8 @@
 //! ([`settings`]), so that CI can set them without the command line.
 
 pub mod account;
+pub mod command;
+pub mod launch;
 pub mod listener;
 pub mod preload_object;
 pub mod report;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -126,14 +127,13 @@ impl ExecSettings {
         let path = |name| read(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let default = ExecSettings::default();
         let time = |name| parse(&read, name, parse_microseconds);
-        let list: Option<String> = parse(&read, var::SET, |text| Ok::<_, String>(text.to_owned()))?;
         Ok(ExecSettings {
             arch: parse(&read, var::ARCH, |text| text.parse::<Arch>())?,
             engine: parse(&read, var::ENGINE, EngineKind::from_name)?.unwrap_or(default.engine),
-            workers: parse(&read, var::WORKERS, |text| text.parse::<usize>())?,
-            hbm: parse(&read, var::HBM, |text| text.parse::<u64>())?,
+            workers: parse(&read, var::WORKERS, count)?.map(NonZero::get),
+            hbm: parse(&read, var::HBM, crate::cli::parse_size)?,
             fill: parse(&read, var::HBM_FILL, |text| text.parse::<FillPolicy>())?.unwrap_or(default.fill),
-            set: list.map(|list| list.split(SEPARATOR).map(str::to_owned).collect()).unwrap_or_default(),
+            set: parse(&read, var::SET, replacements)?.unwrap_or_default(),
             out: path(var::OUT),
             events: parse(&read, var::EVENTS, flag)?.unwrap_or(default.events),
             charges: path(var::CHARGES),
@@ -147,6 +147,16 @@ impl ExecSettings {
         let capacity = self.hbm.map(|bytes| format!("hbm.capacity={bytes}B"));
         capacity.iter().chain(&self.set).map(|text| text.parse()).collect()
     }
+}
+
+fn count(text: &str) -> Result<NonZero<usize>, &'static str> {
+    text.parse().map_err(|_| "write a whole number above zero")
+}
+
+/// They stay text, since that is how they travel.
+fn replacements(text: &str) -> Result<Vec<String>, ProfileError> {
+    let checked = |one: &str| one.parse::<Override>().map(|_| one.to_owned());
+    text.split(SEPARATOR).map(checked).collect()
 }
 
 fn parse<T, E: Display>(

@@ -32,8 +32,9 @@ pub struct Trap {
     pub signal: i32,
     /// The instruction.
     pub instruction: usize,
-    /// The address that was accessed, for memory faults.
-    pub address: usize,
+    /// The address that was accessed, for memory faults. `None`: the processor did not say, since it is none that a
+    /// process can have, or not aligned as the instruction needs.
+    pub address: Option<usize>,
     /// The access hit the end of the stack.
     pub stack_overflow: bool,
 }

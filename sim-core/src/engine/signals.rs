@@ -12,6 +12,8 @@ use super::context::{self, Standing};
 use super::fiber::{Exit, Trap};
 use super::watchdog::hang_signal;
 
+/// How Linux marks a fault of which the processor does not tell the address.
+const SI_KERNEL: i32 = 0x80;
 /// Signals that guest code can raise by what it does.
 const FAULTS: [i32; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
 
@@ -127,12 +129,12 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, ucontext: *mut c
         return;
     };
     // SAFETY: the kernel passes a valid siginfo; si_addr is meaningful for memory faults only and else ignored.
-    let address = unsafe { (*info).si_addr() } as usize;
+    let (address, code) = unsafe { ((*info).si_addr() as usize, (*info).si_code) };
     let memory = matches!(signal, libc::SIGSEGV | libc::SIGBUS);
     let trap = Trap {
         signal,
         instruction: registers.instruction(),
-        address: if memory { address } else { 0 },
+        address: (memory && code != SI_KERNEL).then_some(address),
         stack_overflow: memory && handler.stack_ptr_in_bounds(address) && address < registers.stack_pointer(),
     };
     let context = std::ptr::from_ref(context);

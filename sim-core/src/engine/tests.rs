@@ -308,7 +308,7 @@ fn is_a_write_through_null_the_end_of_that_actor_and_not_of_the_process() {
         let fault = engine.fault().expect("the device is dead").clone();
         let Fault::Crash(crash) = fault else { panic!("{fault:?}") };
         assert_eq!((crash.kind, crash.at.as_ns(), crash.in_kernel), (ActorKind::Aicpu(0), 50, false));
-        assert_eq!((crash.trap.signal, crash.trap.address), (libc::SIGSEGV, 0));
+        assert_eq!((crash.trap.signal, crash.trap.address), (libc::SIGSEGV, Some(0)));
     }
 }
 

@@ -39,12 +39,10 @@ struct Slot {
 }
 
 impl Slot {
-    const FREE: Slot = Slot {
-        at: AtomicUsize::new(0),
-        condition: AtomicUsize::new(0),
-        target: AtomicUsize::new(0),
-        next: AtomicUsize::new(0),
-    };
+    const fn free() -> Slot {
+        let [at, condition, target, next] = [const { AtomicUsize::new(0) }; 4];
+        Slot { at, condition, target, next }
+    }
 
     fn set(&self, trap: &WaitTrap) {
         self.condition.store(trap.condition.code().map_or(ALWAYS, usize::from), Ordering::Relaxed);
@@ -71,7 +69,7 @@ const ALWAYS: usize = 16;
 const MOST_TRAPS: usize = 4096;
 
 /// The traps of the process. Slots beyond [`IN_USE`] have never been used.
-static TRAPS: [Slot; MOST_TRAPS] = [Slot::FREE; MOST_TRAPS];
+static TRAPS: [Slot; MOST_TRAPS] = [const { Slot::free() }; MOST_TRAPS];
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
 /// Whoever changes the table. The handler only reads it.

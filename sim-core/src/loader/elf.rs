@@ -15,13 +15,13 @@ use object::read::{ReadRef, elf::ProgramHeader as _};
 
 use super::image_error::{ImageError, Machine};
 
-type Header = elf::FileHeader64<LittleEndian>;
+pub(super) type Header = elf::FileHeader64<LittleEndian>;
 type ProgramHeader = elf::ProgramHeader64<LittleEndian>;
 type SectionHeader = elf::SectionHeader64<LittleEndian>;
 type RawSymbol = elf::Sym64<LittleEndian>;
 
 const LE: LittleEndian = LittleEndian;
-const HEADER_SIZE: u64 = size_of::<Header>() as u64;
+pub(super) const HEADER_SIZE: u64 = size_of::<Header>() as u64;
 const SYMBOL_SIZE: u64 = size_of::<RawSymbol>() as u64;
 /// Where `st_info` lies in a symbol.
 const SYMBOL_INFO: usize = 4;
@@ -616,8 +616,21 @@ impl<'data> Elf<'data> {
     }
 }
 
-/// Checks what the file says of itself in its first 64 bytes.
+/// Checks what a shared object says of itself in its first 64 bytes.
 fn check_identity<'data>(name: &str, bytes: &'data [u8]) -> Result<&'data Header, ImageError> {
+    let header = check_machine(name, bytes)?;
+    let found = match header.e_type.get(LE) {
+        elf::ET_DYN => return Ok(header),
+        elf::ET_REL => "an unlinked object file".to_owned(),
+        elf::ET_EXEC => "an executable".to_owned(),
+        elf::ET_CORE => "a core dump".to_owned(),
+        other => format!("file type {}", other.0),
+    };
+    Err(ImageError::NotSharedObject { name: name.to_owned(), found })
+}
+
+/// Checks that the first 64 bytes of a file are those of something for this machine.
+pub(super) fn check_machine<'data>(name: &str, bytes: &'data [u8]) -> Result<&'data Header, ImageError> {
     let owned = || name.to_owned();
     let host = Machine::HOST;
     if !bytes.starts_with(&elf::ELFMAG) {
@@ -645,14 +658,7 @@ fn check_identity<'data>(name: &str, bytes: &'data [u8]) -> Result<&'data Header
     if found != host {
         return Err(ImageError::WrongMachine { name: owned(), found, host });
     }
-    let found = match header.e_type.get(LE) {
-        elf::ET_DYN => return Ok(header),
-        elf::ET_REL => "an unlinked object file".to_owned(),
-        elf::ET_EXEC => "an executable".to_owned(),
-        elf::ET_CORE => "a core dump".to_owned(),
-        other => format!("file type {}", other.0),
-    };
-    Err(ImageError::NotSharedObject { name: owned(), found })
+    Ok(header)
 }
 
 /// What a file that is no ELF file begins with, in the words that help most.

@@ -135,6 +135,14 @@ pub enum ImageError {
 }
 
 impl ImageError {
+    /// Whether the object may be a good one elsewhere.
+    pub fn is_for_another_machine(&self) -> bool {
+        matches!(
+            self,
+            ImageError::WrongClass { .. } | ImageError::WrongByteOrder { .. } | ImageError::WrongMachine { .. }
+        )
+    }
+
     /// The name of the object.
     pub fn name(&self) -> &str {
         match self {

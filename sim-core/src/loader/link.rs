@@ -1,7 +1,7 @@
 //! Linking: the calls into the dynamic linker.
 //!
 //! `dlmopen` and `dlclose` run constructors and destructors of guests. Once a namespace has threads of its own, these
-//! calls are therefore made as guest code ([`LinkStep::as_guest_call`]), so that a guest's initialisers find their own
+//! calls are therefore made as guest code (`LinkStep::as_guest_call`), so that a guest's initialisers find their own
 //! thread control block, and one that crashes ends that guest and not the process.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
@@ -104,6 +104,11 @@ pub(super) fn namespace_of(handle: *mut c_void) -> Option<NamespaceId> {
     (status == 0).then_some(namespace)
 }
 
+/// Whether an open object is in the namespace that the process began with.
+pub fn is_in_base_namespace(handle: *mut c_void) -> bool {
+    namespace_of(handle) == Some(libc::LM_ID_BASE as NamespaceId)
+}
+
 /// The public head of glibc's `struct link_map`.
 #[repr(C)]
 struct LinkMap {
@@ -117,6 +122,7 @@ pub(super) fn load_address(handle: *mut c_void) -> Option<usize> {
 }
 
 /// Where an open object is: the difference between its addresses in memory and in its file, and its path.
+#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "a handle means something to the dynamic linker alone")]
 pub fn location(handle: *mut c_void) -> Option<(usize, PathBuf)> {
     let mut map: *const LinkMap = std::ptr::null();
     // SAFETY: the handle is open, and RTLD_DI_LINKMAP writes one pointer.

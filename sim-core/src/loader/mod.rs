@@ -13,7 +13,8 @@
 //!    which makes it a [`loaded_object::LoadedObject`].
 //! 5. [`ledger`]: every load leaves a [`ledger::LoadRecord`], whether or not it succeeded.
 //!
-//! The process has to be started with settings that leave room for namespaces: [`tunables`].
+//! The process has to be started with settings that leave room for namespaces: [`tunables`]. [`program`] tells whether
+//! objects can be preloaded into a program that is to be started.
 //!
 //! [`inspect`] gathers the facts about one object for a reader, using [`hooks`], the table of functions by which code
 //! reaches the device. [`symbols`] says which function an address lies in.
@@ -35,6 +36,7 @@ pub mod link;
 pub mod load_error;
 pub mod loaded_object;
 pub mod namespace;
+pub mod program;
 pub mod staging;
 pub mod symbols;
 pub mod thunk;
