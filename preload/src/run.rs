@@ -13,6 +13,7 @@ use npusim::exec::report::{ExecReport, ReportedError, SCHEMA};
 use npusim::report::output::{OutputDirectory, OutputError};
 use sim_core::actor::ActorKind;
 use sim_core::engine::{Counters, Engine};
+use sim_core::loader::ledger::LoadLedger;
 use sim_core::profile::Arch;
 use sim_core::time::{SimDuration, SimTime};
 
@@ -26,6 +27,8 @@ pub(crate) struct Runs {
     arch: Arch,
     runtime: PathBuf,
     current: Option<Run>,
+    /// Loads that are in the reports of earlier runs.
+    reported_loads: usize,
 }
 
 /// A run that is under way.
@@ -41,7 +44,7 @@ struct Run {
 
 impl Runs {
     pub(crate) fn new(arch: Arch, runtime: &Path) -> Self {
-        Runs { arch, runtime: runtime.to_owned(), current: None }
+        Runs { arch, runtime: runtime.to_owned(), current: None, reported_loads: 0 }
     }
 
     /// A run begins on an engine without actors.
@@ -130,8 +133,10 @@ impl Device {
             error,
             stalled,
         };
+        let loads = lock(&self.ledger).since(runs.reported_loads);
+        runs.reported_loads += loads.records().len();
         if let Some(out) = &process.settings.out
-            && let Err(error) = self.write(engine, out, &report)
+            && let Err(error) = self.write(engine, out, &report, &loads)
         {
             eprintln!("npusim: {error}");
         }
@@ -145,10 +150,10 @@ impl Device {
     }
 
     /// Leaves the files of a run.
-    fn write(&self, engine: &Engine, out: &Path, report: &ExecReport) -> Result<(), OutputError> {
+    fn write(&self, engine: &Engine, out: &Path, report: &ExecReport, loads: &LoadLedger) -> Result<(), OutputError> {
         let directory = out.join(format!("process-{}", report.process)).join(format!("run-{:06}", report.run));
         let directory = OutputDirectory::create(directory)?;
-        directory.write_json("loads.json", &*lock(&self.ledger))?;
+        directory.write_json("loads.json", loads)?;
         if Process::get().settings.events {
             directory.write_json("events.json", &engine.trace().events())?;
         }

@@ -298,6 +298,11 @@ impl LoadLedger {
         Ok(())
     }
 
+    /// The records from the one with index `first` on, as a ledger of their own.
+    pub fn since(&self, first: usize) -> LoadLedger {
+        LoadLedger { records: self.records.get(first..).unwrap_or_default().to_vec() }
+    }
+
     /// The records, in order; the id of a record is its index.
     pub fn records(&self) -> &[LoadRecord] {
         &self.records
