@@ -15,7 +15,7 @@ pub(crate) extern "C" fn dlopen(path: *const c_char, flags: c_int) -> *mut c_voi
     }
     // SAFETY: the guest passes a string.
     let name = unsafe { CStr::from_ptr(path) };
-    let opened = with_caller(|caller| objects::open(&caller, name, flags));
+    let opened = with_caller(|caller| objects::open::open(&caller, name, flags));
     // SAFETY: as the guest asks.
     opened.unwrap_or_else(|| unsafe { libc::dlopen(path, flags) })
 }
@@ -30,7 +30,7 @@ pub(crate) extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut
 
 /// `dlclose(handle)`
 pub(crate) extern "C" fn dlclose(handle: *mut c_void) -> c_int {
-    with_caller(|caller| objects::close(&caller, handle))
+    with_caller(|caller| objects::open::close(&caller, handle))
 }
 
 /// `mkstemp(template)`
@@ -44,13 +44,14 @@ pub(crate) extern "C" fn mkstemps(template: *mut c_char, suffix: c_int) -> c_int
     let bytes = unsafe { std::slice::from_raw_parts_mut(template.cast::<u8>(), libc::strlen(template)) };
     with_caller(|_| {
         let mut objects = lock(&Process::get().objects);
-        if let Some(descriptor) = usize::try_from(suffix).ok().and_then(|suffix| objects.create_file(bytes, suffix)) {
+        if let Some(descriptor) = usize::try_from(suffix).ok().and_then(|suffix| objects.written.create(bytes, suffix))
+        {
             return descriptor;
         }
         // SAFETY: as the guest asks.
         let descriptor = unsafe { libc::mkstemps(template, suffix) };
         if descriptor >= 0 {
-            objects.note_file(bytes);
+            objects.written.note(bytes);
         }
         descriptor
     })
@@ -72,5 +73,5 @@ pub(crate) extern "C" fn remove(path: *const c_char) -> c_int {
 fn is_memory(path: *const c_char) -> bool {
     // SAFETY: the guest passes a string.
     let path = unsafe { CStr::from_ptr(path) };
-    with_caller(|_| lock(&Process::get().objects).remove_file(path.to_bytes()))
+    with_caller(|_| lock(&Process::get().objects).written.remove(path.to_bytes()))
 }
