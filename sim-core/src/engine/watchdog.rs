@@ -3,7 +3,9 @@
 //! Virtual time cannot help where guest code runs natively without calling a hook: an endless loop there would hang
 //! the process. Every thread that runs guest code has a [`GuestThread`] entry with a beat that goes up at every hook.
 //! A thread in guest code whose beat stands still for the limit gets a signal; the handler ends the guest code at the
-//! instruction it has reached. Host time only ever ends a run: it never enters a virtual time.
+//! instruction it has reached. The limit is CPU time of the thread, so that a busy machine ends nobody's run; guest code
+//! that sits in the kernel without using any is ended after a much longer time. Host time only ever ends a run: it never
+//! enters a virtual time.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -104,10 +106,42 @@ impl Drop for Watchdog {
     }
 }
 
-/// What the watchdog remembers of a thread: the beat it saw and since when.
+/// How long a thread may take that uses no CPU time, if the limit is not longer.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the watchdog remembers of a thread: the beat it saw, since when, and the CPU time the thread had used by then.
 struct Seen {
     beat: u64,
     since: Instant,
+    cpu: Duration,
+}
+
+impl Seen {
+    fn now(thread: &GuestThread) -> Seen {
+        Seen {
+            beat: thread.beat.load(Ordering::Relaxed),
+            since: Instant::now(),
+            cpu: cpu_time(thread.tid.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Whether the thread has not come back for longer than `limit`.
+    fn is_over(&self, thread: &GuestThread, limit: Duration) -> bool {
+        let waited = self.since.elapsed();
+        waited >= limit
+            && (cpu_time(thread.tid.load(Ordering::Relaxed)).saturating_sub(self.cpu) >= limit
+                || waited >= limit.max(IDLE_LIMIT))
+    }
+}
+
+/// CPU time that a thread of this process has used; none if it is gone.
+fn cpu_time(tid: i32) -> Duration {
+    /// The kernel's numbers of threads' CPU clocks: the complement of the thread's number, and these bits.
+    const OF_THREAD: libc::clockid_t = 6;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a place for the result; a clock that does not exist leaves it as it is.
+    unsafe { libc::clock_gettime(!tid << 3 | OF_THREAD, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn watch(shared: &Shared) {
@@ -117,18 +151,18 @@ fn watch(shared: &Shared) {
         std::thread::park_timeout(pause);
         let threads = shared.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for (index, thread) in threads.iter().enumerate() {
-            let now = Seen { beat: thread.beat.load(Ordering::Relaxed), since: Instant::now() };
+            let beat = thread.beat.load(Ordering::Relaxed);
             let Some(before) = seen.get_mut(index) else {
-                seen.push(now);
+                seen.push(Seen::now(thread));
                 continue;
             };
             let doing = thread.doing.load(Ordering::Relaxed);
             let limit = if doing == Doing::Host as u32 { shared.limit.max(HOST_LIMIT) } else { shared.limit };
-            if before.beat != now.beat || doing == 0 {
-                *before = now;
-            } else if before.since.elapsed() >= limit {
+            if before.beat != beat || doing == 0 {
+                *before = Seen::now(thread);
+            } else if before.is_over(thread, limit) {
                 interrupt(thread.tid.load(Ordering::Relaxed));
-                before.since = Instant::now();
+                *before = Seen::now(thread);
             }
         }
     }
