@@ -179,20 +179,20 @@ impl Device {
 
     /// Lets a host thread use the engine; it waits until no other one does.
     pub(crate) fn with_engine<R>(&self, function: impl FnOnce(&Engine, &Rooms) -> R) -> R {
-        let cell = lock(&self.engine);
-        self.settle(&cell.engine);
-        let result = function(&cell.engine, &cell.rooms);
-        self.host_ps.store(cell.engine.host_time().as_ps(), Ordering::Relaxed);
-        result
+        self.use_engine(&lock(&self.engine), function)
     }
 
     /// As [`Device::with_engine`], unless another thread has the engine.
     pub(crate) fn try_with_engine<R>(&self, function: impl FnOnce(&Engine, &Rooms) -> R) -> Option<R> {
         let cell = self.engine.try_lock().ok()?;
+        Some(self.use_engine(&cell, function))
+    }
+
+    fn use_engine<R>(&self, cell: &EngineCell, function: impl FnOnce(&Engine, &Rooms) -> R) -> R {
         self.settle(&cell.engine);
         let result = function(&cell.engine, &cell.rooms);
         self.host_ps.store(cell.engine.host_time().as_ps(), Ordering::Relaxed);
-        Some(result)
+        result
     }
 
     /// A host thread wakes up to `most` actors that wait for `key`: as soon as the engine is free.

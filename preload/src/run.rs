@@ -1,8 +1,9 @@
 //! Runs: from the first thread that a host runtime starts on a device to the last one it joins.
 //!
 //! Each run of the device has a report: whoever listens is told, and below the directory that was asked for it is
-//! `process-<pid>/run-<n>/report.json`. If nobody listens, what ended a run early goes to standard error. Threads that a runtime starts to prepare something, without a core or an AICPU among them, are no run of the device
-//! and have no report.
+//! `process-<pid>/run-<n>/report.json`. If nobody listens, what ended a run early goes to standard error. Threads that a
+//! runtime starts to prepare something, without a core or an AICPU among them, are no run of the device and have no
+//! report.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

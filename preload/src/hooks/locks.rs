@@ -13,7 +13,7 @@ use sim_core::engine::{Wait, calling_actor};
 use sim_core::time::SimTime;
 
 use super::entry::entry;
-use super::time::host_ahead;
+use super::time::{host_ahead, nanoseconds};
 use crate::caller::{Caller, current_device, is_actor, on_actor, with_caller};
 use crate::device::{Device, EPOCH_NS};
 
@@ -151,10 +151,15 @@ pub(crate) extern "C" fn mutex_unlock(mutex: *mut Mutex) -> c_int {
 
 // ---- condition variables
 
+/// The virtual time at which the device's clock shows these nanoseconds.
+fn on_device_clock(ns: u64) -> SimTime {
+    SimTime::from_ns(ns.saturating_sub(EPOCH_NS))
+}
+
 /// The calling actor lets go of the mutex, waits, and takes the mutex again.
 fn wait_for(condition: *mut Condition, mutex: *mut Mutex, deadline: Option<u64>, caller: usize) -> c_int {
     mutex_unlock(mutex);
-    let deadline = deadline.map(|ns| SimTime::from_ns(ns.saturating_sub(EPOCH_NS)));
+    let deadline = deadline.map(on_device_clock);
     let timed_out =
         on_actor(|actor, _| actor.block_until(Wait::Condition, condition as usize, deadline, caller)) == Some(true);
     mutex_lock_from(mutex, caller);
@@ -165,7 +170,7 @@ fn wait_for(condition: *mut Condition, mutex: *mut Mutex, deadline: Option<u64>,
 /// left that could, or the caller has no device.
 fn wait_for_actors(condition: *mut Condition, mutex: *mut Mutex, deadline: Option<u64>) -> Option<c_int> {
     let device = host_device()?;
-    let deadline = deadline.map(|ns| SimTime::from_ns(ns.saturating_sub(EPOCH_NS)));
+    let deadline = deadline.map(on_device_clock);
     let waited = device.try_with_engine(|engine, _| {
         engine.is_running().then(|| {
             // SAFETY: the guest's mutex, which it holds.
@@ -215,12 +220,6 @@ extern "C" fn condition_wait_from(condition: *mut Condition, lock: *const *mut M
     cond_wait_from(condition, unsafe { lock.read() }, caller);
 }
 
-fn nanoseconds(time: *const libc::timespec) -> u64 {
-    // SAFETY: the guest passes a time.
-    let time = unsafe { &*time };
-    time.tv_sec.max(0) as u64 * 1_000_000_000 + time.tv_nsec.max(0) as u64
-}
-
 extern "C" fn cond_timedwait_from(
     condition: *mut Condition,
     mutex: *mut Mutex,
@@ -228,7 +227,9 @@ extern "C" fn cond_timedwait_from(
     caller: usize,
 ) -> c_int {
     if is_actor() {
-        return wait_for(condition, mutex, Some(nanoseconds(deadline)), caller);
+        // SAFETY: the guest passes a time.
+        let deadline = nanoseconds(unsafe { &*deadline });
+        return wait_for(condition, mutex, Some(deadline), caller);
     }
     // SAFETY: as the guest asks; the time of day is the host's for those who are not of the device.
     unsafe { libc::pthread_cond_timedwait(condition, mutex, deadline) }
@@ -251,7 +252,8 @@ extern "C" fn cond_clockwait_from(
     deadline: *const libc::timespec,
     caller: usize,
 ) -> c_int {
-    let deadline = nanoseconds(deadline);
+    // SAFETY: the guest passes a time.
+    let deadline = nanoseconds(unsafe { &*deadline });
     if is_actor() {
         return wait_for(condition, mutex, Some(deadline), caller);
     }

@@ -123,7 +123,7 @@ fn sleep_ns(span: u64) -> bool {
     slept
 }
 
-fn nanoseconds(span: &libc::timespec) -> u64 {
+pub(super) fn nanoseconds(span: &libc::timespec) -> u64 {
     span.tv_sec.max(0) as u64 * NS_PER_S + span.tv_nsec.max(0) as u64
 }
 

@@ -129,15 +129,15 @@ impl Engine {
             if let Status::Ended(result) = self.state.borrow().actor(id).status {
                 return result;
             }
-            self.wait_as_host(Wait::Join(id), join_key(id));
+            self.wait_for(Wait::Join(id), join_key(id), None);
         }
     }
 
     /// The host waits until some actor ends. `false`: there is none that could.
     pub fn run_until_an_end(&self) -> bool {
-        let running = self.state.borrow().launched > 0;
+        let running = self.is_running();
         if running {
-            self.wait_as_host(Wait::Completion, ANY_END_KEY);
+            self.wait_for(Wait::Completion, ANY_END_KEY, None);
         }
         running
     }
@@ -177,11 +177,6 @@ impl Engine {
     /// CPU time that host threads have spent in the engine, kernel bodies not included.
     pub fn busy_time(&self) -> Duration {
         self.busy.get()
-    }
-
-    fn wait_as_host(&self, wait: Wait, key: usize) {
-        self.state.borrow_mut().block(HOST, wait, key, None);
-        self.drive();
     }
 
     /// Lets the device run until the host's turn has come.
