@@ -13,7 +13,7 @@ use support::exec::{Artifacts, Executed, PATIENCE, reports};
 use support::sim_shaped::PASSED;
 use support::{command, outcome_of};
 
-const CASES: [&str; 5] = ["vector", "mix", "core_memory", "flag", "stale_memory"];
+const CASES: [&str; 6] = ["vector", "mix", "core_memory", "flag", "stale_memory", "stale_list"];
 
 /// Runs a case with nothing but its name.
 #[track_caller]

@@ -31,6 +31,22 @@ fn is_stale_memory_found_with_poison_and_hidden_by_zero() {
     insta::assert_snapshot!("exec_stale_memory", without_offsets(&first.2));
 }
 
+/// The seeds that find it are those under which the lock is 0 and the count is more.
+#[test]
+fn is_a_stale_list_behind_a_lock_found_with_sparse_memory_alone() {
+    let artifacts = Artifacts::new(Arch::A2a3);
+    for fill in ["zero", "poison", "random:1", "random:2"] {
+        artifacts.run(&["--hbm-fill", fill], "stale_list", &[]).passed();
+    }
+    let outcomes = (1..=16).map(|seed| {
+        let executed = artifacts.run(&["--hbm-fill", &format!("sparse:{seed}")], "stale_list", &[]);
+        let message = executed.report()["error"]["message"].as_str().map(without_offsets);
+        format!("{seed}: {}\n", message.as_deref().unwrap_or("passed"))
+    });
+    let _snapshots = support::snapshots();
+    insta::assert_snapshot!("exec_stale_list", outcomes.collect::<String>());
+}
+
 #[test]
 fn does_random_memory_fail_by_its_seed() {
     let artifacts = Artifacts::new(Arch::A2a3);

@@ -75,7 +75,7 @@ impl AddressSpace {
         range.as_ptr().expose_provenance();
         let pattern = match fill {
             FillPolicy::Zero => None,
-            FillPolicy::Poison | FillPolicy::Random { .. } => Some(FillPattern::new(fill)?),
+            FillPolicy::Poison | FillPolicy::Random { .. } | FillPolicy::Sparse { .. } => Some(FillPattern::new(fill)?),
         };
         let committed = vec![false; capacity.div_ceil(CHUNK) as usize];
         Ok(AddressSpace { range, pattern, committed, lease })

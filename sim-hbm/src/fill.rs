@@ -19,7 +19,7 @@ use crate::error::HbmError;
 
 /// What fresh and freed device memory holds.
 ///
-/// As text: `zero`, `poison` or `random:SEED`.
+/// As text: `zero`, `poison`, `random:SEED` or `sparse:SEED`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FillPolicy {
     /// Zeros.
@@ -35,9 +35,16 @@ pub enum FillPolicy {
         /// The seed.
         seed: u64,
     },
+    /// The words of [`FillPolicy::Random`], but every other half of one, picked by the address, is zero: as memory is
+    /// that somebody has used. A stale lock that is free when zero hides what it guards from the other patterns, since
+    /// nobody ever gets it.
+    Sparse {
+        /// The seed.
+        seed: u64,
+    },
 }
 
-/// `{text}` is not a fill policy: write `zero`, `poison` or `random:SEED` with a whole number below 2^64 for SEED
+/// `{text}` is not a fill policy: write `zero`, `poison`, `random:SEED` or `sparse:SEED`, with a whole number below 2^64 for SEED
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, displaydoc::Display)]
 pub struct ParseFillPolicyError {
     /// The text.
@@ -53,8 +60,13 @@ impl FromStr for FillPolicy {
             "zero" => Ok(FillPolicy::Zero),
             "poison" => Ok(FillPolicy::Poison),
             _ => {
-                let seed = text.strip_prefix("random:").ok_or_else(error)?;
-                Ok(FillPolicy::Random { seed: seed.parse().map_err(|_| error())? })
+                let (pattern, seed) = text.split_once(':').ok_or_else(error)?;
+                let seed = seed.parse().map_err(|_| error())?;
+                match pattern {
+                    "random" => Ok(FillPolicy::Random { seed }),
+                    "sparse" => Ok(FillPolicy::Sparse { seed }),
+                    _ => Err(error()),
+                }
             }
         }
     }
@@ -66,6 +78,7 @@ impl fmt::Display for FillPolicy {
             FillPolicy::Zero => f.write_str("zero"),
             FillPolicy::Poison => f.write_str("poison"),
             FillPolicy::Random { seed } => write!(f, "random:{seed}"),
+            FillPolicy::Sparse { seed } => write!(f, "sparse:{seed}"),
         }
     }
 }
@@ -79,13 +92,21 @@ impl Serialize for FillPolicy {
 impl FillPolicy {
     /// The eight bytes at `address`, a multiple of eight.
     fn word_at(self, address: u64) -> [u8; 8] {
+        let index = address % FillPattern::LENGTH / 8;
         let word = match self {
             FillPolicy::Zero => 0,
             FillPolicy::Poison => 0xdead_beef_dead_beef,
-            FillPolicy::Random { seed } => split_mix_64(seed, address % FillPattern::LENGTH / 8),
+            FillPolicy::Random { seed } => split_mix_64(seed, index),
+            FillPolicy::Sparse { seed } => split_mix_64(seed, index) & kept_halves(seed, index),
         };
         word.to_le_bytes()
     }
+}
+
+/// Which of the two halves of the word `index` are not zero: none, one or both, each as often as any other.
+fn kept_halves(seed: u64, index: u64) -> u64 {
+    const LOW: u64 = 0xffff_ffff;
+    [0, LOW, !LOW, !0][(split_mix_64(!seed, index) >> 62) as usize]
 }
 
 /// Output number `index` of SplitMix64 with this seed.
@@ -160,7 +181,8 @@ mod tests {
 
     #[test]
     fn does_a_policy_read_back_as_it_is_shown() {
-        for policy in [FillPolicy::Zero, FillPolicy::Poison, FillPolicy::Random { seed: u64::MAX }] {
+        let seed = u64::MAX;
+        for policy in [FillPolicy::Zero, FillPolicy::Poison, FillPolicy::Random { seed }, FillPolicy::Sparse { seed }] {
             assert_eq!(policy.to_string().parse(), Ok(policy));
         }
         assert_eq!("random:42".parse(), Ok(FillPolicy::Random { seed: 42 }));
@@ -168,12 +190,13 @@ mod tests {
 
     #[test]
     fn is_any_other_text_refused_with_what_could_be_written() {
-        for text in ["", "Zero", "random", "random:", "random:-1", "random:18446744073709551616", "poison "] {
+        for text in ["", "Zero", "random", "random:", "random:-1", "sparse:18446744073709551616", "poison ", "stale:1"]
+        {
             assert_eq!(
                 text.parse::<FillPolicy>().unwrap_err().to_string(),
                 format!(
-                    "`{text}` is not a fill policy: write `zero`, `poison` or `random:SEED` with a whole number below \
-                     2^64 for SEED"
+                    "`{text}` is not a fill policy: write `zero`, `poison`, `random:SEED` or `sparse:SEED`, with a \
+                     whole number below 2^64 for SEED"
                 )
             );
         }
@@ -185,6 +208,18 @@ mod tests {
         let words = [0, 8, 16].map(|address| FillPolicy::Random { seed: 1_234_567 }.word_at(address));
         let expected = [6_457_827_717_110_365_317_u64, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
         assert_eq!(words, expected.map(u64::to_le_bytes));
+    }
+
+    #[test]
+    fn is_half_of_the_sparse_fill_zero_and_the_other_half_the_random_one() {
+        let (sparse, random) = (FillPolicy::Sparse { seed: 3 }, FillPolicy::Random { seed: 3 });
+        let halves = |policy: FillPolicy| {
+            let words = (0..1 << 20).step_by(8).map(move |address| policy.word_at(address));
+            words.flat_map(|[a, b, c, d, e, f, g, h]| [[a, b, c, d], [e, f, g, h]])
+        };
+        let zeros = halves(sparse).filter(|half| *half == [0; 4]).count();
+        assert_eq!(zeros, 130741, "of {}", halves(sparse).count());
+        assert!(halves(sparse).zip(halves(random)).all(|(sparse, random)| sparse == [0; 4] || sparse == random));
     }
 
     #[test]

@@ -434,8 +434,13 @@ mod tests {
     fn do_fresh_and_freed_memory_hold_the_policys_pattern() {
         let bytes = 3 << 20;
         let mut random = Vec::new();
-        for (ordinal, fill) in [(9, FillPolicy::Zero), (10, FillPolicy::Poison), (11, FillPolicy::Random { seed: 42 })]
-        {
+        let seed = 42;
+        for (ordinal, fill) in [
+            (9, FillPolicy::Zero),
+            (10, FillPolicy::Poison),
+            (11, FillPolicy::Sparse { seed }),
+            (12, FillPolicy::Random { seed }),
+        ] {
             let mut hbm = device(ordinal, fill);
             let before = hbm.allocate(700, "before").unwrap();
             let block = hbm.allocate(bytes as u64, "block").unwrap();
@@ -444,6 +449,7 @@ mod tests {
             match fill {
                 FillPolicy::Zero => assert!(fresh.iter().all(|&byte| byte == 0)),
                 FillPolicy::Poison => assert!(fresh.chunks(4).all(|word| word == [0xef, 0xbe, 0xad, 0xde])),
+                FillPolicy::Sparse { .. } => assert!(fresh.chunks(4).any(|half| half == [0; 4])),
                 FillPolicy::Random { .. } => random = fresh.clone(),
             }
             for (ptr, length) in [(before, 700), (block, bytes), (after, 700)] {
@@ -456,7 +462,7 @@ mod tests {
             assert_eq!((contents(&hbm, before, 700), contents(&hbm, after, 700)), (vec![0x77; 700], vec![0x77; 700]));
         }
         // The random fill goes by address, so that another history gives the same bytes at the same place.
-        let mut hbm = device(12, FillPolicy::Random { seed: 42 });
+        let mut hbm = device(17, FillPolicy::Random { seed });
         let all = hbm.allocate(1024 + bytes as u64, "all").unwrap();
         assert!(contents(&hbm, all.checked_add(1024).unwrap(), bytes) == random);
         let mut other = device(13, FillPolicy::Random { seed: 43 });

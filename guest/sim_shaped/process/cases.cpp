@@ -22,6 +22,7 @@ const std::vector<Case> CASES = {
     {"flag", {"add", "flag_set", "flag_wait"}, {in(a), in(b), inout(zero), out(sum)}},
     {"timeout", {"add"}, {in(a), in(b), out(sum)}},
     {"stale_memory", {"add"}, {in(a), in(b), out(sum)}},
+    {"stale_list", {"add"}, {in(a), in(b), out(sum)}},
 };
 
 }  // namespace

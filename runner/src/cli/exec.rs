@@ -33,7 +33,7 @@ pub(super) struct ExecCommand {
     /// Device memory, such as 8GiB [default: that of the generation].
     #[arg(long, value_name = "SIZE")]
     hbm: Option<Size>,
-    /// What memory holds that nobody has written: zero, poison or random:SEED [default: zero].
+    /// What memory holds that nobody has written: zero, poison, random:SEED or sparse:SEED [default: zero].
     #[arg(long, value_name = "FILL")]
     hbm_fill: Option<FillPolicy>,
     /// Replace a value of the profile, such as mmio.load=100ns. Can be repeated.

@@ -31,7 +31,7 @@ pub(super) struct DeviceOptions {
     /// Device memory, such as 8GiB [default: that of the generation].
     #[arg(long, value_name = "SIZE")]
     hbm: Option<Size>,
-    /// What memory holds that nobody has written: zero, poison or random:SEED [default: poison; zero with
+    /// What memory holds that nobody has written: zero, poison, random:SEED or sparse:SEED [default: poison; zero with
     /// --runtime-dir].
     #[arg(long, value_name = "FILL")]
     hbm_fill: Option<FillPolicy>,

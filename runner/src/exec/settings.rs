@@ -223,8 +223,8 @@ mod tests {
         let error = ExecSettings::from_variables(read).unwrap_err().to_string();
         assert_eq!(
             error,
-            "NPUSIM_HBM_FILL=ones: `ones` is not a fill policy: write `zero`, `poison` or `random:SEED` with a whole \
-             number below 2^64 for SEED"
+            "NPUSIM_HBM_FILL=ones: `ones` is not a fill policy: write `zero`, `poison`, `random:SEED` or \
+             `sparse:SEED`, with a whole number below 2^64 for SEED"
         );
     }
 }
