@@ -218,7 +218,7 @@ mod tests {
             words.flat_map(|[a, b, c, d, e, f, g, h]| [[a, b, c, d], [e, f, g, h]])
         };
         let zeros = halves(sparse).filter(|half| *half == [0; 4]).count();
-        assert_eq!(zeros, 130741, "of {}", halves(sparse).count());
+        assert_eq!(zeros, 130_741, "of {}", halves(sparse).count());
         assert!(halves(sparse).zip(halves(random)).all(|(sparse, random)| sparse == [0; 4] || sparse == random));
     }
 
