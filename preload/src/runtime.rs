@@ -18,13 +18,14 @@ use sim_core::profile::Arch;
 use crate::caller;
 use crate::charges::DeviceCharges;
 use crate::device::Device;
+use crate::fatal;
 use crate::hooks::runs;
+use crate::interposed::real_dlsym;
 use crate::objects::Attached;
 use crate::process::{Process, lock};
-use crate::{fatal, real_dlsym};
 
 /// By this function a host runtime is recognised.
-const CREATE: &CStr = c"create_device_context";
+pub(crate) const CREATE: &CStr = c"create_device_context";
 
 /// A host runtime of this process.
 pub(crate) struct HostRuntime {
@@ -68,14 +69,15 @@ pub(crate) fn answer(handle: *mut c_void, name: &CStr) -> usize {
 impl HostRuntime {
     /// Redirects the imports of a host runtime, unless that has been done.
     fn attach(handle: *mut c_void) {
-        // Namespaces are npusim's own way to run runtimes, on devices that are no business of this object.
-        if real_dlsym(handle, CREATE) == 0 || !link::is_in_base_namespace(handle) {
+        if real_dlsym(handle, CREATE) == 0 {
             return;
         }
         let process = Process::get();
+        // Other namespaces are npusim's own way to run runtimes, on devices that are no business of this object.
+        let Some(scope) = scope_of(process, handle) else { return };
         let arch_of = |path: &Path| process.settings.arch.unwrap_or_else(|| arch_of(path));
         let tariff = |path: &Path| process.tariff(arch_of(path)).map(Arc::as_ref);
-        let attached = lock(&process.objects).attach_host_runtime(handle, tariff);
+        let attached = lock(&process.objects).attach_host_runtime(handle, scope, tariff);
         let Attached { path, charges } = match attached {
             Ok(Some(attached)) => attached,
             Ok(None) => return,
@@ -101,12 +103,19 @@ impl HostRuntime {
             b"destroy_device_context" => Thunk::instead(destroy, data),
             b"simpler_poll_run" => Thunk::instead(runs::poll, data),
             b"simpler_wait_run" | b"simpler_run" => Thunk::instead(runs::wait, data),
+            b"simpler_host_log_bind_state" => Thunk::instead(bind_log, data),
             _ => Thunk::before(seen, data, real),
         };
         let address = made.map_or(real, Thunk::leak);
         lock(&self.functions).insert(name.to_owned(), address);
         address
     }
+}
+
+/// In what the objects of a runtime's namespace look first; `None` if that is none of the process's own.
+fn scope_of(process: &Process, handle: *mut c_void) -> Option<*mut c_void> {
+    let namespace = link::namespace_of(handle)?;
+    if namespace == link::BASE { Some(libc::RTLD_DEFAULT) } else { lock(&process.isolated).scope(namespace) }
 }
 
 /// The generation that a runtime is built for: its directory says so, as in `lib/a5/sim/<runtime>`.
@@ -152,6 +161,21 @@ extern "C" fn destroy(data: usize, arguments: &Arguments) -> u64 {
     let process = Process::get();
     if let Some(device) = process.remove_device(arguments[0] as usize) {
         process.tell_loads(&lock(&device.ledger));
+    }
+    result
+}
+
+/// `simpler_host_log_bind_state(state)`: the process says where the state of its log is, to each object that it opens.
+/// What an isolated runtime shares with others it has opened in the base namespace only.
+extern "C" fn bind_log(data: usize, arguments: &Arguments) -> u64 {
+    enter(arguments);
+    let function = function(data);
+    let result = function.call(arguments);
+    let handle = function.runtime.handle as *mut c_void;
+    let scope = scope_of(Process::get(), handle).filter(|scope| *scope != libc::RTLD_DEFAULT);
+    let shared = scope.map_or(0, |scope| real_dlsym(scope, c"simpler_host_log_bind_state"));
+    if shared != 0 {
+        Function { runtime: Arc::clone(&function.runtime), real: shared }.call(arguments);
     }
     result
 }
