@@ -43,7 +43,7 @@ enum IsolationError {
         /// Why it cannot be loaded.
         error: LoadError,
     },
-    /// {path:?} gets no namespace of its own: {live} other host runtimes have one and are open, close one of them ({error})
+    /// {path:?} gets no namespace of its own: {live} other host runtimes have one and are open; close one of them ({error})
     TooMany {
         /// The runtime.
         path: PathBuf,
@@ -183,7 +183,7 @@ fn shared_objects(runtime: &CodeImage) -> Vec<PathBuf> {
         let name = CString::new(import.name.as_str()).ok()?;
         let address = real_dlsym(libc::RTLD_DEFAULT, &name);
         let (_, path) = link::location_of(address).filter(|_| address != 0)?;
-        path.is_absolute().then_some(path)
+        std::path::absolute(path).ok().filter(|path| path.is_file())
     });
     let found: BTreeSet<PathBuf> = found.collect();
     found.into_iter().collect()

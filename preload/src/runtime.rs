@@ -161,6 +161,7 @@ extern "C" fn destroy(data: usize, arguments: &Arguments) -> u64 {
     let process = Process::get();
     if let Some(device) = process.remove_device(arguments[0] as usize) {
         process.tell_loads(&lock(&device.ledger));
+        lock(&process.objects).release(&device);
     }
     result
 }

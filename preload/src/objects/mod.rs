@@ -115,6 +115,14 @@ impl Objects {
         Ok(Some(Attached { path, charges }))
     }
 
+    /// A device is gone. Objects that were loaded for it may stay: runtimes do not close all that they have opened.
+    pub(crate) fn release(&mut self, device: &Arc<Device>) {
+        let of_device = |loaded: &&mut Loaded| loaded.device.as_ref().is_some_and(|owner| Arc::ptr_eq(owner, device));
+        for loaded in self.loaded.iter_mut().filter(of_device) {
+            (loaded.device, loaded.load) = (None, None);
+        }
+    }
+
     /// The object with the state that kernels share in this scope is about to go.
     pub(crate) fn forget_context(&mut self, scope: *mut c_void) {
         if let Some((_, load_address, _)) = simulation_context(scope) {
