@@ -22,7 +22,7 @@ use sim_core::loader::link::{self, NamespaceId};
 use sim_core::loader::load_error::LoadError;
 
 use crate::interposed::real_dlsym;
-use crate::objects::open::fail;
+use crate::objects::open::{close_left, fail};
 use crate::process::{Process, lock};
 use crate::runtime;
 
@@ -121,6 +121,7 @@ impl Isolated {
                 self.0.push(place);
                 continue;
             }
+            close_left(place.enclave.id());
             lock(&Process::get().objects).forget_context(place.enclave.scope());
             place.enclave.close();
         }
@@ -155,9 +156,10 @@ pub(crate) fn open(path: &CStr, flags: c_int) -> Option<*mut c_void> {
 
 fn open_in_own(file: FileVersion, path: &CStr, flags: c_int) -> Option<*mut c_void> {
     let name = Path::new(OsStr::from_bytes(path.to_bytes()));
-    let is_known = || lock(&Process::get().isolated).known(file).is_some();
+    // A process that has opened none has no state yet.
+    let is_known = || Process::existing().is_some_and(|process| lock(&process.isolated).known(file).is_some());
     let is_runtime = || File::open(name).is_ok_and(|file| exports(file, runtime::CREATE.to_bytes()));
-    if !(Process::existing().is_some() && is_known()) && !is_runtime() {
+    if !is_known() && !is_runtime() {
         return None;
     }
     let mut isolated = lock(&Process::get().isolated);
@@ -173,7 +175,12 @@ fn open_in_own(file: FileVersion, path: &CStr, flags: c_int) -> Option<*mut c_vo
         // SAFETY: it has no preconditions.
         unsafe { libc::dlerror() };
     }
-    Some(isolated.known(file)?.open_object(path, flags))
+    let enclave = isolated.known(file)?;
+    if !enclave.has(path) {
+        // It was closed, and begins anew.
+        close_left(enclave.id());
+    }
+    Some(enclave.open_object(path, flags))
 }
 
 /// The objects from which a runtime takes what none that it needs by name has: the process has opened them for

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_void};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use npusim::device::EngineKind;
 use sim_core::charges::ResolvedCharges;
@@ -36,12 +36,25 @@ pub(crate) struct HostRuntime {
     /// What its imports cost, if anything costs something.
     charges: Option<Arc<ResolvedCharges>>,
     /// The functions that were looked up, and what they were answered with.
-    functions: Mutex<HashMap<CString, usize>>,
+    functions: Mutex<HashMap<CString, Answer>>,
 }
 
-/// A function of a host runtime. It stays for as long as the process, as does the thunk that leads to it.
+/// What a look-up was answered with. It stays until the runtime is closed and another one is in its place.
+struct Answer {
+    /// None: with the function itself.
+    thunk: Option<Thunk>,
+    function: Box<Function>,
+}
+
+impl Answer {
+    fn address(&self) -> usize {
+        self.thunk.as_ref().map_or(self.function.real, Thunk::address)
+    }
+}
+
+/// A function of a host runtime.
 pub(crate) struct Function {
-    pub(crate) runtime: Arc<HostRuntime>,
+    runtime: Weak<HostRuntime>,
     /// Its address.
     pub(crate) real: usize,
 }
@@ -54,6 +67,12 @@ impl Function {
         let function: Callable = unsafe { std::mem::transmute(self.real) };
         let [a, b, c, d, e, f] = *arguments;
         function(a, b, c, d, e, f)
+    }
+
+    fn runtime(&self) -> Arc<HostRuntime> {
+        self.runtime
+            .upgrade()
+            .unwrap_or_else(|| unreachable!("the process knows the runtime for as long as it is open"))
     }
 }
 
@@ -91,13 +110,14 @@ impl HostRuntime {
     /// The function that stands for the runtime's of this name; 0 if that is to be found as it is.
     fn function(self: &Arc<Self>, name: &CStr) -> usize {
         if let Some(known) = lock(&self.functions).get(name) {
-            return *known;
+            return known.address();
         }
         let real = real_dlsym(self.handle as *mut c_void, name);
         if real == 0 {
             return 0;
         }
-        let data = Box::leak(Box::new(Function { runtime: Arc::clone(self), real })) as *const Function as usize;
+        let function = Box::new(Function { runtime: Arc::downgrade(self), real });
+        let data = std::ptr::from_ref::<Function>(&function) as usize;
         let made = match name.to_bytes() {
             b"create_device_context" => Thunk::instead(create, data),
             b"destroy_device_context" => Thunk::instead(destroy, data),
@@ -106,9 +126,10 @@ impl HostRuntime {
             b"simpler_host_log_bind_state" => Thunk::instead(bind_log, data),
             _ => Thunk::before(seen, data, real),
         };
-        let address = made.map_or(real, Thunk::leak);
-        lock(&self.functions).insert(name.to_owned(), address);
-        address
+        let answer = Answer { thunk: made.ok(), function };
+        let mut functions = lock(&self.functions);
+        // Another thread may have been faster.
+        functions.entry(name.to_owned()).or_insert(answer).address()
     }
 }
 
@@ -126,14 +147,14 @@ fn arch_of(path: &Path) -> Arch {
 
 /// The function behind the data of a thunk.
 pub(crate) fn function(data: usize) -> &'static Function {
-    // SAFETY: the thunks of this module are made with the address of a function that stays.
+    // SAFETY: the thunks of this module are made with the address of a function that stays as long as they do.
     unsafe { &*(data as *const Function) }
 }
 
 /// `create_device_context()`
 extern "C" fn create(data: usize, arguments: &Arguments) -> u64 {
     let function = function(data);
-    let runtime = &function.runtime;
+    let runtime = function.runtime();
     let process = Process::get();
     let charges = process.tariff(runtime.arch).cloned().map(DeviceCharges::new);
     if let (Some(device), Some(runtime)) = (&charges, &runtime.charges) {
@@ -172,11 +193,11 @@ extern "C" fn bind_log(data: usize, arguments: &Arguments) -> u64 {
     enter(arguments);
     let function = function(data);
     let result = function.call(arguments);
-    let handle = function.runtime.handle as *mut c_void;
+    let handle = function.runtime().handle as *mut c_void;
     let scope = scope_of(Process::get(), handle).filter(|scope| *scope != libc::RTLD_DEFAULT);
     let shared = scope.map_or(0, |scope| real_dlsym(scope, c"simpler_host_log_bind_state"));
     if shared != 0 {
-        Function { runtime: Arc::clone(&function.runtime), real: shared }.call(arguments);
+        Function { runtime: Weak::clone(&function.runtime), real: shared }.call(arguments);
     }
     result
 }

@@ -23,7 +23,7 @@ use sim_core::charges::ResolvedCharges;
 use sim_core::engine::HostCost;
 use sim_core::loader::hooks::{Blocking, blocking, only_sleeps};
 use sim_core::loader::ledger::{LoadId, LoadOrigin};
-use sim_core::loader::link;
+use sim_core::loader::link::{self, NamespaceId};
 use sim_core::loader::loaded_object::{CodeSite, CodeSites, address_range};
 use sim_core::loader::symbols::SymbolMap;
 use sim_core::loader::thunk::Thunk;
@@ -64,6 +64,8 @@ struct Loaded {
     kernel: Option<Box<Kernel>>,
     device: Option<Arc<Device>>,
     load: Option<LoadId>,
+    /// Where it was opened for a runtime; none if the process has opened it.
+    namespace: Option<NamespaceId>,
 }
 
 impl Loaded {
@@ -121,6 +123,12 @@ impl Objects {
         for loaded in self.loaded.iter_mut().filter(of_device) {
             (loaded.device, loaded.load) = (None, None);
         }
+    }
+
+    /// A runtime that had this namespace to itself is closed: gives what it has opened there and not closed.
+    pub(crate) fn take_left(&mut self, namespace: NamespaceId) -> Vec<usize> {
+        let left = self.loaded.extract_if(.., |loaded| loaded.namespace == Some(namespace));
+        left.map(|loaded| loaded.handle).collect()
     }
 
     /// The object with the state that kernels share in this scope is about to go.
@@ -183,6 +191,7 @@ impl Objects {
             kernel: None,
             device,
             load: None,
+            namespace: None,
         });
         Ok(())
     }

@@ -109,6 +109,9 @@ fn take_in(
         device.loaded(object);
     }
     objects.take_in(handle, load_address, Arc::clone(&facts), device.clone(), charges.as_deref())?;
+    if let Some(loaded) = objects.loaded.last_mut() {
+        loaded.namespace = link::namespace_of(handle);
+    }
     let Some(device) = device else { return Ok(()) };
     let record = LoadRecord {
         host: Some(host),
@@ -120,6 +123,15 @@ fn take_in(
         loaded.load = Some(load);
     }
     Ok(())
+}
+
+/// Closes what a runtime has left open in a namespace that it had to itself, once it is closed.
+pub(crate) fn close_left(namespace: NamespaceId) {
+    let left = lock(&Process::get().objects).take_left(namespace);
+    for handle in left.into_iter().rev() {
+        // SAFETY: the runtime opened it, and nobody else can close it.
+        unsafe { libc::dlclose(handle as *mut c_void) };
+    }
 }
 
 /// Closes an object for a runtime, as `dlclose` does. Its finalisers run as code of the caller.

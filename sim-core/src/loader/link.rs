@@ -108,16 +108,12 @@ pub fn open_in(namespace: NamespaceId, path: &CStr, flags: c_int) -> *mut c_void
 pub const BASE: NamespaceId = libc::LM_ID_BASE as NamespaceId;
 
 /// The namespace that an object is in.
+#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "a handle means something to the dynamic linker alone")]
 pub fn namespace_of(handle: *mut c_void) -> Option<NamespaceId> {
     let mut namespace: NamespaceId = 0;
     // SAFETY: the handle is open, and RTLD_DI_LMID writes one Lmid_t.
     let status = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LMID, (&raw mut namespace).cast()) };
     (status == 0).then_some(namespace)
-}
-
-/// Whether an open object is in the namespace that the process began with.
-pub fn is_in_base_namespace(handle: *mut c_void) -> bool {
-    namespace_of(handle) == Some(BASE)
 }
 
 /// The namespace in which an address is.

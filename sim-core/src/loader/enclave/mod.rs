@@ -23,6 +23,8 @@
 mod data_object;
 mod mirror;
 mod root;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::os::unix::ffi::OsStringExt;
