@@ -128,10 +128,10 @@ fn do_namespaces_come_free_when_runtimes_are_closed() {
 #[test]
 fn does_a_process_stay_as_it_is_when_runtimes_are_opened_and_closed() {
     let both = Both::new();
-    let executed = both.run(&["--isolate"], "mix", &["--in-turn", "200", "--footprint", "20"]);
+    let executed = both.run(&["--isolate"], "mix", &["--in-turn", "100", "--footprint", "10"]);
     let outcome = executed.outcome.clone().success();
     let footprints = Footprint::parse_all(outcome.stdout.strip_suffix(PASSED).expect("it passed"));
     Footprint::assert_steady(&footprints);
     let hashes = executed.hashes();
-    assert_eq!((hashes.len(), BTreeSet::from_iter(hashes).len()), (400, 2));
+    assert_eq!((hashes.len(), BTreeSet::from_iter(hashes).len()), (200, 2));
 }

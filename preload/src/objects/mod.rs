@@ -125,10 +125,11 @@ impl Objects {
         }
     }
 
-    /// A runtime that had this namespace to itself is closed: gives what it has opened there and not closed.
-    pub(crate) fn take_left(&mut self, namespace: NamespaceId) -> Vec<usize> {
+    /// A runtime that had this namespace to itself is closed: gives what it has opened there and not closed, by
+    /// handle, and where that is.
+    pub(crate) fn take_left(&mut self, namespace: NamespaceId) -> Vec<(usize, Range<usize>)> {
         let left = self.loaded.extract_if(.., |loaded| loaded.namespace == Some(namespace));
-        left.map(|loaded| loaded.handle).collect()
+        left.map(|loaded| (loaded.handle, loaded.range)).collect()
     }
 
     /// The object with the state that kernels share in this scope is about to go.

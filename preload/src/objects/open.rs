@@ -128,9 +128,10 @@ fn take_in(
 /// Closes what a runtime has left open in a namespace that it had to itself, once it is closed.
 pub(crate) fn close_left(namespace: NamespaceId) {
     let left = lock(&Process::get().objects).take_left(namespace);
-    for handle in left.into_iter().rev() {
+    for (handle, range) in left.into_iter().rev() {
         // SAFETY: the runtime opened it, and nobody else can close it.
         unsafe { libc::dlclose(handle as *mut c_void) };
+        wait_trap::remove(range);
     }
 }
 
