@@ -75,6 +75,7 @@ struct SimShapedPart {
     linkage: Linkage,
     /// None: it is the same for each.
     arch: Option<Arch>,
+    flags: &'static [&'static str],
     /// Sources from elsewhere.
     common: &'static [&'static str],
 }
@@ -118,22 +119,37 @@ const SIM_SHAPED_PARTS: &[SimShapedPart] = &[
     SimShapedPart::host(Arch::A2a3),
     SimShapedPart::device("aicpu", "libaicpu_kernel.so", Arch::A2a3),
     SimShapedPart::device("aicore", "libaicore_kernel.so", Arch::A2a3),
+    SimShapedPart::kernel("build_kernel", "kernels/build.so", Arch::A2a3),
     SimShapedPart::host(Arch::A5),
     SimShapedPart::device("aicpu", "libaicpu_kernel.so", Arch::A5),
     SimShapedPart::device("aicore", "libaicore_kernel.so", Arch::A5),
+    SimShapedPart::kernel("build_kernel", "kernels/build.so", Arch::A5),
     SimShapedPart {
         directory: "context",
         file: "libcpu_sim_context.so",
         linkage: Linkage::Shared,
         arch: None,
+        flags: &[],
         common: &[],
     },
-    SimShapedPart { directory: "process", file: "host_process", linkage: Linkage::Program, arch: None, common: &[] },
+    SimShapedPart {
+        directory: "process",
+        file: "host_process",
+        linkage: Linkage::Program,
+        arch: None,
+        flags: &[],
+        common: &[],
+    },
 ];
 
 impl SimShapedPart {
     const fn device(directory: &'static str, file: &'static str, arch: Arch) -> Self {
-        Self { directory, file, linkage: Linkage::Shared, arch: Some(arch), common: &[] }
+        Self { directory, file, linkage: Linkage::Shared, arch: Some(arch), flags: &[], common: &[] }
+    }
+
+    /// A kernel that differs from one generation to the other.
+    const fn kernel(directory: &'static str, file: &'static str, arch: Arch) -> Self {
+        Self { flags: SIM_SHAPED_KERNEL_FLAGS, ..Self::device(directory, file, arch) }
     }
 
     const fn host(arch: Arch) -> Self {
@@ -143,14 +159,15 @@ impl SimShapedPart {
 }
 
 const SIM_SHAPED_FAMILIES: &[SimShapedFamily] = &[
-    // Their unique symbols are part of what makes them like real ones.
-    SimShapedFamily { directory: "kernels", flags: &["-fgnu-unique", "-ffp-contract=off"], common: &[] },
+    SimShapedFamily { directory: "kernels", flags: SIM_SHAPED_KERNEL_FLAGS, common: &[] },
     SimShapedFamily { directory: "orchestrations", flags: &[], common: &["sim_shaped/orchestrations/common/bind.cpp"] },
 ];
 
 const OBJECT_FLAGS: &[&str] = &["-g1", "-fPIC", "-pthread", "-Wall", "-Wextra", "-Wl,--build-id=sha1"];
 // As real ones are built. Everything is visible, so that what is found earlier can take the place of any function.
 const SIM_SHAPED_FLAGS: &[&str] = &["-O3", "-I", "sim_shaped"];
+// Their unique symbols are part of what makes them like real ones.
+const SIM_SHAPED_KERNEL_FLAGS: &[&str] = &["-fgnu-unique", "-ffp-contract=off"];
 const RUNTIME_FLAGS: &[&str] = &["-O2"];
 const ORCHESTRATION_FLAGS: &[&str] = &["-O2", "-fvisibility=hidden"];
 // Without contraction, and for the baseline processor, results are the same on every machine.
@@ -428,7 +445,7 @@ fn plan_family(layout: &Layout, family: &Family) -> Result<Vec<NamedObject>, Bui
 fn plan_sim_shaped_part(layout: &Layout, part: &SimShapedPart) -> Result<SimShapedFile, BuildError> {
     let mut sources = layout.sources(&Path::new("sim_shaped").join(part.directory))?;
     sources.extend(part.common.iter().map(PathBuf::from));
-    let flags = SIM_SHAPED_FLAGS.iter().copied().chain(part.arch.map(Arch::define));
+    let flags = SIM_SHAPED_FLAGS.iter().chain(part.flags).copied().chain(part.arch.map(Arch::define));
     let name = format!("SimShaped-{}-{}", part.arch.map_or("any", Arch::variant), part.directory);
     let object = Object { linkage: part.linkage, ..layout.object(name, Language::Cxx, flags, sources) };
     Ok(SimShapedFile { arch: part.arch, path: part.file.to_owned(), object })

@@ -109,6 +109,8 @@ fn are_options_refused_that_no_device_can_meet() {
     refusals.add("an unknown key of the profile", ["--set", "mmio.laod=95ns", "--", "true"]);
     refusals.add("a unit of another kind", ["--set", "mmio.load=95GiB", "--", "true"]);
     refusals.add("no memory at all", ["--hbm", "0", "--", "true"]);
+    let threads = ["--isolate", "--engine", "threads", "--", "true"];
+    refusals.add("isolation of runtimes that are left alone", threads);
     refusals.file("file", "", 0o644);
     refusals.add("an output directory that is a file", ["--out", "file", "--", "true"]);
     refusals.add("an output directory under a file", ["--out", "file/out", "--", "true"]);
@@ -130,6 +132,7 @@ fn are_variables_refused_that_make_no_sense() {
         ("NPUSIM_HBM", "8 apples"),
         ("NPUSIM_HBM_FILL", "ones"),
         ("NPUSIM_SET", "mmio.load"),
+        ("NPUSIM_ISOLATE", "yes"),
         ("NPUSIM_EXTERNAL_WAIT", "soon"),
         ("NPUSIM_KERNEL_LIMIT", "0s"),
     ] {

@@ -10,55 +10,19 @@ use std::time::{Duration, Instant};
 
 use sim_core::profile::Arch;
 use support::exec::{Artifacts, PATIENCE, reports};
+use support::footprint::Footprint;
 use support::sim_shaped::PASSED;
 use support::{Outcome, Scratch, entries, outcome_of};
-
-/// Mappings that may come or go: heaps grow and shrink by whole mappings.
-const MAPPINGS: u64 = 8;
-/// Resident memory that may come, in KiB.
-const RSS_KIB: u64 = 1024;
-
-/// What a process holds, as the host process prints it.
-#[derive(Debug)]
-struct Footprint {
-    fds: u64,
-    threads: u64,
-    mappings: u64,
-    rss_kib: u64,
-}
-
-impl Footprint {
-    /// From `round 100: fds 6 threads 3 mappings 230 rss_kib 8924`.
-    fn parse(line: &str) -> Self {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let count = |name: &str| {
-            let place = words.iter().position(|word| *word == name).unwrap_or_else(|| panic!("no {name}: {line}"));
-            words[place + 1].parse().unwrap_or_else(|_| panic!("no number of {name}: {line}"))
-        };
-        Footprint {
-            fds: count("fds"),
-            threads: count("threads"),
-            mappings: count("mappings"),
-            rss_kib: count("rss_kib"),
-        }
-    }
-}
 
 #[test]
 fn does_a_process_stay_as_it_is_over_a_thousand_runs() {
     let artifacts = Artifacts::new(Arch::A2a3);
     let executed = artifacts.run(&[], "mix", &["--rounds", "1000", "--footprint", "100"]);
     let outcome = executed.outcome.clone().success();
-    let lines: Vec<&str> = outcome.stdout.lines().collect();
-    let [footprints @ .., passed] = &lines[..] else { panic!("{outcome}") };
-    assert_eq!(format!("{passed}\n"), PASSED, "{outcome}");
+    let footprints = Footprint::parse_all(outcome.stdout.strip_suffix(PASSED).expect("it passed"));
     let hashes = executed.hashes();
     assert_eq!((hashes.len(), BTreeSet::from_iter(&hashes).len()), (1000, 1));
-    let footprints: Vec<Footprint> = footprints.iter().map(|line| Footprint::parse(line)).collect();
-    let [settled, .., last] = &footprints[..] else { panic!("{outcome}") };
-    assert_eq!((last.fds, last.threads), (settled.fds, settled.threads), "{footprints:?}");
-    assert!(last.mappings.abs_diff(settled.mappings) <= MAPPINGS, "{footprints:?}");
-    assert!(last.rss_kib < settled.rss_kib + RSS_KIB, "{footprints:?}");
+    Footprint::assert_steady(&footprints);
 }
 
 /// How long files of other processes may be there.

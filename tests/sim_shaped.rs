@@ -35,7 +35,7 @@ fn passes(arch: Arch, case: &str, options: &[&str]) {
 
 #[test]
 fn does_every_case_pass() {
-    for case in ["vector", "mix", "core_memory", "flag", "stale_memory"] {
+    for case in ["vector", "mix", "core_memory", "flag", "stale_memory", "build"] {
         passes(Arch::A2a3, case, &[]);
     }
 }
@@ -63,6 +63,19 @@ fn does_a_case_pass_in_a_forked_child() {
 #[test]
 fn do_devices_of_one_process_keep_to_themselves() {
     passes(Arch::A2a3, "mix", &["--threads", "2"]);
+}
+
+/// The kernels of both generations have the same unique symbols.
+#[test]
+fn do_two_runtimes_of_one_process_meet() {
+    let other = Scratch::new();
+    sim_shaped::install(Arch::A5, other.path());
+    let beside = ["--beside", other.path().to_str().expect("a path of text")];
+    passes(Arch::A2a3, "vector", &beside);
+    passes(Arch::A2a3, "vector", &[&beside as &[_], &["--in-turn", "2"]].concat());
+    let outcome = stock(Arch::A2a3, "build", &beside, &[]);
+    assert_eq!(outcome.exit, Some(1), "{outcome}");
+    assert!(outcome.stderr.ends_with("argument 1[0] is -32.000000 instead of 1.000000\n"), "{outcome}");
 }
 
 #[test]
@@ -106,10 +119,11 @@ fn can_what_the_device_is_made_of_be_replaced() {
 }
 
 #[test]
-fn are_unique_symbols_where_core_memory_is_and_nowhere_else() {
+fn are_unique_symbols_in_kernels_with_state_and_nowhere_else() {
     for file in bundled::sim_shaped(Arch::A2a3).filter(|file| !file.is_program) {
         let has_unique = !image(file.path).unique_symbols.is_empty();
-        assert_eq!(has_unique, file.path.starts_with("kernels/core_"), "{}", file.path);
+        let is_to_have = ["kernels/core_load.so", "kernels/core_store.so", "kernels/build.so"].contains(&file.path);
+        assert_eq!(has_unique, is_to_have, "{}", file.path);
     }
 }
 

@@ -15,6 +15,7 @@ use sim_core::profile::Arch;
 
 use crate::charges::Tariff;
 use crate::device::Device;
+use crate::isolation::Isolated;
 use crate::objects::Objects;
 use crate::runtime::HostRuntime;
 
@@ -27,12 +28,21 @@ pub(crate) struct Process {
     /// What functions cost on devices of each generation; none if that was not asked for.
     tariffs: Vec<Arc<Tariff>>,
     pub(crate) objects: Mutex<Objects>,
+    pub(crate) isolated: Mutex<Isolated>,
     runtimes: Mutex<Vec<Arc<HostRuntime>>>,
     devices: Mutex<HashMap<usize, Arc<Device>>>,
     /// The devices whose actors have these threads.
     threads: Mutex<HashMap<libc::pthread_t, Arc<Device>>>,
     runs: AtomicU32,
     listener: Mutex<Option<Listener>>,
+}
+
+/// What is as it was before a fork: code that is loaded.
+#[derive(Default)]
+struct Inherited {
+    runtimes: Vec<Arc<HostRuntime>>,
+    objects: Objects,
+    isolated: Isolated,
 }
 
 impl Process {
@@ -56,7 +66,7 @@ impl Process {
             .as_deref()
             .map(|name| Tariff::read(name).unwrap_or_else(|error| crate::fatal(&error.to_string())));
         let tariffs = tariffs.unwrap_or_default();
-        let new = Box::into_raw(Box::new(Process::with(settings, tariffs, Vec::new(), Objects::default())));
+        let new = Box::into_raw(Box::new(Process::with(settings, tariffs, Inherited::default())));
         match CURRENT.compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
                 // SAFETY: the handler only stores a pointer and makes plain data.
@@ -71,17 +81,13 @@ impl Process {
         }
     }
 
-    fn with(
-        settings: ExecSettings,
-        tariffs: Vec<Arc<Tariff>>,
-        runtimes: Vec<Arc<HostRuntime>>,
-        objects: Objects,
-    ) -> Process {
+    fn with(settings: ExecSettings, tariffs: Vec<Arc<Tariff>>, inherited: Inherited) -> Process {
         Process {
             settings,
             tariffs,
-            objects: Mutex::new(objects),
-            runtimes: Mutex::new(runtimes),
+            objects: Mutex::new(inherited.objects),
+            isolated: Mutex::new(inherited.isolated),
+            runtimes: Mutex::new(inherited.runtimes),
             devices: Mutex::default(),
             threads: Mutex::default(),
             runs: AtomicU32::new(0),
@@ -172,8 +178,11 @@ fn unsafe_ref(process: *mut Process) -> &'static Process {
 extern "C" fn forget_parent() {
     let Some(parent) = Process::existing() else { return };
     // Another thread may have held a lock when the process forked; what it guards is then left behind as well.
-    let runtimes = parent.runtimes.try_lock().map(|runtimes| runtimes.clone()).unwrap_or_default();
-    let objects = parent.objects.try_lock().map(|mut objects| std::mem::take(&mut *objects)).unwrap_or_default();
-    let child = Process::with(parent.settings.clone(), parent.tariffs.clone(), runtimes, objects);
+    let inherited = Inherited {
+        runtimes: parent.runtimes.try_lock().map(|runtimes| runtimes.clone()).unwrap_or_default(),
+        objects: parent.objects.try_lock().map(|mut objects| std::mem::take(&mut *objects)).unwrap_or_default(),
+        isolated: parent.isolated.try_lock().map(|mut isolated| std::mem::take(&mut *isolated)).unwrap_or_default(),
+    };
+    let child = Process::with(parent.settings.clone(), parent.tariffs.clone(), inherited);
     CURRENT.store(Box::into_raw(Box::new(child)), Ordering::Release);
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_void};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use npusim::device::EngineKind;
 use sim_core::charges::ResolvedCharges;
@@ -18,13 +18,14 @@ use sim_core::profile::Arch;
 use crate::caller;
 use crate::charges::DeviceCharges;
 use crate::device::Device;
+use crate::fatal;
 use crate::hooks::runs;
+use crate::interposed::real_dlsym;
 use crate::objects::Attached;
 use crate::process::{Process, lock};
-use crate::{fatal, real_dlsym};
 
 /// By this function a host runtime is recognised.
-const CREATE: &CStr = c"create_device_context";
+pub(crate) const CREATE: &CStr = c"create_device_context";
 
 /// A host runtime of this process.
 pub(crate) struct HostRuntime {
@@ -35,12 +36,25 @@ pub(crate) struct HostRuntime {
     /// What its imports cost, if anything costs something.
     charges: Option<Arc<ResolvedCharges>>,
     /// The functions that were looked up, and what they were answered with.
-    functions: Mutex<HashMap<CString, usize>>,
+    functions: Mutex<HashMap<CString, Answer>>,
 }
 
-/// A function of a host runtime. It stays for as long as the process, as does the thunk that leads to it.
+/// What a look-up was answered with. It stays until the runtime is closed and another one is in its place.
+struct Answer {
+    /// None: with the function itself.
+    thunk: Option<Thunk>,
+    function: Box<Function>,
+}
+
+impl Answer {
+    fn address(&self) -> usize {
+        self.thunk.as_ref().map_or(self.function.real, Thunk::address)
+    }
+}
+
+/// A function of a host runtime.
 pub(crate) struct Function {
-    pub(crate) runtime: Arc<HostRuntime>,
+    runtime: Weak<HostRuntime>,
     /// Its address.
     pub(crate) real: usize,
 }
@@ -53,6 +67,12 @@ impl Function {
         let function: Callable = unsafe { std::mem::transmute(self.real) };
         let [a, b, c, d, e, f] = *arguments;
         function(a, b, c, d, e, f)
+    }
+
+    fn runtime(&self) -> Arc<HostRuntime> {
+        self.runtime
+            .upgrade()
+            .unwrap_or_else(|| unreachable!("the process knows the runtime for as long as it is open"))
     }
 }
 
@@ -68,14 +88,15 @@ pub(crate) fn answer(handle: *mut c_void, name: &CStr) -> usize {
 impl HostRuntime {
     /// Redirects the imports of a host runtime, unless that has been done.
     fn attach(handle: *mut c_void) {
-        // Namespaces are npusim's own way to run runtimes, on devices that are no business of this object.
-        if real_dlsym(handle, CREATE) == 0 || !link::is_in_base_namespace(handle) {
+        if real_dlsym(handle, CREATE) == 0 {
             return;
         }
         let process = Process::get();
+        // Other namespaces are npusim's own way to run runtimes, on devices that are no business of this object.
+        let Some(scope) = scope_of(process, handle) else { return };
         let arch_of = |path: &Path| process.settings.arch.unwrap_or_else(|| arch_of(path));
         let tariff = |path: &Path| process.tariff(arch_of(path)).map(Arc::as_ref);
-        let attached = lock(&process.objects).attach_host_runtime(handle, tariff);
+        let attached = lock(&process.objects).attach_host_runtime(handle, scope, tariff);
         let Attached { path, charges } = match attached {
             Ok(Some(attached)) => attached,
             Ok(None) => return,
@@ -89,24 +110,33 @@ impl HostRuntime {
     /// The function that stands for the runtime's of this name; 0 if that is to be found as it is.
     fn function(self: &Arc<Self>, name: &CStr) -> usize {
         if let Some(known) = lock(&self.functions).get(name) {
-            return *known;
+            return known.address();
         }
         let real = real_dlsym(self.handle as *mut c_void, name);
         if real == 0 {
             return 0;
         }
-        let data = Box::leak(Box::new(Function { runtime: Arc::clone(self), real })) as *const Function as usize;
+        let function = Box::new(Function { runtime: Arc::downgrade(self), real });
+        let data = std::ptr::from_ref::<Function>(&function) as usize;
         let made = match name.to_bytes() {
             b"create_device_context" => Thunk::instead(create, data),
             b"destroy_device_context" => Thunk::instead(destroy, data),
             b"simpler_poll_run" => Thunk::instead(runs::poll, data),
             b"simpler_wait_run" | b"simpler_run" => Thunk::instead(runs::wait, data),
+            b"simpler_host_log_bind_state" => Thunk::instead(bind_log, data),
             _ => Thunk::before(seen, data, real),
         };
-        let address = made.map_or(real, Thunk::leak);
-        lock(&self.functions).insert(name.to_owned(), address);
-        address
+        let answer = Answer { thunk: made.ok(), function };
+        let mut functions = lock(&self.functions);
+        // Another thread may have been faster.
+        functions.entry(name.to_owned()).or_insert(answer).address()
     }
+}
+
+/// In what the objects of a runtime's namespace look first; `None` if that is none of the process's own.
+fn scope_of(process: &Process, handle: *mut c_void) -> Option<*mut c_void> {
+    let namespace = link::namespace_of(handle)?;
+    if namespace == link::BASE { Some(libc::RTLD_DEFAULT) } else { lock(&process.isolated).scope(namespace) }
 }
 
 /// The generation that a runtime is built for: its directory says so, as in `lib/a5/sim/<runtime>`.
@@ -117,14 +147,14 @@ fn arch_of(path: &Path) -> Arch {
 
 /// The function behind the data of a thunk.
 pub(crate) fn function(data: usize) -> &'static Function {
-    // SAFETY: the thunks of this module are made with the address of a function that stays.
+    // SAFETY: the thunks of this module are made with the address of a function that stays as long as they do.
     unsafe { &*(data as *const Function) }
 }
 
 /// `create_device_context()`
 extern "C" fn create(data: usize, arguments: &Arguments) -> u64 {
     let function = function(data);
-    let runtime = &function.runtime;
+    let runtime = function.runtime();
     let process = Process::get();
     let charges = process.tariff(runtime.arch).cloned().map(DeviceCharges::new);
     if let (Some(device), Some(runtime)) = (&charges, &runtime.charges) {
@@ -152,6 +182,22 @@ extern "C" fn destroy(data: usize, arguments: &Arguments) -> u64 {
     let process = Process::get();
     if let Some(device) = process.remove_device(arguments[0] as usize) {
         process.tell_loads(&lock(&device.ledger));
+        lock(&process.objects).release(&device);
+    }
+    result
+}
+
+/// `simpler_host_log_bind_state(state)`: the process says where the state of its log is, to each object that it opens.
+/// What an isolated runtime shares with others it has opened in the base namespace only.
+extern "C" fn bind_log(data: usize, arguments: &Arguments) -> u64 {
+    enter(arguments);
+    let function = function(data);
+    let result = function.call(arguments);
+    let handle = function.runtime().handle as *mut c_void;
+    let scope = scope_of(Process::get(), handle).filter(|scope| *scope != libc::RTLD_DEFAULT);
+    let shared = scope.map_or(0, |scope| real_dlsym(scope, c"simpler_host_log_bind_state"));
+    if shared != 0 {
+        Function { runtime: Weak::clone(&function.runtime), real: shared }.call(arguments);
     }
     result
 }

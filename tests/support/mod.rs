@@ -17,6 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) mod exec;
+pub(crate) mod footprint;
 pub(crate) mod own_process;
 pub(crate) mod sim_shaped;
 

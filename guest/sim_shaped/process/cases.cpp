@@ -18,6 +18,7 @@ const std::vector<Case> CASES = {
     {"mix",
      {"mix_cube", "mix_vector"},
      {in(a), in(b), out([](float a, float) { return 2 * a + 1; }), out([](float, float b) { return 2 * b + 1; })}},
+    {"build", {"build"}, {in(a), out(a)}},
     {"core_memory", {"core_store", "core_load"}, {in(a), out(zero), out(a), out(zero)}},
     {"flag", {"add", "flag_set", "flag_wait"}, {in(a), in(b), inout(zero), out(sum)}},
     {"timeout", {"add"}, {in(a), in(b), out(sum)}},

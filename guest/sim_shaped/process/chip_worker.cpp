@@ -48,7 +48,7 @@ void check(const std::string &call, int code) {
 
 HostRuntime::HostRuntime(const std::string &directory) {
     load(directory + "/libcpu_sim_context.so", RTLD_GLOBAL);
-    void *object = load(directory + "/libhost_runtime.so", RTLD_LOCAL);
+    object = load(directory + "/libhost_runtime.so", RTLD_LOCAL);
     find(object, "create_device_context", &create_device_context);
     find(object, "destroy_device_context", &destroy_device_context);
     find(object, "simpler_init", &init);
@@ -64,6 +64,8 @@ HostRuntime::HostRuntime(const std::string &directory) {
     find(object, "simpler_finalize_run", &finalize_run);
     for (const char *name : OTHER_FUNCTIONS) find(object, name);
 }
+
+HostRuntime::~HostRuntime() { dlclose(object); }
 
 ChipWorker::ChipWorker(const HostRuntime &host, int device_id, const Bytes &aicpu, const Bytes &aicore)
     : host_(host), context_(host.create_device_context()) {

@@ -16,10 +16,15 @@ struct Failure : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// A host runtime, loaded for the rest of the process.
+// A host runtime, loaded while this lives.
 struct HostRuntime {
-    // Loads libcpu_sim_context.so for everybody and libhost_runtime.so for this object.
+    // Loads libcpu_sim_context.so for everybody, and for the rest of the process, and libhost_runtime.so for this object.
     explicit HostRuntime(const std::string &directory);
+    ~HostRuntime();
+    HostRuntime(const HostRuntime &) = delete;
+    HostRuntime &operator=(const HostRuntime &) = delete;
+
+    void *object;
 
     decltype(&::create_device_context) create_device_context;
     decltype(&::destroy_device_context) destroy_device_context;

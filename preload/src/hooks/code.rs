@@ -2,30 +2,44 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
+use sim_core::loader::link;
+
+use super::entry::entry;
 use crate::caller::with_caller;
+use crate::interposed::{REAL_DLSYM, forward_unless_answered};
 use crate::objects;
 use crate::process::{Process, lock};
-use crate::real_dlsym;
 
-/// `dlopen(path, flags)`
-pub(crate) extern "C" fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void {
+entry!(
+    /// `dlopen(path, flags)`
+    dlopen, 2, dlopen_from
+);
+
+extern "C" fn dlopen_from(path: *const c_char, flags: c_int, called_from: usize) -> *mut c_void {
     if path.is_null() {
         // SAFETY: as the guest asks.
         return unsafe { libc::dlopen(path, flags) };
     }
     // SAFETY: the guest passes a string.
     let name = unsafe { CStr::from_ptr(path) };
-    let opened = with_caller(|caller| objects::open::open(&caller, name, flags));
-    // SAFETY: as the guest asks.
-    opened.unwrap_or_else(|| unsafe { libc::dlopen(path, flags) })
+    // What code opens is where that code is.
+    let namespace = with_caller(|_| link::namespace_at(called_from)).unwrap_or(link::BASE);
+    let opened = with_caller(|caller| objects::open::open(&caller, namespace, name, flags));
+    opened.unwrap_or_else(|| link::open_in(namespace, name, flags))
 }
 
-/// `dlsym(handle, name)`
-pub(crate) extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void {
+forward_unless_answered! {
+    /// `dlsym(handle, name)`
+    pub(crate) fn dlsym(*mut c_void, *const c_char) -> *mut c_void;
+    answer, REAL_DLSYM, "", ""
+}
+
+/// What a look-up gives instead of what the C library would; null if that shall answer.
+extern "C" fn answer(handle: *mut c_void, name: *const c_char) -> *mut c_void {
     // SAFETY: the guest passes a string.
     let name = unsafe { CStr::from_ptr(name) };
     let answer = with_caller(|_| lock(&Process::get().objects).answer(handle as usize, name));
-    answer.unwrap_or_else(|| real_dlsym(handle, name)) as *mut c_void
+    answer.unwrap_or(0) as *mut c_void
 }
 
 /// `dlclose(handle)`

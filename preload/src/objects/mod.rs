@@ -23,7 +23,7 @@ use sim_core::charges::ResolvedCharges;
 use sim_core::engine::HostCost;
 use sim_core::loader::hooks::{Blocking, blocking, only_sleeps};
 use sim_core::loader::ledger::{LoadId, LoadOrigin};
-use sim_core::loader::link;
+use sim_core::loader::link::{self, NamespaceId};
 use sim_core::loader::loaded_object::{CodeSite, CodeSites, address_range};
 use sim_core::loader::symbols::SymbolMap;
 use sim_core::loader::thunk::Thunk;
@@ -32,7 +32,7 @@ use sim_core::trace::ContentHash;
 use crate::charges::Tariff;
 use crate::device::Device;
 use crate::hooks::{identity, kernels};
-use crate::real_dlsym;
+use crate::interposed::real_dlsym;
 use crate::redirections::{self, Kept};
 use error::ObjectError;
 use facts::Facts;
@@ -64,6 +64,8 @@ struct Loaded {
     kernel: Option<Box<Kernel>>,
     device: Option<Arc<Device>>,
     load: Option<LoadId>,
+    /// Where it was opened for a runtime; none if the process has opened it.
+    namespace: Option<NamespaceId>,
 }
 
 impl Loaded {
@@ -93,10 +95,11 @@ const MOST_KNOWN: usize = 16;
 
 impl Objects {
     /// Redirects the imports of a host runtime that the process has opened, unless that was done before. What they cost
-    /// depends on where it is.
+    /// depends on where it is. In `scope` it finds what is there for everybody.
     pub(crate) fn attach_host_runtime<'t>(
         &mut self,
         handle: *mut c_void,
+        scope: *mut c_void,
         tariff: impl FnOnce(&Path) -> Option<&'t Tariff>,
     ) -> Result<Option<Attached>, ObjectError> {
         let Some((load_address, path)) = link::location(handle) else { return Ok(None) };
@@ -106,12 +109,34 @@ impl Objects {
         }
         self.loaded.retain(|loaded| loaded.handle != handle as usize);
         let charges = self.adopt(handle, load_address, &path, tariff(&path))?;
-        if let Some((context, load_address, path)) = simulation_context()
+        if let Some((context, load_address, path)) = simulation_context(scope)
             && !self.loaded.iter().any(|loaded| loaded.load_address == load_address)
         {
             self.adopt(context, load_address, &path, None)?;
         }
         Ok(Some(Attached { path, charges }))
+    }
+
+    /// A device is gone. Objects that were loaded for it may stay: runtimes do not close all that they have opened.
+    pub(crate) fn release(&mut self, device: &Arc<Device>) {
+        let of_device = |loaded: &&mut Loaded| loaded.device.as_ref().is_some_and(|owner| Arc::ptr_eq(owner, device));
+        for loaded in self.loaded.iter_mut().filter(of_device) {
+            (loaded.device, loaded.load) = (None, None);
+        }
+    }
+
+    /// A runtime that had this namespace to itself is closed: gives what it has opened there and not closed, by
+    /// handle, and where that is.
+    pub(crate) fn take_left(&mut self, namespace: NamespaceId) -> Vec<(usize, Range<usize>)> {
+        let left = self.loaded.extract_if(.., |loaded| loaded.namespace == Some(namespace));
+        left.map(|loaded| (loaded.handle, loaded.range)).collect()
+    }
+
+    /// The object with the state that kernels share in this scope is about to go.
+    pub(crate) fn forget_context(&mut self, scope: *mut c_void) {
+        if let Some((_, load_address, _)) = simulation_context(scope) {
+            self.loaded.retain(|loaded| loaded.load_address != load_address);
+        }
     }
 
     /// Takes in an object that the process has opened by itself.
@@ -167,6 +192,7 @@ impl Objects {
             kernel: None,
             device,
             load: None,
+            namespace: None,
         });
         Ok(())
     }
@@ -219,8 +245,8 @@ impl CodeSites for Objects {
 }
 
 /// The object with the state that kernels of a process share, if the process has opened it.
-fn simulation_context() -> Option<(*mut c_void, usize, PathBuf)> {
-    let address = real_dlsym(libc::RTLD_DEFAULT, c"pto_cpu_sim_bind_device");
+fn simulation_context(scope: *mut c_void) -> Option<(*mut c_void, usize, PathBuf)> {
+    let address = real_dlsym(scope, c"pto_cpu_sim_bind_device");
     let (load_address, path) = link::location_of(address)?;
     Some((std::ptr::null_mut(), load_address, path))
 }

@@ -1,6 +1,7 @@
 //! Opening and closing objects for a runtime, as `dlopen` and `dlclose` do.
 
 use std::ffi::{CStr, CString, OsStr, c_int, c_void};
+use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Instant;
 
 use sim_core::engine::wait_trap;
 use sim_core::loader::ledger::{HostSide, LoadOutcome, LoadRecord, LoadStrategy};
-use sim_core::loader::link;
+use sim_core::loader::link::{self, NamespaceId};
 use sim_core::loader::loaded_object::{has_code, trap_wait_loops};
 use sim_core::loader::staging::{Staged, StagingArea};
 
@@ -20,10 +21,10 @@ use crate::caller::Caller;
 use crate::fatal;
 use crate::process::{Process, lock};
 
-/// Opens an object for a runtime, as `dlopen` does. `None`: the runtime has not written such an object.
+/// Opens an object for a runtime in its namespace, as `dlopen` does. `None`: the runtime has not written such an object.
 ///
 /// Its initialisers run as code of the caller.
-pub(crate) fn open(caller: &Caller<'_>, path: &CStr, flags: c_int) -> Option<*mut c_void> {
+pub(crate) fn open(caller: &Caller<'_>, namespace: NamespaceId, path: &CStr, flags: c_int) -> Option<*mut c_void> {
     let process = Process::get();
     let written = lock(&process.objects).written.take(path.to_bytes())?;
     let begun = Instant::now();
@@ -39,7 +40,7 @@ pub(crate) fn open(caller: &Caller<'_>, path: &CStr, flags: c_int) -> Option<*mu
         Err(error) => return Some(refuse(caller, &ObjectError::Stage { name, error })),
     };
     let opened_as = staged.as_ref().map_or(path, Staged::path);
-    let handle = open_now(caller, opened_as, flags);
+    let handle = open_now(caller, namespace, opened_as, flags);
     if handle.is_null() {
         return Some(handle);
     }
@@ -64,17 +65,20 @@ fn refuse(caller: &Caller<'_>, error: &ObjectError) -> *mut c_void {
         fatal(&error.to_string());
     }
     eprintln!("npusim: {error}");
+    caller.as_guest(|| fail(error))
+}
+
+/// Opens nothing, and leaves the reason in `dlerror`.
+pub(crate) fn fail(reason: &impl Display) -> *mut c_void {
     // Only the dynamic linker can give `dlerror` a text; it names the file that it did not find.
-    let reason = CString::new(format!("/npusim: {error}")).unwrap_or_default();
-    // SAFETY: there is no such file.
-    caller.as_guest(|| unsafe { libc::dlopen(reason.as_ptr(), libc::RTLD_NOW) })
+    let reason = CString::new(format!("/npusim: {reason}")).unwrap_or_default();
+    link::open_in(link::BASE, &reason, libc::RTLD_NOW)
 }
 
 /// Everything is bound at once where that is possible: what an import leads to is known then.
-fn open_now(caller: &Caller<'_>, path: &CStr, flags: c_int) -> *mut c_void {
+fn open_now(caller: &Caller<'_>, namespace: NamespaceId, path: &CStr, flags: c_int) -> *mut c_void {
     let now = flags & !libc::RTLD_LAZY | libc::RTLD_NOW;
-    // SAFETY: the runtime wants this object opened.
-    let open = |flags| caller.as_guest(|| unsafe { libc::dlopen(path.as_ptr(), flags) });
+    let open = |flags| caller.as_guest(|| link::open_in(namespace, path, flags));
     let handle = open(now);
     if handle.is_null() && now != flags { open(flags) } else { handle }
 }
@@ -105,6 +109,9 @@ fn take_in(
         device.loaded(object);
     }
     objects.take_in(handle, load_address, Arc::clone(&facts), device.clone(), charges.as_deref())?;
+    if let Some(loaded) = objects.loaded.last_mut() {
+        loaded.namespace = link::namespace_of(handle);
+    }
     let Some(device) = device else { return Ok(()) };
     let record = LoadRecord {
         host: Some(host),
@@ -116,6 +123,16 @@ fn take_in(
         loaded.load = Some(load);
     }
     Ok(())
+}
+
+/// Closes what a runtime has left open in a namespace that it had to itself, once it is closed.
+pub(crate) fn close_left(namespace: NamespaceId) {
+    let left = lock(&Process::get().objects).take_left(namespace);
+    for (handle, range) in left.into_iter().rev() {
+        // SAFETY: the runtime opened it, and nobody else can close it.
+        unsafe { libc::dlclose(handle as *mut c_void) };
+        wait_trap::remove(range);
+    }
 }
 
 /// Closes an object for a runtime, as `dlclose` does. Its finalisers run as code of the caller.

@@ -45,6 +45,9 @@ pub(super) struct ExecCommand {
     /// With --out, write every event of each run as well.
     #[arg(long)]
     events: bool,
+    /// Give each host runtime that a process opens a namespace of its own, so that several fit into one process.
+    #[arg(long)]
+    isolate: bool,
     /// What calls of functions cost (docs/charges.md).
     #[arg(long, value_name = "FILE")]
     charges: Option<PathBuf>,
@@ -87,6 +90,7 @@ impl ExecCommand {
             set: environment.set.into_iter().chain(self.set.iter().cloned()).collect(),
             out: self.out.clone().or(environment.out),
             events: self.events || environment.events,
+            isolate: self.isolate || environment.isolate,
             charges: self.charges.clone().or(environment.charges),
             external_wait: self.external_wait.map_or(environment.external_wait, |HostTime(time)| time),
             guest_limit: self.kernel_limit.map(|HostTime(limit)| limit).or(environment.guest_limit),

@@ -16,6 +16,7 @@ use sim_core::profile::{Arch, Profile, ProfileError};
 use super::command::{self, CommandError};
 use super::preload_object::{self, NoPreloadObject};
 use super::settings::ExecSettings;
+use crate::device::EngineKind;
 use crate::report::output::{OutputDirectory, OutputError};
 
 /// Why a command was not started.
@@ -34,6 +35,8 @@ pub enum LaunchError {
     Profile(#[from] ProfileError),
     /// {0}
     Charges(#[from] ChargeError),
+    /// --isolate: the engine `threads` leaves runtimes where the stock simulator puts them; leave one of the two out
+    IsolatedThreads,
     /// {0}
     Out(#[from] OutputError),
     /// the current directory cannot be told: {0}
@@ -82,6 +85,9 @@ impl Launch {
 
 /// The settings, if a device can have them, with paths that mean the same in every directory.
 fn checked(mut settings: ExecSettings) -> Result<ExecSettings, LaunchError> {
+    if settings.isolate && settings.engine == EngineKind::Threads {
+        return Err(LaunchError::IsolatedThreads);
+    }
     let overrides = settings.overrides()?;
     // Which generation it will be is known when a runtime is there.
     for arch in settings.arch.map_or(Arch::ALL.to_vec(), |arch| vec![arch]) {

@@ -30,6 +30,8 @@ pub struct ExecSettings {
     pub out: Option<PathBuf>,
     /// Write every event of a run beside its report.
     pub events: bool,
+    /// Give each host runtime a namespace of its own.
+    pub isolate: bool,
     /// Costs of functions.
     pub charges: Option<PathBuf>,
     /// Host time that a device waits for somebody outside it.
@@ -50,6 +52,7 @@ impl Default for ExecSettings {
             set: Vec::new(),
             out: None,
             events: false,
+            isolate: false,
             charges: None,
             external_wait: Duration::from_secs(10),
             guest_limit: None,
@@ -75,6 +78,8 @@ pub mod variables {
     pub const OUT: &str = "NPUSIM_OUT";
     /// `1`: write every event of a run beside its report.
     pub const EVENTS: &str = "NPUSIM_EVENTS";
+    /// `1`: give each host runtime a namespace of its own.
+    pub const ISOLATE: &str = "NPUSIM_ISOLATE";
     /// The charge file.
     pub const CHARGES: &str = "NPUSIM_CHARGES";
     /// Host time that a device waits for somebody outside it.
@@ -83,8 +88,8 @@ pub mod variables {
     pub const KERNEL_LIMIT: &str = "NPUSIM_KERNEL_LIMIT";
 
     /// All of them.
-    pub const ALL: [&str; 11] =
-        [ARCH, ENGINE, WORKERS, HBM, HBM_FILL, SET, OUT, EVENTS, CHARGES, EXTERNAL_WAIT, KERNEL_LIMIT];
+    pub const ALL: [&str; 12] =
+        [ARCH, ENGINE, WORKERS, HBM, HBM_FILL, SET, OUT, EVENTS, ISOLATE, CHARGES, EXTERNAL_WAIT, KERNEL_LIMIT];
 }
 use variables as var;
 
@@ -117,6 +122,7 @@ impl ExecSettings {
         add(var::SET, (!self.set.is_empty()).then(|| self.set.join(&SEPARATOR.to_string()).into()));
         add(var::OUT, self.out.clone().map(PathBuf::into_os_string));
         add(var::EVENTS, self.events.then(|| "1".into()));
+        add(var::ISOLATE, self.isolate.then(|| "1".into()));
         add(var::CHARGES, self.charges.clone().map(PathBuf::into_os_string));
         add(var::KERNEL_LIMIT, self.guest_limit.map(microseconds));
         variables
@@ -136,6 +142,7 @@ impl ExecSettings {
             set: parse(&read, var::SET, replacements)?.unwrap_or_default(),
             out: path(var::OUT),
             events: parse(&read, var::EVENTS, flag)?.unwrap_or(default.events),
+            isolate: parse(&read, var::ISOLATE, flag)?.unwrap_or(default.isolate),
             charges: path(var::CHARGES),
             external_wait: time(var::EXTERNAL_WAIT)?.unwrap_or(default.external_wait),
             guest_limit: time(var::KERNEL_LIMIT)?,
@@ -206,6 +213,7 @@ mod tests {
             set: vec!["mmio.load=100ns".to_owned(), "topology.clusters=3".to_owned()],
             out: Some("out".into()),
             events: true,
+            isolate: true,
             charges: Some("charges.json".into()),
             external_wait: Duration::from_millis(1500),
             guest_limit: Some(Duration::from_secs(2)),

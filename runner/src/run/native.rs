@@ -106,6 +106,7 @@ fn engine_of(input: &RunInput, settings: &RunSettings) -> Result<Option<ExecSett
         set: profile.iter().chain(&settings.overrides).map(ToString::to_string).collect(),
         out: None,
         events: false,
+        isolate: false,
         charges: environment.charges,
         external_wait: environment.external_wait,
         guest_limit: settings.guest_limit,

@@ -35,7 +35,7 @@ pub struct CodeImage {
     pub tls: Option<ThreadLocalBlock>,
     /// It asks never to be unloaded (`DF_1_NODELETE`).
     pub no_delete: bool,
-    /// Symbols of which the process has only one, whatever the namespace. Using one pins the object.
+    /// Symbols of which a namespace has only one, whichever object uses it. Defining it pins the object.
     pub unique_symbols: Vec<String>,
     /// What it takes from other objects, in the order of its symbol table.
     pub imports: Vec<Import>,

@@ -1,9 +1,10 @@
-//! The libstdc++ of all namespaces: the system's, with its unique symbols made global, in sealed memory.
+//! The libstdc++ of all namespaces: that of the process if it has one, else the system's, with its unique symbols made global, in sealed memory.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::image::CodeImage;
+use super::link;
 use super::load_error::LoadError;
 use super::staging::SealedBytes;
 use super::unique::without_unique;
@@ -22,7 +23,7 @@ const LIBRARY_DIRECTORIES: [&str; 7] = [
 /// The name that objects need it by.
 pub(super) const LIBSTDCXX: &str = "libstdc++.so.6";
 
-/// The system's libstdc++ without unique symbols.
+/// A libstdc++ without unique symbols.
 pub(super) struct Libstdcxx {
     pub(super) image: Arc<CodeImage>,
     pub(super) bytes: Arc<[u8]>,
@@ -36,7 +37,8 @@ pub(super) fn libstdcxx() -> Result<&'static Libstdcxx, LoadError> {
         return Ok(copy);
     }
     let directories = LIBRARY_DIRECTORIES.map(|directory| Path::new(directory).join(LIBSTDCXX));
-    let found = directories.iter().find_map(|path| std::fs::read(path).ok());
+    let of_process = link::path_of_open(c"libstdc++.so.6");
+    let found = of_process.iter().chain(&directories).find_map(|path| std::fs::read(path).ok());
     let original = found.ok_or_else(|| LoadError::NoLibstdcxx { searched: LIBRARY_DIRECTORIES.join(", ") })?;
     let bytes: Arc<[u8]> = without_unique(LIBSTDCXX, &original)?.bytes.into();
     let image = Arc::new(CodeImage::parse(LIBSTDCXX, &bytes)?);

@@ -15,7 +15,7 @@ use crate::engine::GuestCall;
 const MESSAGE_BYTES: usize = 1024;
 
 /// A namespace of the dynamic linker.
-pub(super) type NamespaceId = libc::Lmid_t;
+pub type NamespaceId = libc::Lmid_t;
 
 /// One call of the dynamic linker, with everything it needs and gives.
 pub(super) struct LinkStep {
@@ -96,17 +96,43 @@ fn keep_message(message: &mut [u8; MESSAGE_BYTES]) {
     message[..length].copy_from_slice(&bytes[..length]);
 }
 
+/// Opens an object in a namespace, as `dlopen` does: null if that fails, and `dlerror` says why.
+pub fn open_in(namespace: NamespaceId, path: &CStr, flags: c_int) -> *mut c_void {
+    // The dynamic linker has no global scope to add to in other namespaces.
+    let global = if namespace == BASE { libc::RTLD_GLOBAL } else { 0 };
+    // SAFETY: initialisers run, as those of any object that somebody opens.
+    unsafe { libc::dlmopen(namespace, path.as_ptr(), flags & (!libc::RTLD_GLOBAL | global)) }
+}
+
+/// The namespace that the process began with.
+pub const BASE: NamespaceId = libc::LM_ID_BASE as NamespaceId;
+
 /// The namespace that an object is in.
-pub(super) fn namespace_of(handle: *mut c_void) -> Option<NamespaceId> {
+#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "a handle means something to the dynamic linker alone")]
+pub fn namespace_of(handle: *mut c_void) -> Option<NamespaceId> {
     let mut namespace: NamespaceId = 0;
     // SAFETY: the handle is open, and RTLD_DI_LMID writes one Lmid_t.
     let status = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LMID, (&raw mut namespace).cast()) };
     (status == 0).then_some(namespace)
 }
 
-/// Whether an open object is in the namespace that the process began with.
-pub fn is_in_base_namespace(handle: *mut c_void) -> bool {
-    namespace_of(handle) == Some(libc::LM_ID_BASE as NamespaceId)
+/// The namespace in which an address is.
+pub fn namespace_at(address: usize) -> Option<NamespaceId> {
+    // glibc's handles are its link maps.
+    map_at(address).and_then(|map| namespace_of(map.cast()))
+}
+
+/// The path of an object, if the base namespace has it open under this name.
+pub(super) fn path_of_open(name: &CStr) -> Option<PathBuf> {
+    // SAFETY: nothing is loaded by this.
+    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+    if handle.is_null() {
+        return None;
+    }
+    let found = location(handle).map(|(_, path)| path);
+    // SAFETY: gives back what the look-up has taken.
+    unsafe { libc::dlclose(handle) };
+    found
 }
 
 /// The public head of glibc's `struct link_map`.
@@ -133,6 +159,12 @@ pub fn location(handle: *mut c_void) -> Option<(usize, PathBuf)> {
 
 /// As [`location`], of the object in which an address is.
 pub fn location_of(address: usize) -> Option<(usize, PathBuf)> {
+    // SAFETY: the map belongs to a loaded object.
+    map_at(address).map(|map| unsafe { &*map }.location())
+}
+
+/// The link map of the object in which an address is, in whatever namespace.
+fn map_at(address: usize) -> Option<*mut LinkMap> {
     const RTLD_DL_LINKMAP: c_int = 2;
     unsafe extern "C" {
         fn dladdr1(address: *const c_void, info: *mut libc::Dl_info, extra: *mut *mut c_void, flags: c_int) -> c_int;
@@ -141,8 +173,7 @@ pub fn location_of(address: usize) -> Option<(usize, PathBuf)> {
     let mut map: *mut c_void = std::ptr::null_mut();
     // SAFETY: any address may be asked for; both results have the types that the flag asks for.
     let found = unsafe { dladdr1(address as *const c_void, info.as_mut_ptr(), &raw mut map, RTLD_DL_LINKMAP) };
-    // SAFETY: a map that was found belongs to a loaded object.
-    (found != 0 && !map.is_null()).then(|| unsafe { &*map.cast::<LinkMap>() }.location())
+    (found != 0 && !map.is_null()).then_some(map.cast())
 }
 
 impl LinkMap {

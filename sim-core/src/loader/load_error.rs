@@ -38,6 +38,13 @@ pub enum LoadError {
         /// The directories.
         searched: String,
     },
+    /// {name} cannot be shared with a namespace: {detail}
+    Mirror {
+        /// The object.
+        name: String,
+        /// What is unusual about it.
+        detail: String,
+    },
     /// {name}: its code cannot be made writable to put a trap into a wait loop: {error}
     Protect {
         /// The object.

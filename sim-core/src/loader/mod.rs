@@ -13,8 +13,11 @@
 //!    which makes it a [`loaded_object::LoadedObject`].
 //! 5. [`ledger`]: every load leaves a [`ledger::LoadRecord`], whether or not it succeeded.
 //!
+//! [`enclave`] is the other kind of namespace: for objects that a process opens by itself and that are to share its C
+//! library, but nothing else.
+//!
 //! The process has to be started with settings that leave room for namespaces: [`tunables`]. [`program`] tells whether
-//! objects can be preloaded into a program that is to be started.
+//! objects can be preloaded into a program that is to be started. [`exports`] tells it of a file whether it has a symbol.
 //!
 //! [`inspect`] gathers the facts about one object for a reader, using [`hooks`], the table of functions by which code
 //! reaches the device. [`symbols`] says which function an address lies in.
@@ -24,6 +27,8 @@
 
 pub mod condition;
 mod elf;
+pub mod enclave;
+pub mod exports;
 pub mod heap;
 pub mod hooks;
 pub mod image;

@@ -62,11 +62,6 @@ impl Thunk {
     pub fn address(&self) -> usize {
         self.page as usize
     }
-
-    /// Leaves the function where it is for as long as the process lives. Gives its address.
-    pub fn leak(self) -> usize {
-        std::mem::ManuallyDrop::new(self).address()
-    }
 }
 
 impl Drop for Thunk {

@@ -1,6 +1,6 @@
 //! Objects that can be unloaded: unique symbols made global.
 //!
-//! The process has one definition of a symbol with binding `STB_GNU_UNIQUE`, shared by all namespaces, and the object
+//! A namespace has one definition of a symbol with binding `STB_GNU_UNIQUE`, shared by all its objects, and the object
 //! that defines it is never unloaded, nor is anything it needs. The C++ compiler gives this binding to static data of
 //! templates and inline functions; libstdc++ has over a hundred. A namespace with such an object is lost for good, and
 //! there are only fifteen. As a global symbol each namespace has its own definition and can be closed.
