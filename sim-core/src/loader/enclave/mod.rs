@@ -5,7 +5,7 @@
 //! A process that npusim did not start calls into a runtime from threads of its own, hands over memory, and changes its
 //! environment while it goes on. A second C library in the namespace would see none of that: it has a heap, locales,
 //! streams, an environment and `pthread_key_t`s of its own, and per-thread state that only threads of its own have. So
-//! the objects of an enclave are given **mirrors** ([`mirror`]) of the C library's objects: the names, with the
+//! the objects of an enclave are given **mirrors** (`mirror`) of the C library's objects: the names, with the
 //! addresses in the base namespace. What they have to themselves is all the rest: libstdc++ (a copy without unique
 //! symbols), libgcc_s, what the process made global for them, and whatever is opened in the enclave.
 //!
