@@ -2,7 +2,7 @@
 //!
 //! # Lifecycle
 //!
-//! Of the whole process this object sees two things ([`interposed`]): look-ups of symbols, and, if host runtimes are to
+//! Of the whole process this object sees two things (`interposed`): look-ups of symbols, and, if host runtimes are to
 //! be isolated, what is opened. A process that never looks for the functions of a host runtime pays for nothing else.
 //!
 //! ```text
