@@ -24,6 +24,7 @@ pub(super) struct CaseFile {
     #[serde(default)]
     pub(super) description: String,
     pub(super) arch: ArchName,
+    #[serde(default)]
     pub(super) runtime: Runtime,
     #[serde(default)]
     pub(super) objects: ObjectsFile,

@@ -369,6 +369,11 @@ impl CaseSpec {
         check::spec(name, CaseOrigin::File(path.to_owned()), &text)
     }
 
+    /// This case on another runtime, if one is given.
+    pub fn on_runtime(self, runtime: Option<Runtime>) -> Self {
+        CaseSpec { runtime: runtime.unwrap_or(self.runtime), ..self }
+    }
+
     /// This case with other values for some of its scalars; of two for the same one, the later counts.
     pub fn with_parameters<N: AsRef<str>, V: AsRef<str>>(mut self, parameters: &[(N, V)]) -> Result<Self, CaseError> {
         for (name, text) in parameters {
