@@ -55,6 +55,12 @@ const RUNTIMES: &[Runtime] = &[
         ],
         headers: "common/ringed",
     },
+    Runtime {
+        name: "host_build_graph",
+        host: &["common/host", "common/submission", "common/orchestration", "host_build_graph/host"],
+        aicpu: &["common/aicpu", "host_build_graph/aicpu"],
+        headers: "host_build_graph",
+    },
 ];
 
 /// The AICore objects with a fault compiled in that every runtime has: their name, and what compiles the fault in.

@@ -8,7 +8,7 @@ namespace rt {
 namespace {
 
 constexpr size_t ALIGNMENT = 64;
-constexpr int32_t MIN_AICPU_THREADS = 2;  // one to orchestrate, one to schedule
+constexpr int32_t MIN_AICPU_THREADS = 2;  // one to orchestrate or resolve, one to schedule
 
 int last_error() {
     const int code = npusim_last_error();

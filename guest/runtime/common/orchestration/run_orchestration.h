@@ -4,7 +4,7 @@
 // orchestration sees of a runtime (npusim/orchestration.h).
 #pragma once
 
-#include "common/orchestration/orchestration_table.h"
+#include "common/orchestration/orchestration.h"
 #include "npusim/runtime_status.h"
 
 namespace rt {

@@ -1,11 +1,10 @@
-// The entry points of the AICPU object of a runtime with rings: one for a run, one for the registration of a callable, and
-// one for the host to call at the end.
-//
-// The first thread orchestrates while the others schedule. `Orchestrator` is the runtime's.
+// The entry point of a run in the AICPU object of a runtime with rings. The first thread orchestrates while the others
+// schedule. `Orchestrator` is the runtime's.
 #pragma once
 
 #include "common/aicpu/threads.h"
 #include "common/orchestration/run_orchestration.h"
+#include "common/ringed/aicpu/orchestration_table.h"
 #include "common/ringed/aicpu/ring_scheduler.h"
 
 namespace rt {

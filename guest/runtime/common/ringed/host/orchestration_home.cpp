@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "common/orchestration/orchestration_table.h"
+#include "common/orchestration/orchestration.h"
 #include "npusim/platform.h"
 #include "npusim/runtime_status.h"
 

@@ -1,13 +1,12 @@
-#include "common/orchestration/orchestration_table.h"
+#include "common/orchestration/orchestration.h"
 
 #include <cstdio>
 
 #include "npusim/platform.h"
+#include "npusim/runtime_status.h"
 
 namespace rt {
 namespace {
-
-Orchestration table[MAX_REGISTERED_CALLABLE_IDS];
 
 // What the platform says went wrong, or that the object is not an orchestration.
 int32_t failure() {
@@ -23,8 +22,7 @@ bool resolve(uint64_t object, const char *name, Function *function) {
 
 }  // namespace
 
-int32_t load_orchestration(const RegistrationOrder &order) {
-    release_orchestration(order.callable_id);
+int32_t load_orchestration(const RegistrationOrder &order, Orchestration *place) {
     char name[48];
     std::snprintf(name, sizeof(name), "libdevice_orch_cid%d.so", order.callable_id);
     Orchestration loaded;
@@ -37,23 +35,13 @@ int32_t load_orchestration(const RegistrationOrder &order) {
         return failure();
     }
     if (order.config_name[0] != '\0') resolve(loaded.object, order.config_name, &loaded.config);
-    table[order.callable_id] = loaded;
+    *place = loaded;
     return STATUS_OK;
 }
 
-void release_orchestration(int32_t callable_id) {
-    Orchestration &place = table[callable_id];
-    if (place.object != 0) npusim_unload(place.object);
-    place = Orchestration{};
-}
-
-void release_orchestrations() {
-    for (int32_t id = 0; id < MAX_REGISTERED_CALLABLE_IDS; ++id) release_orchestration(id);
-}
-
-const Orchestration *find_orchestration(int32_t callable_id, uint64_t generation) {
-    const Orchestration &place = table[callable_id];
-    return place.object != 0 && place.generation == generation ? &place : nullptr;
+void unload_orchestration(Orchestration &loaded) {
+    if (loaded.object != 0) npusim_unload(loaded.object);
+    loaded = Orchestration{};
 }
 
 }  // namespace rt

@@ -1,5 +1,4 @@
-// The orchestration objects that are loaded, by callable id. They stay until their id is registered again. In some
-// runtimes the AICPU loads and calls them, in others the host.
+// An orchestration object that is loaded. In some runtimes the AICPU loads and calls it, in others the host.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +26,9 @@ struct RegistrationOrder {
     int32_t status;  // a RuntimeStatus, or a negated device code; read by the host at the end
 };
 
-// Loads the object of a registration in place of what its id held before. A RuntimeStatus, or a negated device code.
-int32_t load_orchestration(const RegistrationOrder &order);
-// Null if the id was never registered, or not in this generation.
-const Orchestration *find_orchestration(int32_t callable_id, uint64_t generation);
-
-void release_orchestration(int32_t callable_id);
-void release_orchestrations();
+// Loads the object of a registration. A RuntimeStatus, or a negated device code.
+int32_t load_orchestration(const RegistrationOrder &order, Orchestration *loaded);
+// Unloads it, if it is loaded.
+void unload_orchestration(Orchestration &loaded);
 
 }  // namespace rt
