@@ -9,7 +9,6 @@ use std::time::Instant;
 use super::result::{EntryOutcome, EntryResult};
 use super::selection::Entry;
 use crate::client::status::FailureClass;
-use crate::device::error::DeviceError;
 use crate::device::pool::{NamespacePool, Worker, WorkerError};
 use crate::run::exit::ExitStatus;
 use crate::run::finished::FinishedRun;
@@ -86,7 +85,7 @@ fn plan_of(entry: &Entry, settings: &RunSettings) -> Result<RunPlan, String> {
     RunPlan::new(entry.case.clone(), &settings).map_err(|error| error.to_string())
 }
 
-fn status_of(error: &WorkerError<DeviceError>) -> ExitStatus {
+fn status_of(error: &WorkerError) -> ExitStatus {
     match error {
         WorkerError::AllLost { .. } => ExitStatus::DeviceFault,
         WorkerError::Device(error) => FailureClass::of(error).into(),

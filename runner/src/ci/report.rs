@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use sim_core::time::SimDuration;
 
 use super::result::{EntryResult, status_of};
 use crate::client::status::FailureClass;
-use crate::report::summary::{RunError, Verdict};
+use crate::report::summary::{RunError, Verdict, milliseconds, nanoseconds};
+use crate::run::footprint::Footprint;
 
 /// The version of the keys of [`MatrixReport`].
 pub const SCHEMA: u32 = 1;
@@ -23,7 +25,8 @@ pub struct MatrixReport<'a> {
     repetitions: u32,
     /// Namespaces that were lent at the same time, at most.
     namespaces: usize,
-    host_ms: f64,
+    #[serde(rename = "host_ms", serialize_with = "milliseconds")]
+    host_time: Duration,
     /// What the process holds between two repetitions: after the one when everything is there, and after the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     footprint: Option<FootprintChange>,
@@ -36,9 +39,9 @@ pub struct FootprintChange {
     /// The repetition after which it should stay as it is.
     pub settled_after: u32,
     /// Then.
-    pub settled: crate::run::footprint::Footprint,
+    pub settled: Footprint,
     /// At the end.
-    pub last: crate::run::footprint::Footprint,
+    pub last: Footprint,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,11 +53,19 @@ struct EntryReport<'a> {
     expected_failure: Option<FailureClass>,
     exit: u8,
     golden: Option<Verdict>,
-    device_time_ns: Option<f64>,
-    tasks: Option<u64>,
+    #[serde(flatten)]
+    device: Option<DeviceReport>,
     trace_hash: Option<String>,
     error: Option<&'a RunError>,
-    host_ms: f64,
+    #[serde(rename = "host_ms", serialize_with = "milliseconds")]
+    host_time: Duration,
+}
+
+#[derive(Debug, Serialize)]
+struct DeviceReport {
+    #[serde(rename = "device_time_ns", serialize_with = "nanoseconds")]
+    time: SimDuration,
+    tasks: u64,
 }
 
 /// How a matrix was run.
@@ -83,7 +94,7 @@ impl<'a> MatrixReport<'a> {
             parallel: facts.parallel,
             repetitions: facts.repetitions,
             namespaces: facts.namespaces,
-            host_ms: milliseconds(facts.host_time),
+            host_time: facts.host_time,
             footprint: facts.footprint,
             entries: results.iter().map(EntryReport::from).collect(),
         }
@@ -101,15 +112,10 @@ impl<'a> From<&'a EntryResult> for EntryReport<'a> {
             expected_failure: result.expected,
             exit: outcome.status.code(),
             golden: outcome.golden,
-            device_time_ns: outcome.device.map(|(time, _)| time.as_ps() as f64 / 1e3),
-            tasks: outcome.device.map(|(_, tasks)| tasks),
+            device: outcome.device.map(|(time, tasks)| DeviceReport { time, tasks }),
             trace_hash: outcome.trace_hash.map(|hash| format!("{hash:016x}")),
             error: outcome.error.as_ref(),
-            host_ms: milliseconds(result.host_time),
+            host_time: result.host_time,
         }
     }
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }

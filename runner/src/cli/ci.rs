@@ -134,7 +134,8 @@ fn note_difference(first: &mut EntryResult, now: &EntryResult, repetition: u32) 
         Some(hash) => format!("exit {}, trace {hash:016x}", result.outcome.status.code()),
         None => format!("exit {}", result.outcome.status.code()),
     };
-    let message = format!("repetition {repetition} gave {}; the first gave {}", text(now), text(first));
+    let why = now.complaint().map(|complaint| format!(" ({complaint})")).unwrap_or_default();
+    let message = format!("repetition {repetition} gave {}{why}; the first gave {}", text(now), text(first));
     first.outcome.status = ExitStatus::Mismatch;
     first.outcome.error = Some(RunError { message, device_code: None });
 }

@@ -155,6 +155,14 @@ pub struct VacantNamespace {
     functions: ShimFunctions,
 }
 
+/// A device that could not be made in a namespace.
+pub struct NotMade {
+    /// Why.
+    pub error: DeviceError,
+    /// The namespace, if it can be used again.
+    pub vacant: Option<VacantNamespace>,
+}
+
 impl VacantNamespace {
     /// A new namespace with this shim.
     pub fn open(shim: &[u8]) -> Result<Self, DeviceError> {
@@ -168,7 +176,7 @@ impl Device {
     pub fn new(config: DeviceConfig, shim: &[u8], host_runtime: NamedObject<'_>) -> Result<Device, DeviceError> {
         // First what can be refused.
         let hbm = hbm_of(&config)?;
-        Device::assemble(VacantNamespace::open(shim)?, config, hbm, host_runtime)
+        Device::assemble(VacantNamespace::open(shim)?, config, hbm, host_runtime).map_err(|not_made| not_made.error)
     }
 
     /// A device with this host runtime in a namespace that is there already.
@@ -176,9 +184,11 @@ impl Device {
         vacant: VacantNamespace,
         config: DeviceConfig,
         host_runtime: NamedObject<'_>,
-    ) -> Result<Device, DeviceError> {
-        let hbm = hbm_of(&config)?;
-        Device::assemble(vacant, config, hbm, host_runtime)
+    ) -> Result<Device, NotMade> {
+        match hbm_of(&config) {
+            Ok(hbm) => Device::assemble(vacant, config, hbm, host_runtime),
+            Err(error) => Err(NotMade { error: error.into(), vacant: Some(vacant) }),
+        }
     }
 
     fn assemble(
@@ -186,18 +196,24 @@ impl Device {
         config: DeviceConfig,
         hbm: Hbm,
         host_runtime: NamedObject<'_>,
-    ) -> Result<Device, DeviceError> {
+    ) -> Result<Device, NotMade> {
         let VacantNamespace { mut namespace, functions } = vacant;
         namespace.reset(StagingArea { keep: config.keep_objects.clone(), ..StagingArea::default() });
+        let not_made = |error| NotMade { error: DeviceError::Threads(error), vacant: None };
         // From here on the namespace has to outlive the engine.
-        let engine = Engine::new(settings_of(&config), functions.threads).map_err(DeviceError::Threads)?;
+        let engine = Engine::new(settings_of(&config), functions.threads).map_err(not_made)?;
         let lenders = lenders_of(&config);
         let rooms = Rc::new(rooms_of(config, namespace, hbm));
-        engine.prepare_lenders(lenders).map_err(DeviceError::Threads)?;
+        engine.prepare_lenders(lenders).map_err(not_made)?;
         engine.attach(Rc::clone(&rooms) as Rc<dyn std::any::Any>);
         let mut device = Device { engine: Some(engine), rooms: Some(rooms), host_runtime: ObjectId::SHIM, functions };
-        device.host_runtime = device.load_host_runtime(host_runtime)?;
-        Ok(device)
+        match device.load_host_runtime(host_runtime) {
+            Ok(object) => {
+                device.host_runtime = object;
+                Ok(device)
+            }
+            Err(error) => Err(NotMade { error, vacant: device.vacate() }),
+        }
     }
 
     fn load_host_runtime(&self, object: NamedObject<'_>) -> Result<ObjectId, DeviceError> {

@@ -47,7 +47,7 @@ impl FinishedRun {
         plan: RunPlan,
         pulse: Arc<Pulse>,
         look: impl FnOnce(&FinishedRun) -> R,
-    ) -> Result<R, WorkerError<DeviceError>> {
+    ) -> Result<R, WorkerError> {
         let device = worker.device(plan.config.clone(), host_of(&plan))?;
         let run = FinishedRun::on(device, plan, pulse);
         let seen = look(&run);
