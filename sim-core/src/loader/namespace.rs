@@ -260,9 +260,10 @@ impl Drop for Namespace {
 /// Closes objects in reverse order.
 fn close_all(objects: Vec<Option<LoadedObject>>) {
     for object in objects.into_iter().rev().flatten() {
-        let range = object.range();
+        // First, while the addresses are the object's: as soon as it is closed, another thread's object may lie there,
+        // with traps of its own.
+        wait_trap::remove(object.range());
         LinkStep::close(object.library.into_raw()).run();
-        wait_trap::remove(range);
     }
 }
 
