@@ -25,7 +25,7 @@ use crate::run::footprint::{Footprint, FootprintError};
 use crate::run::settings::RunSettings;
 
 /// The repetition after which the process is as it should stay.
-const SETTLED: u32 = 10;
+const SETTLED: u32 = 50;
 
 /// Run cases on runtimes on generations, in one process, and check their results.
 #[derive(Debug, Args)]

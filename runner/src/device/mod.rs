@@ -166,7 +166,11 @@ pub struct NotMade {
 impl VacantNamespace {
     /// A new namespace with this shim.
     pub fn open(shim: &[u8]) -> Result<Self, DeviceError> {
-        let (namespace, functions) = Namespace::open(shim, &hooks::TABLE, StagingArea::default())?;
+        VacantNamespace::open_in(StagingArea::default(), shim)
+    }
+
+    fn open_in(area: StagingArea, shim: &[u8]) -> Result<Self, DeviceError> {
+        let (namespace, functions) = Namespace::open(shim, &hooks::TABLE, area)?;
         Ok(VacantNamespace { namespace, functions })
     }
 }
@@ -176,7 +180,8 @@ impl Device {
     pub fn new(config: DeviceConfig, shim: &[u8], host_runtime: NamedObject<'_>) -> Result<Device, DeviceError> {
         // First what can be refused.
         let hbm = hbm_of(&config)?;
-        Device::assemble(VacantNamespace::open(shim)?, config, hbm, host_runtime).map_err(|not_made| not_made.error)
+        let vacant = VacantNamespace::open_in(area_of(&config), shim)?;
+        Device::assemble(vacant, config, hbm, host_runtime).map_err(|not_made| not_made.error)
     }
 
     /// A device with this host runtime in a namespace that is there already.
@@ -184,10 +189,10 @@ impl Device {
         vacant: VacantNamespace,
         config: DeviceConfig,
         host_runtime: NamedObject<'_>,
-    ) -> Result<Device, NotMade> {
+    ) -> Result<Device, Box<NotMade>> {
         match hbm_of(&config) {
             Ok(hbm) => Device::assemble(vacant, config, hbm, host_runtime),
-            Err(error) => Err(NotMade { error: error.into(), vacant: Some(vacant) }),
+            Err(error) => Err(Box::new(NotMade { error: error.into(), vacant: Some(vacant) })),
         }
     }
 
@@ -196,10 +201,10 @@ impl Device {
         config: DeviceConfig,
         hbm: Hbm,
         host_runtime: NamedObject<'_>,
-    ) -> Result<Device, NotMade> {
+    ) -> Result<Device, Box<NotMade>> {
         let VacantNamespace { mut namespace, functions } = vacant;
-        namespace.reset(StagingArea { keep: config.keep_objects.clone(), ..StagingArea::default() });
-        let not_made = |error| NotMade { error: DeviceError::Threads(error), vacant: None };
+        namespace.reset(area_of(&config));
+        let not_made = |error| Box::new(NotMade { error: DeviceError::Threads(error), vacant: None });
         // From here on the namespace has to outlive the engine.
         let engine = Engine::new(settings_of(&config), functions.threads).map_err(not_made)?;
         let lenders = lenders_of(&config);
@@ -212,7 +217,7 @@ impl Device {
                 device.host_runtime = object;
                 Ok(device)
             }
-            Err(error) => Err(NotMade { error, vacant: device.vacate() }),
+            Err(error) => Err(Box::new(NotMade { error, vacant: device.vacate() })),
         }
     }
 
@@ -382,6 +387,11 @@ fn lenders_of(config: &DeviceConfig) -> usize {
     let topology = &config.profile.topology;
     let cores = usize::from(CoreArray::new(topology, *topology.clusters).count());
     if config.engine == EngineKind::Threads { 0 } else { cores + *topology.aicpu_launched as usize }
+}
+
+/// Where objects are staged.
+fn area_of(config: &DeviceConfig) -> StagingArea {
+    StagingArea { keep: config.keep_objects.clone(), ..StagingArea::default() }
 }
 
 fn hbm_of(config: &DeviceConfig) -> Result<Hbm, HbmError> {

@@ -178,7 +178,8 @@ impl<'p> Worker<'p> {
         };
         let Some(vacant) = place.vacant.take() else { unreachable!("a worker has one device at a time") };
         let made = Device::in_namespace(vacant, config, host_runtime);
-        let made = made.map_err(|NotMade { error, vacant }| {
+        let made = made.map_err(|not_made| {
+            let NotMade { error, vacant } = *not_made;
             place.vacant = vacant;
             WorkerError::Device(error)
         });
