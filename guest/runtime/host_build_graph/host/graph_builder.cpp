@@ -23,6 +23,11 @@ uint64_t descriptor_bytes_of(const rt::Task &task) {
 
 }  // namespace
 
+GraphTask &GraphBuilder::TaskList::append() {
+    if (size_ % PER_BLOCK == 0) blocks_.emplace_back(new GraphTask[PER_BLOCK]());
+    return (*this)[size_++];
+}
+
 uint8_t *GraphBuilder::Descriptors::take(uint64_t bytes) {
     if (bytes > room_) {
         room_ = std::max(bytes, DESCRIPTOR_BLOCK);
@@ -109,7 +114,7 @@ PTO2TaskId GraphBuilder::submit(const TaskRequest &request) {
         return PTO2TaskId::invalid();
     }
 
-    GraphTask &task = tasks_.emplace_back();
+    GraphTask &task = tasks_.append();
     const PTO2TaskId id = PTO2TaskId::make(0, index);
     rt::fill_task(task, request, id, kernels_, descriptors_.take(size.descriptor_bytes), outputs);
     descriptor_bytes_ += size.descriptor_bytes;

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <vector>
 
@@ -52,6 +51,20 @@ private:
         uint32_t producer;
         uint32_t consumer;
     };
+    // Tasks that stay where they are, in blocks.
+    class TaskList {
+    public:
+        GraphTask &append();
+        GraphTask &operator[](size_t index) { return blocks_[index / PER_BLOCK][index % PER_BLOCK]; }
+        const GraphTask &operator[](size_t index) const { return blocks_[index / PER_BLOCK][index % PER_BLOCK]; }
+        size_t size() const { return size_; }
+
+    private:
+        static constexpr size_t PER_BLOCK = 1024;
+
+        std::vector<std::unique_ptr<GraphTask[]>> blocks_;
+        size_t size_ = 0;
+    };
     // Memory for descriptors and scalars that stays where it is.
     class Descriptors {
     public:
@@ -74,7 +87,7 @@ private:
     DeviceHeap &heap_;
     RuntimeStatus status_ = STATUS_OK;
     char reason_[128] = {};
-    std::deque<GraphTask> tasks_;
+    TaskList tasks_;
     std::vector<uint32_t> scope_of_;     // by task
     std::vector<bool> scope_is_open_;    // by number of scope; 0 is none
     std::vector<uint32_t> open_scopes_;  // the innermost last
