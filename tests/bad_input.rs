@@ -185,7 +185,7 @@ fn are_options_that_cannot_be_met_refused() {
     add("more clusters than there can be", &["--clusters", "100000"]);
     add("a parameter of another case", &["--param", "tasks=10"]);
     add("an unknown option", &["--worker", "1"]);
-    add("a generation without this runtime", &["--arch", "a5"]);
+    add("an unknown runtime", &["--runtime", "host_build_grap"]);
     refusals.assert("refused_options");
 }
 

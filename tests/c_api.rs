@@ -2,7 +2,7 @@
 //!
 //! Functions are called as a host process would call them, with null pointers, with values out of range and out of
 //! order. Each gives a negative code, or null or 0 where it gives no code; afterwards the same context registers a
-//! callable and runs it.
+//! callable and runs it. Every runtime for every generation is asked.
 
 mod support;
 
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use npusim::bundled;
-use npusim::case::CaseSpec;
+use npusim::case::{CaseSpec, Runtime};
 use npusim::client::abi::{ChipStorageTaskArgs, NativeRunDescriptor};
 use npusim::client::args::task_args;
 use npusim::device::host_calls::HostCalls;
@@ -19,6 +19,7 @@ use npusim::golden::{self, Verdict};
 use npusim::run::plan::RunPlan;
 use npusim::run::settings::RunSettings;
 use npusim::tensor::HostTensor;
+use sim_core::profile::Arch;
 use support::own_process::in_own_process;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,9 +46,10 @@ struct Host {
 }
 
 impl Host {
-    fn new() -> Self {
+    fn on(arch: Arch, runtime: Runtime) -> Self {
         let case = CaseSpec::bundled("vector_example").expect("it is bundled");
-        let plan = RunPlan::new(case, &RunSettings::default()).expect("a bundled case can be run");
+        let settings = RunSettings { arch: Some(arch), runtime: Some(runtime), ..RunSettings::default() };
+        let plan = RunPlan::new(case, &settings).expect("a bundled case can be run");
         let runtime = NamedObject { name: &plan.objects.host.name, bytes: &plan.objects.host.bytes };
         let device = Device::new(plan.config.clone(), bundled::SHIM, runtime).expect("a bundled runtime can be loaded");
         let mut host = Host { device, plan, storage: Vec::new(), storage_at: 0 };
@@ -108,6 +110,16 @@ impl Host {
         run.assert_results(self);
         self.succeed("simpler_unregister_callable", &[context, ID]);
     }
+}
+
+/// Runs `body` on each runtime for each generation, one after the other in a process of its own.
+fn with_every_runtime(test: &str, body: impl Fn(Host)) {
+    in_own_process(test, PATIENCE, || {
+        for (arch, runtime) in Arch::ALL.into_iter().flat_map(|arch| Runtime::ALL.map(|runtime| (arch, runtime))) {
+            println!("{runtime} for {arch}");
+            body(Host::on(arch, runtime));
+        }
+    });
 }
 
 fn address<T>(value: &T) -> u64 {
@@ -242,8 +254,7 @@ fn is_every_function_of_the_header_called() {
 
 #[test]
 fn does_every_function_take_null_for_a_refusal() {
-    in_own_process("does_every_function_take_null_for_a_refusal", PATIENCE, || {
-        let host = Host::new();
+    with_every_runtime("does_every_function_take_null_for_a_refusal", |host| {
         let context = host.ready_context();
         for (function, arguments, refusal) in calls_with_null() {
             let value = host.value(function, &arguments);
@@ -261,8 +272,7 @@ fn does_every_function_take_null_for_a_refusal() {
 
 #[test]
 fn is_each_null_beside_a_good_context_refused() {
-    in_own_process("is_each_null_beside_a_good_context_refused", PATIENCE, || {
-        let host = Host::new();
+    with_every_runtime("is_each_null_beside_a_good_context_refused", |host| {
         let fresh = host.value("create_device_context", &[]);
         for index in [2, 3, 4, 5] {
             let arguments = with(host.init_arguments(fresh), index, 0);
@@ -297,8 +307,7 @@ fn is_each_null_beside_a_good_context_refused() {
 
 #[test]
 fn are_values_out_of_range_refused() {
-    in_own_process("are_values_out_of_range_refused", PATIENCE, || {
-        let host = Host::new();
+    with_every_runtime("are_values_out_of_range_refused", |host| {
         let fresh = host.value("create_device_context", &[]);
         assert_eq!(host.code("simpler_init", &with(host.init_arguments(fresh), 1, MINUS_ONE)), INVALID, "device -1");
         host.value("destroy_device_context", &[fresh]);
@@ -340,8 +349,7 @@ fn are_values_out_of_range_refused() {
 
 #[test]
 fn are_transfers_outside_an_allocation_refused() {
-    in_own_process("are_transfers_outside_an_allocation_refused", PATIENCE, || {
-        let host = Host::new();
+    with_every_runtime("are_transfers_outside_an_allocation_refused", |host| {
         let context = host.ready_context();
         let block = host.value("device_malloc_ctx", &[context, 64]);
         let mut bytes = [7u8; 128];
@@ -360,8 +368,7 @@ fn are_transfers_outside_an_allocation_refused() {
 
 #[test]
 fn are_calls_out_of_order_refused() {
-    in_own_process("are_calls_out_of_order_refused", PATIENCE, || {
-        let host = Host::new();
+    with_every_runtime("are_calls_out_of_order_refused", |host| {
         let storage = host.storage_at;
         // Before init.
         let context = host.value("create_device_context", &[]);

@@ -19,13 +19,20 @@ pub struct BundledRuntime {
     pub aicpu: &'static [u8],
     /// The AICore object: the executor.
     pub aicore: &'static [u8],
+    /// Executors with a fault compiled in, by name: they take the place of its own.
+    pub faulty_aicores: &'static [(&'static str, &'static [u8])],
+}
+
+impl BundledRuntime {
+    /// The executor with that fault.
+    pub fn faulty_aicore(&self, name: &str) -> Option<&'static [u8]> {
+        self.faulty_aicores.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes)
+    }
 }
 
 /// What an object is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectKind {
-    /// An executor that takes the place of a runtime's own, with a fault.
-    Aicore,
     /// A program that submits tasks.
     Orchestration,
     /// The code of tasks.
@@ -36,14 +43,12 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [ObjectKind; 4] =
-        [ObjectKind::Aicore, ObjectKind::Orchestration, ObjectKind::Kernel, ObjectKind::Trait];
+    pub const ALL: [ObjectKind; 3] = [ObjectKind::Orchestration, ObjectKind::Kernel, ObjectKind::Trait];
 }
 
 impl fmt::Display for ObjectKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ObjectKind::Aicore => "AICore object",
             ObjectKind::Orchestration => "orchestration",
             ObjectKind::Kernel => "kernel",
             ObjectKind::Trait => "trait",
@@ -111,6 +116,7 @@ mod tests {
     use sim_core::loader::wait_loops;
 
     use super::*;
+    use crate::case::Runtime;
 
     fn exports(object: &BundledObject, symbol: &str) -> bool {
         let image = CodeImage::parse(object.name, object.bytes).expect("the compiler made a sound object");
@@ -142,11 +148,34 @@ mod tests {
     }
 
     #[test]
-    fn does_any_object_keep_a_namespace_from_being_freed() {
-        let runtimes = RUNTIMES.iter().flat_map(|runtime| [runtime.host, runtime.aicpu, runtime.aicore]);
-        for bytes in OBJECTS.iter().map(|object| object.bytes).chain(runtimes).chain([SHIM]) {
-            let image = CodeImage::parse("bundled", bytes).expect("the compiler made a sound object");
-            assert_eq!(image.unique_symbols, [""; 0]);
+    fn is_every_runtime_bundled_for_every_generation() {
+        let (known, bundled): (BTreeSet<_>, BTreeSet<_>) = (
+            Arch::ALL
+                .into_iter()
+                .flat_map(|arch| Runtime::ALL.map(|runtime| (arch.as_str(), runtime.name())))
+                .collect(),
+            RUNTIMES.iter().map(|runtime| (runtime.arch.as_str(), runtime.name)).collect(),
+        );
+        assert_eq!((RUNTIMES.len(), bundled), (known.len(), known));
+        for runtime in RUNTIMES {
+            assert!(runtime.faulty_aicore("lossy").is_some(), "{} for {}", runtime.name, runtime.arch);
+        }
+    }
+
+    #[test]
+    fn which_objects_have_symbols_that_are_unique_in_a_process() {
+        let unique =
+            |bytes| CodeImage::parse("bundled", bytes).expect("the compiler made a sound object").unique_symbols;
+        for object in OBJECTS {
+            assert_eq!(unique(object.bytes), [""; 0], "{}", object.name);
+        }
+        assert_eq!(unique(SHIM), [""; 0]);
+        // On purpose, and each runtime the same: they are what would mix runtimes up.
+        for runtime in RUNTIMES {
+            for bytes in [runtime.host, runtime.aicpu] {
+                assert_eq!(unique(bytes), ["_ZN2rt6UniqueIPKcE4textE"], "{} for {}", runtime.name, runtime.arch);
+            }
+            assert_eq!(unique(runtime.aicore), [""; 0]);
         }
     }
 

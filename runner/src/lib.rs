@@ -2,6 +2,7 @@
 
 pub mod bundled;
 pub mod case;
+pub mod ci;
 pub mod cli;
 pub mod client;
 pub mod device;

@@ -13,6 +13,7 @@ use std::str::FromStr;
 
 use mmap_rs::{Mmap, MmapOptions};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::Errno;
 use serde::{Serialize, Serializer};
 
 use crate::error::HbmError;
@@ -143,8 +144,7 @@ impl FillPattern {
             }
             file.write_all(&part).map_err(pattern_error)?;
         }
-        let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-        fcntl_add_seals(&file, seals).map_err(|error| pattern_error(error.into()))?;
+        seal(&file).map_err(|error| pattern_error(error.into()))?;
         let bytes = MmapOptions::new(Self::LENGTH as usize)
             // SAFETY: the file is sealed and this big, so that no mapping of it ever changes or loses pages.
             .and_then(|options| unsafe { options.with_file(&file, 0) }.map())
@@ -169,6 +169,22 @@ impl FillPattern {
 fn create_memfd() -> rustix::io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     memfd_create("npusim-hbm-fill", flags | MemfdFlags::NOEXEC_SEAL).or_else(|_| memfd_create("npusim-hbm-fill", flags))
+}
+
+/// How often a file that is busy is sealed again.
+const SEALING_ATTEMPTS: u32 = 50;
+
+/// Seals a file that nobody else knows. The kernel refuses that while it still holds pages of the file itself, on their
+/// way to its lists, which on a busy machine takes a while (it waits some 0.2 s by itself).
+fn seal(file: &File) -> rustix::io::Result<()> {
+    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    for _ in 1..SEALING_ATTEMPTS {
+        match fcntl_add_seals(file, seals) {
+            Err(Errno::BUSY) => std::thread::yield_now(),
+            done => return done,
+        }
+    }
+    fcntl_add_seals(file, seals)
 }
 
 fn pattern_error(error: std::io::Error) -> HbmError {

@@ -4,8 +4,11 @@
 //! is checked by the compiler to be complete.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use super::error::nearest;
 
 /// A case file that is part of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +40,7 @@ impl BundledCase {
 }
 
 /// A runtime: the host, AICPU and AICore objects that work together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Runtime {
     /// The host builds the whole task graph.
@@ -45,10 +48,14 @@ pub enum Runtime {
     /// An AICPU thread builds the task graph.
     AicpuBuildGraph,
     /// An AICPU thread submits tasks to rings, and dependencies follow from the tensors.
+    #[default]
     TensormapAndRingbuffer,
 }
 
 impl Runtime {
+    /// Every runtime.
+    pub const ALL: [Runtime; 3] = [Runtime::TensormapAndRingbuffer, Runtime::AicpuBuildGraph, Runtime::HostBuildGraph];
+
     /// The name in case files.
     pub const fn name(self) -> &'static str {
         match self {
@@ -57,10 +64,25 @@ impl Runtime {
             Runtime::TensormapAndRingbuffer => "tensormap_and_ringbuffer",
         }
     }
+}
 
-    /// Whether its objects are part of the program.
-    pub const fn is_bundled(self) -> bool {
-        matches!(self, Runtime::TensormapAndRingbuffer)
+/// `{name}` is no runtime: the nearest is `{nearest}`
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, displaydoc::Display)]
+pub struct UnknownRuntime {
+    /// What was written.
+    pub name: String,
+    /// The known name that is most like it.
+    pub nearest: String,
+}
+
+impl FromStr for Runtime {
+    type Err = UnknownRuntime;
+
+    fn from_str(name: &str) -> Result<Self, UnknownRuntime> {
+        Runtime::ALL.into_iter().find(|runtime| runtime.name() == name).ok_or_else(|| UnknownRuntime {
+            name: name.to_owned(),
+            nearest: nearest(name, Runtime::ALL.map(Runtime::name)).unwrap_or_default().to_owned(),
+        })
     }
 }
 

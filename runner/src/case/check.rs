@@ -41,6 +41,7 @@ pub(super) fn spec(name: String, origin: CaseOrigin, text: &[u8]) -> Result<Case
         tensors,
         scalars,
         golden,
+        expected_failure: file.expected_failure,
         tolerances: checker.tolerances(file.tolerances)?,
         callable_id: checker.callable_id(file.callable_id)?,
         runs: checker.runs(file.runs)?,

@@ -14,6 +14,7 @@ use serde_json::{Number, Value};
 use super::bundled::{AicoreVariant, Kernel, Orchestration, Runtime};
 use super::error::{CaseError, CaseOrigin, FieldProblem, Position, nearest};
 use super::{CoreKind, Dimension, Direction, ScalarType, Tolerances};
+use crate::client::status::FailureClass;
 use crate::golden::Reference;
 use crate::tensor::DType;
 
@@ -24,6 +25,7 @@ pub(super) struct CaseFile {
     #[serde(default)]
     pub(super) description: String,
     pub(super) arch: ArchName,
+    #[serde(default)]
     pub(super) runtime: Runtime,
     #[serde(default)]
     pub(super) objects: ObjectsFile,
@@ -39,6 +41,7 @@ pub(super) struct CaseFile {
     pub(super) golden: GoldenFile,
     #[serde(default)]
     pub(super) tolerances: Tolerances,
+    pub(super) expected_failure: Option<FailureClass>,
     #[serde(default)]
     pub(super) callable_id: i64,
     #[serde(default = "one_run")]

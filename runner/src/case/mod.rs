@@ -24,9 +24,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sim_core::profile::{Arch, Override};
 
-pub use bundled::{AicoreVariant, BundledCase, Kernel, Orchestration, Runtime};
+pub use bundled::{AicoreVariant, BundledCase, Kernel, Orchestration, Runtime, UnknownRuntime};
 pub use error::{CaseError, CaseOrigin, FieldProblem, Position, Shape};
 
+use crate::client::status::FailureClass;
 use crate::golden::Reference;
 use crate::tensor::{DType, Generator, HostTensor, npy, tensor_seed};
 use error::nearest;
@@ -65,6 +66,8 @@ pub struct CaseSpec {
     pub scalars: Vec<ScalarSpec>,
     /// What the outputs are compared with.
     pub golden: GoldenSpec,
+    /// How it ends, if it is a case of something that goes wrong.
+    pub expected_failure: Option<FailureClass>,
     /// How far outputs may be off.
     pub tolerances: Tolerances,
     /// The id under which the callable is registered.
@@ -342,22 +345,26 @@ pub struct Rings {
     pub dep_pool: [u64; RINGS],
 }
 
+/// The bundled case whose name is most like this one.
+pub fn nearest_case(name: &str) -> &'static str {
+    nearest(name, BundledCase::ALL.iter().map(|case| case.name)).unwrap_or_default()
+}
+
 impl CaseSpec {
     /// The case that a command line names: a bundled one, or a file if there is a path separator or an extension.
     pub fn find(case: &str) -> Result<Self, CaseError> {
-        let path = Path::new(case);
-        if case.contains(std::path::MAIN_SEPARATOR) || path.extension().is_some() {
-            return CaseSpec::load(path);
-        }
-        CaseSpec::bundled(case)
+        if CaseSpec::is_file(case) { CaseSpec::load(Path::new(case)) } else { CaseSpec::bundled(case) }
+    }
+
+    /// Whether a command line names a file so, and no bundled case.
+    pub fn is_file(case: &str) -> bool {
+        case.contains(std::path::MAIN_SEPARATOR) || Path::new(case).extension().is_some()
     }
 
     /// The bundled case of that name.
     pub fn bundled(name: &str) -> Result<Self, CaseError> {
         let Some(case) = BundledCase::ALL.iter().find(|case| case.name == name) else {
-            let names = BundledCase::ALL.iter().map(|case| case.name);
-            let nearest = nearest(name, names).unwrap_or_default().to_owned();
-            return Err(CaseError::UnknownCase { name: name.to_owned(), nearest });
+            return Err(CaseError::UnknownCase { name: name.to_owned(), nearest: nearest_case(name).to_owned() });
         };
         check::spec(case.name.to_owned(), CaseOrigin::Bundled(case.name), case.text.as_bytes())
     }
@@ -367,6 +374,11 @@ impl CaseSpec {
         let text = std::fs::read(path).map_err(|source| CaseError::Read { path: path.to_owned(), source })?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         check::spec(name, CaseOrigin::File(path.to_owned()), &text)
+    }
+
+    /// This case on another runtime, if one is given.
+    pub fn on_runtime(self, runtime: Option<Runtime>) -> Self {
+        CaseSpec { runtime: runtime.unwrap_or(self.runtime), ..self }
     }
 
     /// This case with other values for some of its scalars; of two for the same one, the later counts.

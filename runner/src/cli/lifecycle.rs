@@ -3,7 +3,6 @@
 //! What a device takes from the host's process - a namespace, file descriptors, mappings, memory - is counted after a
 //! few cycles, when everything that is made once is there, and after the last one.
 
-use std::fs;
 use std::sync::Arc;
 
 use clap::Args;
@@ -14,6 +13,7 @@ use super::{Done, print, print_json};
 use crate::case::CaseSpec;
 use crate::run::exit::ExitStatus;
 use crate::run::finished::FinishedRun;
+use crate::run::footprint::Footprint;
 use crate::run::plan::RunPlan;
 use crate::run::pulse::Pulse;
 use crate::run::settings::RunSettings;
@@ -39,18 +39,17 @@ pub(super) struct Lifecycle {
 struct Comparison {
     cycles: u32,
     settled_after: u32,
-    settled: Footprint,
-    last: Footprint,
+    settled: FootprintBetween,
+    last: FootprintBetween,
 }
 
 /// What the process holds while no device is there.
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Footprint {
+struct FootprintBetween {
     /// The namespace that the last device had.
     namespace: u32,
-    fds: usize,
-    mappings: usize,
-    rss_bytes: u64,
+    #[serde(flatten)]
+    process: Footprint,
 }
 
 impl Lifecycle {
@@ -86,21 +85,8 @@ fn run_once() -> Result<u32, Failure> {
     }
 }
 
-fn footprint(namespace: u32) -> Result<Footprint, Failure> {
-    let read = |file: &str| {
-        fs::read_to_string(file).map_err(|error| Failure::input(format_args!("{file} cannot be read: {error}")))
-    };
-    let fds = fs::read_dir("/proc/self/fd").map(Iterator::count);
-    let fds = fds.map_err(|error| Failure::input(format_args!("/proc/self/fd cannot be read: {error}")))?;
-    let status = read("/proc/self/status")?;
-    Ok(Footprint { namespace, fds, mappings: read("/proc/self/maps")?.lines().count(), rss_bytes: rss_of(&status) })
-}
-
-/// The resident bytes that `/proc/self/status` names: `VmRSS:     1234 kB`.
-fn rss_of(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
+fn footprint(namespace: u32) -> Result<FootprintBetween, Failure> {
+    Ok(FootprintBetween { namespace, process: Footprint::now().map_err(Failure::input)? })
 }
 
 fn table(comparison: &Comparison) -> String {
@@ -109,17 +95,7 @@ fn table(comparison: &Comparison) -> String {
     format!("{CASE}: {cycles} devices made, used and destroyed in one process\n")
         + &format!("{:<16}{:>16}{:>16}\n", "", format!("after {settled_after}"), format!("after {cycles}"))
         + &row("namespace", settled.namespace.into(), last.namespace.into())
-        + &row("file descriptors", settled.fds as u64, last.fds as u64)
-        + &row("mappings", settled.mappings as u64, last.mappings as u64)
-        + &row("RSS in KiB", settled.rss_bytes / 1024, last.rss_bytes / 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn which_line_of_the_status_counts() {
-        assert_eq!(rss_of("VmHWM:\t  999 kB\nVmRSS:\t  1234 kB\nRssAnon:\t 1 kB\n"), 1234 * 1024);
-    }
+        + &row("file descriptors", settled.process.fds as u64, last.process.fds as u64)
+        + &row("mappings", settled.process.mappings as u64, last.process.mappings as u64)
+        + &row("RSS in KiB", settled.process.rss_bytes / 1024, last.process.rss_bytes / 1024)
 }

@@ -5,6 +5,7 @@
 //! [`ExitStatus`], whatever the command.
 
 mod bench;
+mod ci;
 mod exec;
 mod failure;
 mod inspect;
@@ -38,6 +39,8 @@ struct Command {
 enum Action {
     /// Run a case on a device and check its results.
     Run(Box<run::RunCommand>),
+    /// Run cases on runtimes on generations, in one process.
+    Ci(ci::CiCommand),
     Exec(Box<exec::ExecCommand>),
     /// Show the facts about a shared object that matter for loading and running it.
     Inspect(inspect::InspectCommand),
@@ -51,7 +54,7 @@ impl Action {
     /// Whether it makes devices in this process, which has to be started with other settings then.
     fn needs_namespaces(&self) -> bool {
         match self {
-            Action::Run(_) | Action::Bench(_) => true,
+            Action::Run(_) | Action::Ci(_) | Action::Bench(_) => true,
             Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
         }
     }
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
     }
     let done = match command.action {
         Action::Run(command) => command.execute(),
+        Action::Ci(command) => command.execute(),
         Action::Exec(command) => command.execute(),
         Action::Inspect(command) => command.execute(),
         Action::List(command) => command.execute(),
@@ -158,6 +162,9 @@ mod tests {
             &["npusim", "run", "chain", "--kernel-limit", "soon"],
             &["npusim", "run", "chain", "--runtime-dir", ".", "--clusters", "2"],
             &["npusim", "run", "chain", "--runtime-dir", ".", "--fast-forward"],
+            &["npusim", "ci", "--parallel", "0"],
+            &["npusim", "ci", "--arch", "a2a3,a6"],
+            &["npusim", "ci", "--runtime", "host_build_grap"],
             &["npusim", "exec"],
             &["npusim", "exec", "--"],
             &["npusim", "exec", "--out", "dir"],

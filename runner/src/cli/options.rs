@@ -7,6 +7,7 @@ use sim_core::profile::{Arch, Override, ProfileError};
 use sim_hbm::FillPolicy;
 
 use super::quantity::{HostTime, Parameter, Size};
+use crate::case::Runtime;
 use crate::device::EngineKind;
 use crate::run::settings::RunSettings;
 
@@ -19,6 +20,10 @@ pub(super) struct DeviceOptions {
     /// The device generation: a2a3 (910B, 910C) or a5 (950) [default: what the case says].
     #[arg(long, value_name = "ARCH")]
     arch: Option<Arch>,
+    /// The runtime: tensormap_and_ringbuffer, aicpu_build_graph or host_build_graph [default: what the case says, or
+    /// the first].
+    #[arg(long, value_name = "RUNTIME")]
+    runtime: Option<Runtime>,
     /// Clusters of AICores [default: all of the generation].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     clusters: Option<u32>,
@@ -84,6 +89,7 @@ impl DeviceOptions {
         let named: Vec<Override> = clusters.into_iter().chain(capacity).collect::<Result<_, _>>()?;
         Ok(RunSettings {
             arch: self.arch,
+            runtime: self.runtime,
             engine: self.engine.into(),
             workers: self.workers.map(|count| count as usize),
             fill: self.hbm_fill,

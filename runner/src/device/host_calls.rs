@@ -29,7 +29,7 @@ pub trait HostCalls {
 
 impl HostCalls for Device {
     fn symbol(&self, name: &str) -> Result<usize, DeviceError> {
-        let namespace = self.rooms.namespace.borrow();
+        let namespace = self.rooms().namespace.borrow();
         let object = namespace.object(self.host_runtime).ok_or(DeviceError::Poisoned)?;
         Ok(object.symbol(name)?)
     }
@@ -44,7 +44,7 @@ impl HostCalls for Device {
     }
 
     fn take_error(&self) -> Option<DeviceError> {
-        self.rooms.last_error.take()
+        self.rooms().last_error.take()
     }
 
     fn stall(&self) -> Option<DeviceError> {

@@ -7,11 +7,15 @@
 //! launches runs while the call waits. When the device goes, the engine's threads end first, then the namespace's
 //! objects are closed, the shim last, and the memory is unmapped: nothing stays. After a fault the namespace is
 //! abandoned instead, since the destructors of a guest that was stopped cannot be trusted.
+//!
+//! A namespace can serve one device after the other: [`Device::vacate`] ends a device and gives its namespace,
+//! [`Device::in_namespace`] makes the next one in it. [`pool`] does that for any number of tasks.
 
 pub mod error;
 mod hooks;
 pub mod host_calls;
 pub mod notes;
+pub mod pool;
 mod rooms;
 
 use std::cell::{Cell, RefCell};
@@ -34,7 +38,7 @@ use sim_core::loader::ledger::{LoadLedger, LoadOrigin};
 use sim_core::loader::namespace::{Namespace, ObjectId};
 use sim_core::loader::staging::StagingArea;
 use sim_core::profile::Profile;
-use sim_core::shim::Topology;
+use sim_core::shim::{ShimFunctions, Topology};
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, Observer, Trace};
 use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, Residency};
@@ -140,32 +144,87 @@ pub struct NamedObject<'a> {
 pub struct Device {
     /// Goes first: its lenders are threads of the namespace.
     engine: Option<Rc<Engine>>,
-    rooms: Rc<Rooms>,
+    rooms: Option<Rc<Rooms>>,
     host_runtime: ObjectId,
-    flush: extern "C" fn() -> i32,
+    functions: ShimFunctions,
+}
+
+/// A namespace with nothing but its shim and its libstdc++ in it.
+pub struct VacantNamespace {
+    namespace: Namespace,
+    functions: ShimFunctions,
+}
+
+/// A device that could not be made in a namespace.
+pub struct NotMade {
+    /// Why.
+    pub error: DeviceError,
+    /// The namespace, if it can be used again.
+    pub vacant: Option<VacantNamespace>,
+}
+
+impl VacantNamespace {
+    /// A new namespace with this shim.
+    pub fn open(shim: &[u8]) -> Result<Self, DeviceError> {
+        VacantNamespace::open_in(StagingArea::default(), shim)
+    }
+
+    fn open_in(area: StagingArea, shim: &[u8]) -> Result<Self, DeviceError> {
+        let (namespace, functions) = Namespace::open(shim, &hooks::TABLE, area)?;
+        Ok(VacantNamespace { namespace, functions })
+    }
 }
 
 impl Device {
     /// A device with this shim and this host runtime.
     pub fn new(config: DeviceConfig, shim: &[u8], host_runtime: NamedObject<'_>) -> Result<Device, DeviceError> {
-        // First what can be refused: once there is a namespace, it has to outlive the engine.
+        // First what can be refused.
         let hbm = hbm_of(&config)?;
-        let area = StagingArea { keep: config.keep_objects.clone(), ..StagingArea::default() };
-        let (namespace, functions) = Namespace::open(shim, &hooks::TABLE, area)?;
-        let engine = Engine::new(settings_of(&config), functions.threads).map_err(DeviceError::Threads)?;
+        let vacant = VacantNamespace::open_in(area_of(&config), shim)?;
+        Device::assemble(vacant, config, hbm, host_runtime).map_err(|not_made| not_made.error)
+    }
+
+    /// A device with this host runtime in a namespace that is there already.
+    pub fn in_namespace(
+        vacant: VacantNamespace,
+        config: DeviceConfig,
+        host_runtime: NamedObject<'_>,
+    ) -> Result<Device, Box<NotMade>> {
+        match hbm_of(&config) {
+            Ok(hbm) => Device::assemble(vacant, config, hbm, host_runtime),
+            Err(error) => Err(Box::new(NotMade { error: error.into(), vacant: Some(vacant) })),
+        }
+    }
+
+    fn assemble(
+        vacant: VacantNamespace,
+        config: DeviceConfig,
+        hbm: Hbm,
+        host_runtime: NamedObject<'_>,
+    ) -> Result<Device, Box<NotMade>> {
+        let VacantNamespace { mut namespace, functions } = vacant;
+        namespace.reset(area_of(&config));
+        let not_made = |error| Box::new(NotMade { error: DeviceError::Threads(error), vacant: None });
+        // From here on the namespace has to outlive the engine.
+        let engine = Engine::new(settings_of(&config), functions.threads).map_err(not_made)?;
         let lenders = lenders_of(&config);
         let rooms = Rc::new(rooms_of(config, namespace, hbm));
-        engine.prepare_lenders(lenders).map_err(DeviceError::Threads)?;
+        engine.prepare_lenders(lenders).map_err(not_made)?;
         engine.attach(Rc::clone(&rooms) as Rc<dyn std::any::Any>);
-        let mut device = Device { engine: Some(engine), rooms, host_runtime: ObjectId::SHIM, flush: functions.flush };
-        device.host_runtime = device.load_host_runtime(host_runtime)?;
-        Ok(device)
+        let mut device = Device { engine: Some(engine), rooms: Some(rooms), host_runtime: ObjectId::SHIM, functions };
+        match device.load_host_runtime(host_runtime) {
+            Ok(object) => {
+                device.host_runtime = object;
+                Ok(device)
+            }
+            Err(error) => Err(Box::new(NotMade { error, vacant: device.vacate() })),
+        }
     }
 
     fn load_host_runtime(&self, object: NamedObject<'_>) -> Result<ObjectId, DeviceError> {
         let engine = self.engine();
         let origin = LoadOrigin::HostRuntime;
-        let loaded = self.rooms.load(origin, object.name, object.bytes, SimDuration::ZERO, |call| {
+        let loaded = self.rooms().load(origin, object.name, object.bytes, SimDuration::ZERO, |call| {
             // SAFETY: the call links the object.
             unsafe { engine.call(call) }
         });
@@ -182,12 +241,19 @@ impl Device {
         }
     }
 
+    fn rooms(&self) -> &Rooms {
+        match &self.rooms {
+            Some(rooms) => rooms,
+            None => unreachable!("the rooms go with the device"),
+        }
+    }
+
     fn explain(&self, fault: &Fault) -> DeviceError {
         self.with_explainer(|explainer| explainer.explain(fault))
     }
 
     fn with_explainer<R>(&self, function: impl FnOnce(&Explainer<'_>) -> R) -> R {
-        let rooms = &self.rooms;
+        let rooms = self.rooms();
         function(&Explainer { sites: &*rooms.namespace.borrow(), hbm: &rooms.hbm.borrow() })
     }
 
@@ -208,53 +274,53 @@ impl Device {
 
     /// Kernels that free-running threads have executed.
     pub fn free_kernels(&self) -> u64 {
-        self.rooms.free_rooms.kernels.load(Ordering::Relaxed)
+        self.rooms().free_rooms.kernels.load(Ordering::Relaxed)
     }
 
     /// The loads so far.
     pub fn loads(&self) -> LoadLedger {
-        self.rooms.loads.borrow().ledger.clone()
+        self.rooms().loads.borrow().ledger.clone()
     }
 
     /// What holds how much memory.
     pub fn residency(&self) -> Residency {
-        self.rooms.hbm.borrow().residency().clone()
+        self.rooms().hbm.borrow().residency().clone()
     }
 
     /// What guests noted of their tasks; empty unless events are kept.
     pub fn take_task_notes(&self) -> TaskNotes {
-        self.rooms.notebook.borrow_mut().tasks.take().unwrap_or_default()
+        self.rooms().notebook.borrow_mut().tasks.take().unwrap_or_default()
     }
 
     /// What guests logged.
     pub fn log_lines(&self) -> Vec<LogLine> {
-        self.rooms.notebook.borrow().lines.clone()
+        self.rooms().notebook.borrow().lines.clone()
     }
 
     /// The names of the registered kernels, by content.
     pub fn kernel_names(&self) -> BTreeMap<ContentHash, String> {
-        let kernels = self.rooms.kernels.borrow();
+        let kernels = self.rooms().kernels.borrow();
         kernels.iter().map(|kernel| (kernel.content, kernel.description.name.clone())).collect()
     }
 
     /// Host time between launch and completion, all launches together.
     pub fn host_elapsed(&self) -> Duration {
-        self.rooms.stopwatch.elapsed.get()
+        self.rooms().stopwatch.elapsed.get()
     }
 
     /// CPU time of the engine's thread in that, kernel bodies not included.
     pub fn engine_cpu(&self) -> Duration {
-        self.rooms.stopwatch.engine_cpu.get()
+        self.rooms().stopwatch.engine_cpu.get()
     }
 
     /// CPU time of all threads in kernel bodies in that.
     pub fn kernel_cpu(&self) -> Duration {
-        self.rooms.stopwatch.kernel_cpu.get()
+        self.rooms().stopwatch.kernel_cpu.get()
     }
 
     /// Virtual time from the last launch to its completion.
     pub fn device_time(&self) -> SimDuration {
-        self.rooms.stopwatch.completed_at.get().since(self.rooms.stopwatch.launched_at.get())
+        self.rooms().stopwatch.completed_at.get().since(self.rooms().stopwatch.launched_at.get())
     }
 
     /// The host's virtual time.
@@ -263,19 +329,42 @@ impl Device {
     }
 }
 
-impl Drop for Device {
-    fn drop(&mut self) {
+impl Device {
+    /// Ends the device and gives its namespace; `None` if a fault has taken that with it.
+    pub fn vacate(mut self) -> Option<VacantNamespace> {
+        let faulted = self.end();
+        let functions = self.functions;
+        let Rooms { namespace, .. } = Rc::into_inner(self.rooms.take()?)?;
+        let mut namespace = namespace.into_inner();
+        if faulted {
+            return None;
+        }
+        namespace.reset(StagingArea::default());
+        Some(VacantNamespace { namespace, functions })
+    }
+
+    /// Ends every thread of the device; whether there was a fault.
+    fn end(&mut self) -> bool {
         let faulted = self.engine().fault().is_some();
         if !faulted {
             // Streams of the namespace have buffers of their own, which nobody else writes out.
-            let flush = GuestCall::new(self.flush as *const () as usize, &[]);
+            let flush = GuestCall::new(self.functions.flush as *const () as usize, &[]);
             // SAFETY: the shim's function takes nothing.
             let _ = unsafe { self.engine().call(flush) };
         } else {
-            self.rooms.namespace.borrow_mut().abandon();
+            self.rooms().namespace.borrow_mut().abandon();
         }
         // The engine holds the rooms, and the rooms the namespace: the lenders end before the objects are closed.
         self.engine = None;
+        faulted
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        if self.engine.is_some() {
+            self.end();
+        }
     }
 }
 
@@ -298,6 +387,11 @@ fn lenders_of(config: &DeviceConfig) -> usize {
     let topology = &config.profile.topology;
     let cores = usize::from(CoreArray::new(topology, *topology.clusters).count());
     if config.engine == EngineKind::Threads { 0 } else { cores + *topology.aicpu_launched as usize }
+}
+
+/// Where objects are staged.
+fn area_of(config: &DeviceConfig) -> StagingArea {
+    StagingArea { keep: config.keep_objects.clone(), ..StagingArea::default() }
 }
 
 fn hbm_of(config: &DeviceConfig) -> Result<Hbm, HbmError> {

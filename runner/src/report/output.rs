@@ -54,16 +54,30 @@ impl OutputDirectory {
     /// Writes `content` as JSON into the file called `name`, replacing one of that name.
     pub fn write_json(&self, name: &str, content: &impl Serialize) -> Result<PathBuf, OutputError> {
         let path = self.path.join(name);
-        match self.try_write_json(name, &path, content) {
+        match self.try_write(name, &path, |writer| write_json(writer, content)) {
             Ok(()) => Ok(path),
             Err(source) => Err(OutputError::File { path, source }),
         }
     }
 
-    fn try_write_json(&self, name: &str, path: &Path, content: &impl Serialize) -> io::Result<()> {
+    /// Writes `text` into the file called `name`, replacing one of that name.
+    pub fn write_text(&self, name: &str, text: &str) -> Result<PathBuf, OutputError> {
+        let path = self.path.join(name);
+        match self.try_write(name, &path, |writer| writer.write_all(text.as_bytes())) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(OutputError::File { path, source }),
+        }
+    }
+
+    fn try_write(
+        &self,
+        name: &str,
+        path: &Path,
+        content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+    ) -> io::Result<()> {
         let temporary = TemporaryFile::create(&self.path, name)?;
         let mut writer = BufWriter::new(&temporary.file);
-        write_json(&mut writer, content)?;
+        content(&mut writer)?;
         writer.flush()?;
         drop(writer);
         temporary.rename(path)

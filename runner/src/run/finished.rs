@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::bundled;
 use crate::device::error::{DeadlockReport, DeviceError};
 use crate::device::notes::{LogLevel, LogLine};
+use crate::device::pool::{Worker, WorkerError};
 use crate::device::{Device, EngineKind, NamedObject};
 use crate::report::chip::ChipDescription;
 use crate::report::names::ProgramNames;
@@ -36,8 +37,26 @@ pub struct FinishedRun {
 impl FinishedRun {
     /// Makes a device and runs the plan on it. An error is that of a device that could not be made.
     pub fn of(plan: RunPlan, pulse: Arc<Pulse>) -> Result<FinishedRun, DeviceError> {
-        let host = NamedObject { name: &plan.objects.host.name, bytes: &plan.objects.host.bytes };
-        let device = Device::new(plan.config.clone(), bundled::SHIM, host)?;
+        let device = Device::new(plan.config.clone(), bundled::SHIM, host_of(&plan))?;
+        Ok(FinishedRun::on(device, plan, pulse))
+    }
+
+    /// The same with a worker that makes the device, and gets it back.
+    pub fn with<R>(
+        worker: &mut Worker<'_>,
+        plan: RunPlan,
+        pulse: Arc<Pulse>,
+        look: impl FnOnce(&FinishedRun) -> R,
+    ) -> Result<R, WorkerError> {
+        let device = worker.device(plan.config.clone(), host_of(&plan))?;
+        let run = FinishedRun::on(device, plan, pulse);
+        let seen = look(&run);
+        worker.take_back(run.device);
+        Ok(seen)
+    }
+
+    /// Runs the plan on a device that was made for it.
+    fn on(device: Device, plan: RunPlan, pulse: Arc<Pulse>) -> FinishedRun {
         let observer = RunObserver { statistics: StatisticsObserver::default(), pulse };
         let mut prepared = HostEffort::default();
         let (aicpu, aicore) = (&plan.objects.aicpu.bytes, &plan.objects.aicore.bytes);
@@ -58,7 +77,7 @@ impl FinishedRun {
         let simulated = Simulated::new(engine_facts(&plan, &device, effort), totals);
         let chip = ChipDescription::of_profile(&plan.config.profile);
         let summary = RunSummary::new(facts, Some(simulated));
-        Ok(FinishedRun { summary, failure: outcome.failure, statistics, names: plan.input.names, chip, device })
+        FinishedRun { summary, failure: outcome.failure, statistics, names: plan.input.names, chip, device }
     }
 
     /// How the process that made this run ends.
@@ -103,6 +122,10 @@ impl FinishedRun {
         }
         .write(out)
     }
+}
+
+fn host_of(plan: &RunPlan) -> NamedObject<'_> {
+    NamedObject { name: &plan.objects.host.name, bytes: &plan.objects.host.bytes }
 }
 
 /// What launches on a device have cost the host.

@@ -16,6 +16,7 @@
 mod conversation;
 pub mod exit;
 pub mod finished;
+pub mod footprint;
 pub mod input;
 pub mod native;
 pub mod objects;

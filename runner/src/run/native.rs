@@ -64,6 +64,7 @@ pub struct NativePlan {
 impl NativePlan {
     /// Reads and checks whatever a run of `case` on the artifacts in `directory` needs.
     pub fn new(case: CaseSpec, settings: &RunSettings, directory: &Path) -> Result<NativePlan, NativePlanError> {
+        let case = case.on_runtime(settings.runtime);
         let keys = [("objects", case.objects != Default::default()), ("kernel_costs", case.kernel_costs.is_some())];
         if let Some((key, _)) = keys.into_iter().find(|(_, given)| *given) {
             return Err(NativePlanError::Key { case: case.origin.to_string(), key });

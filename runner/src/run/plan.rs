@@ -10,8 +10,8 @@ use sim_core::profile::{Arch, Profile, ProfileError};
 use super::input::RunInput;
 use super::objects::{Bundle, CodeObject};
 use super::settings::RunSettings;
-use crate::bundled::{self, BundledRuntime, ObjectKind};
-use crate::case::{CaseError, CaseOrigin, CaseSpec, ObjectSource, Objects, Runtime};
+use crate::bundled::{self, BundledRuntime};
+use crate::case::{CaseError, CaseOrigin, CaseSpec, ObjectSource};
 use crate::client::callable::CallableError;
 use crate::client::callable_file::CallableFileError;
 use crate::device::DeviceConfig;
@@ -58,13 +58,6 @@ pub enum PlanError {
         name: &'static str,
         /// The generation.
         arch: Arch,
-    },
-    /// {origin}: the runtime {runtime} is not bundled; give its `objects` host, aicpu and aicore by path, or --runtime-dir
-    NoRuntime {
-        /// The case.
-        origin: CaseOrigin,
-        /// The runtime.
-        runtime: Runtime,
     },
     /// {path:?} {error}
     CallableFile {
@@ -124,7 +117,7 @@ pub struct RunPlan {
 impl RunPlan {
     /// Reads and checks whatever a run of `case` needs.
     pub fn new(case: CaseSpec, settings: &RunSettings) -> Result<RunPlan, PlanError> {
-        let input = RunInput::new(case, settings)?;
+        let input = RunInput::new(case.on_runtime(settings.runtime), settings)?;
         let mut config = device_of(&input, settings)?;
         config.kernels = input.kernels.iter().cloned().collect();
         Ok(RunPlan { objects: runtime_of(&input)?, input, config })
@@ -157,10 +150,6 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
 fn runtime_of(input: &RunInput) -> Result<RuntimeObjects, PlanError> {
     let bundle = Bundle { origin: &input.case.origin, arch: input.arch };
     let (runtime, objects) = (input.case.runtime, &input.case.objects);
-    let complete = matches!(objects, Objects { host: Some(_), aicpu: Some(_), aicore: Some(ObjectSource::File(_)) });
-    if !runtime.is_bundled() && !complete {
-        return Err(PlanError::NoRuntime { origin: input.case.origin.clone(), runtime });
-    }
     let name = runtime.name();
     let bundled = bundled::runtime(input.arch, name);
     let part = |path: Option<&PathBuf>, part: &str, symbol, bytes: fn(&BundledRuntime) -> &'static [u8]| match path {
@@ -170,7 +159,10 @@ fn runtime_of(input: &RunInput) -> Result<RuntimeObjects, PlanError> {
             .ok_or_else(|| bundle.lacks("runtime", name)),
     };
     let aicore = match &objects.aicore {
-        Some(ObjectSource::Bundled(variant)) => bundle.object(ObjectKind::Aicore, "AICore object", variant.name())?,
+        Some(ObjectSource::Bundled(variant)) => bundled
+            .and_then(|runtime| runtime.faulty_aicore(variant.name()))
+            .map(|bytes| CodeObject::bundled(variant.name(), bytes))
+            .ok_or_else(|| bundle.lacks("AICore object", variant.name()))?,
         Some(ObjectSource::File(path)) => CodeObject::read(path, AICORE_ENTRY, "an AICore object")?,
         None => part(None, "aicore", AICORE_ENTRY, |runtime| runtime.aicore)?,
     };
@@ -189,6 +181,8 @@ mod tests {
     use sim_core::trace::ContentHash;
 
     use super::*;
+    use crate::bundled::ObjectKind;
+    use crate::case::Runtime;
 
     /// A case in a directory of its own, whose only kernel is this object.
     struct CaseDirectory(TempDir);
@@ -248,24 +242,13 @@ mod tests {
     }
 
     #[test]
-    fn does_a_case_without_a_runtime_for_the_generation_say_so() {
-        let settings = RunSettings { arch: Some(Arch::A5), ..RunSettings::default() };
-        let error = RunPlan::new(CaseSpec::bundled("chain").unwrap(), &settings).map(drop).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "bundled case chain: no runtime `tensormap_and_ringbuffer` is bundled for a5; give it by path or take \
-             another generation with --arch"
-        );
-    }
-
-    #[test]
-    fn does_a_runtime_that_is_not_bundled_say_where_its_objects_go() {
-        let mut case = CaseSpec::bundled("chain").unwrap();
-        case.runtime = Runtime::HostBuildGraph;
-        assert_eq!(
-            RunPlan::new(case, &RunSettings::default()).map(drop).unwrap_err().to_string(),
-            "bundled case chain: the runtime host_build_graph is not bundled; give its `objects` host, aicpu and aicore by \
-             path, or --runtime-dir"
-        );
+    fn do_settings_choose_another_runtime_and_generation() {
+        let settings =
+            RunSettings { arch: Some(Arch::A5), runtime: Some(Runtime::AicpuBuildGraph), ..RunSettings::default() };
+        let plan = RunPlan::new(CaseSpec::bundled("lost_completion").unwrap(), &settings).unwrap();
+        let runtime = bundled::runtime(Arch::A5, "aicpu_build_graph").unwrap();
+        assert_eq!((&*plan.objects.host.bytes, &*plan.objects.aicpu.bytes), (runtime.host, runtime.aicpu));
+        assert_eq!(&*plan.objects.aicore.bytes, runtime.faulty_aicore("lossy").unwrap());
+        assert_eq!(*plan.config.profile.topology.clusters, 36);
     }
 }

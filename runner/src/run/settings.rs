@@ -6,6 +6,7 @@ use std::time::Duration;
 use sim_core::profile::{Arch, Override};
 use sim_hbm::FillPolicy;
 
+use crate::case::Runtime;
 use crate::device::EngineKind;
 
 /// Choices of whoever runs a case. What is none is left to the case or to the device.
@@ -13,6 +14,8 @@ use crate::device::EngineKind;
 pub struct RunSettings {
     /// The generation.
     pub arch: Option<Arch>,
+    /// The runtime.
+    pub runtime: Option<Runtime>,
     /// How guests are run.
     pub engine: EngineKind,
     /// Threads that run kernel bodies.
@@ -39,6 +42,7 @@ impl Default for RunSettings {
     fn default() -> Self {
         RunSettings {
             arch: None,
+            runtime: None,
             engine: EngineKind::Virtual,
             workers: None,
             fill: None,

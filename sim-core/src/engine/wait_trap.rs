@@ -91,7 +91,7 @@ pub fn add(traps: &[WaitTrap]) -> Result<(), TooManyTraps> {
     Ok(())
 }
 
-/// Forgets the traps in a range of addresses that is being unloaded.
+/// Forgets the traps in a range of addresses that is about to be unloaded: afterwards, another object may lie there.
 pub fn remove(range: Range<usize>) {
     let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
     for slot in in_use() {

@@ -7,6 +7,7 @@
 //! whose unique symbols were made global, since one that is bound to a unique symbol can never be unloaded again. Then
 //! guests are loaded with [`Namespace::prepare`]. Objects are closed in reverse order: guests by [`Namespace::remove`] or
 //! when the namespace goes, then libstdc++, the shim last; the dynamic linker then frees the namespace for the next.
+//! [`Namespace::reset`] closes the guests alone: the next device's go into the same namespace.
 //!
 //! There can be 15 namespaces at once. A namespace whose guest crashed must not run that guest's destructors: it is
 //! abandoned ([`Namespace::abandon`]) and stays allocated until the process ends.
@@ -161,6 +162,18 @@ impl Namespace {
         self.abandoned = true;
     }
 
+    /// Closes every guest, in reverse order, so that the namespace is as it was after [`Namespace::open`]; what comes
+    /// next is staged in `area`. Its threads have ended by then. Memory that guests did not give back stays in the heap
+    /// until the namespace goes.
+    ///
+    /// A namespace that was abandoned cannot be used again.
+    pub fn reset(&mut self, area: StagingArea) {
+        assert!(!self.abandoned, "nothing of an abandoned namespace is unloaded");
+        let guests = self.objects.split_off(FIRST_GUEST);
+        close_all(guests);
+        self.area = area;
+    }
+
     fn stage(&self, image: CodeImage, bytes: Arc<[u8]>) -> Result<Linking, LoadError> {
         let begun = Instant::now();
         let mut fallbacks = Vec::new();
@@ -231,17 +244,26 @@ impl Unlinking {
 impl Drop for Namespace {
     /// Closes what is still open, in reverse order. The namespace's threads have ended by then.
     fn drop(&mut self) {
-        for object in self.objects.drain(..).rev().flatten() {
-            let (range, handle) = (object.range(), object.library.into_raw());
-            if !self.abandoned {
-                LinkStep::close(handle).run();
-                wait_trap::remove(range);
+        let objects = std::mem::take(&mut self.objects);
+        if self.abandoned {
+            for object in objects.into_iter().flatten() {
+                let _ = object.library.into_raw();
             }
-        }
-        if !self.abandoned {
+        } else {
+            close_all(objects);
             // SAFETY: the heap is not used again; every object that could hold some of it is gone.
             unsafe { ManuallyDrop::drop(&mut self.heap) };
         }
+    }
+}
+
+/// Closes objects in reverse order.
+fn close_all(objects: Vec<Option<LoadedObject>>) {
+    for object in objects.into_iter().rev().flatten() {
+        // First, while the addresses are the object's: as soon as it is closed, another thread's object may lie there,
+        // with traps of its own.
+        wait_trap::remove(object.range());
+        LinkStep::close(object.library.into_raw()).run();
     }
 }
 

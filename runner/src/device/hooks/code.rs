@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::ffi::{c_char, c_int};
 
 use sim_aicore::registry::LoadedKernel;
+use sim_core::actor::ActorKind;
 use sim_core::engine::CurrentActor;
 use sim_core::engine::wait_trap;
 use sim_core::loader::hooks::{self, Blocking};
@@ -93,7 +94,8 @@ fn load_guest(
     name: &str,
     bytes: &[u8],
 ) -> Result<ObjectId, DeviceError> {
-    let on_device = origin == LoadOrigin::Orchestration;
+    // What a load costs the host is not modelled: while host code runs, virtual time stands still.
+    let on_device = origin == LoadOrigin::Orchestration && actor.kind() != ActorKind::Host;
     let cost = if on_device { *rooms.profile.aicpu.object_load } else { SimDuration::ZERO };
     let object = load_as_guest(actor, rooms, origin, name, bytes, cost)?;
     if !rooms.free {

@@ -1,0 +1,64 @@
+#include "orchestration_home.h"
+
+#include <cstdio>
+#include <cstring>
+
+#include "common/orchestration/orchestration.h"
+#include "npusim/platform.h"
+#include "npusim/runtime_status.h"
+
+namespace rt {
+namespace {
+
+constexpr size_t ALIGNMENT = 64;
+
+int last_error() {
+    const int code = npusim_last_error();
+    return code != 0 ? code : -1;
+}
+
+}  // namespace
+
+void OrchestrationHome::before_unloading(uint64_t aicpu_object) {
+    const auto release =
+        reinterpret_cast<void (*)()>(npusim_symbol(aicpu_object, "simpler_aicpu_release_callables"));
+    if (release != nullptr) release();
+}
+
+int OrchestrationHome::take(int32_t id, const ChipCallable &source) {
+    char owner[32];
+    std::snprintf(owner, sizeof(owner), "orchestration cid%d", id);
+    bytes_ = static_cast<uint8_t *>(npusim_malloc(source.binary_size_, ALIGNMENT, owner));
+    return bytes_ == nullptr ? last_error() : npusim_copy_to_device(bytes_, source.storage_, source.binary_size_);
+}
+
+int OrchestrationHome::load(int32_t id, const ChipCallable &source, uint64_t generation, const Entries &entries) {
+    RegistrationOrder order{};
+    order.callable_id = id;
+    order.callable_generation = generation;
+    order.orchestration = bytes_;
+    order.orchestration_size = source.binary_size_;
+    std::memcpy(order.entry_name, source.func_name_, sizeof(order.entry_name));
+    std::memcpy(order.config_name, source.config_name_, sizeof(order.config_name));
+    order.status = STATUS_SCHEDULER_TIMEOUT;
+    auto *device = static_cast<RegistrationOrder *>(npusim_malloc(sizeof(order), ALIGNMENT, "registration order"));
+    if (device == nullptr) return last_error();
+    NpusimLaunch launch{};
+    launch.aicpu_entry = entries.aicpu_register;
+    launch.runtime = device;
+    launch.aicpu_threads = 1;
+    int code = npusim_copy_to_device(device, &order, sizeof(order));
+    if (code == 0) code = npusim_launch(&launch);
+    if (code == 0) code = npusim_wait();
+    if (code == 0) code = npusim_copy_from_device(&order, device, sizeof(order));
+    npusim_free(device);
+    if (code != 0) return code;
+    return order.status > 0 ? -order.status : order.status;
+}
+
+void OrchestrationHome::release() {
+    if (bytes_ != nullptr) npusim_free(bytes_);
+    bytes_ = nullptr;
+}
+
+}  // namespace rt
