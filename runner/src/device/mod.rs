@@ -102,6 +102,8 @@ pub struct DeviceConfig {
     pub keep_events: bool,
     /// Put real files for loaded objects here, and leave them.
     pub keep_objects: Option<PathBuf>,
+    /// Look at what objects leave behind when they go.
+    pub watch_leaks: bool,
     /// Costs of kernels by name.
     pub kernel_costs: KernelTable,
     /// What is known of kernels beside their code.
@@ -121,6 +123,7 @@ impl DeviceConfig {
             guest_limit: settings.guest_limit,
             keep_events: false,
             keep_objects: None,
+            watch_leaks: false,
             kernel_costs: KernelTable::default(),
             kernels: BTreeMap::new(),
         }
@@ -261,21 +264,33 @@ impl Device {
     pub fn now(&self) -> SimTime {
         self.engine().host_time()
     }
+
+    /// Ends the device; gives the ledger as it is when everything is closed. After a fault nothing is closed.
+    pub fn close(mut self) -> LoadLedger {
+        if self.end() {
+            self.rooms.close_guests();
+        }
+        self.loads()
+    }
+
+    /// Ends the engine. Returns whether the namespace's objects can be closed.
+    fn end(&mut self) -> bool {
+        // The engine holds the rooms, and the rooms the namespace: the lenders end before the objects are closed.
+        let Some(engine) = self.engine.take() else { return false };
+        if engine.fault().is_some() {
+            self.rooms.namespace.borrow_mut().abandon();
+            return false;
+        }
+        // Streams of the namespace have buffers of their own, which nobody else writes out.
+        let flush = GuestCall::new(self.flush as *const () as usize, &[]);
+        // SAFETY: the shim's function takes nothing.
+        unsafe { engine.call(flush) }.is_ok()
+    }
 }
 
 impl Drop for Device {
     fn drop(&mut self) {
-        let faulted = self.engine().fault().is_some();
-        if !faulted {
-            // Streams of the namespace have buffers of their own, which nobody else writes out.
-            let flush = GuestCall::new(self.flush as *const () as usize, &[]);
-            // SAFETY: the shim's function takes nothing.
-            let _ = unsafe { self.engine().call(flush) };
-        } else {
-            self.rooms.namespace.borrow_mut().abandon();
-        }
-        // The engine holds the rooms, and the rooms the namespace: the lenders end before the objects are closed.
-        self.engine = None;
+        self.end();
     }
 }
 
@@ -335,6 +350,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         namespace: RefCell::new(namespace),
         linking: RefCell::default(),
         loads: RefCell::new(Loads::default()),
+        watch: config.watch_leaks.then(RefCell::default),
         launch: Launched::new(array),
         notebook: RefCell::new(Notebook::new(config.keep_events)),
         last_code: Cell::new(0),

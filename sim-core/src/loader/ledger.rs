@@ -14,9 +14,11 @@
 //! of [`LoadLedger::deterministic`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::audit::{Examination, Finding};
 use super::image::CodeImage;
 use crate::time::SimDuration;
 use crate::trace::ContentHash;
@@ -156,9 +158,18 @@ pub struct LoadRecord {
     pub users: u32,
     /// What became of what this record loaded; none if it loaded nothing.
     pub state: Option<LoadState>,
+    /// What it was bound to: for each provider, how many imports it serves. None if nobody looked.
+    #[serde(rename = "bindings", serialize_with = "bindings", skip_serializing_if = "Option::is_none")]
+    pub examination: Option<Arc<Examination>>,
+    /// What the audit has to say about it.
+    pub findings: Vec<Finding>,
     /// The host's part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<HostSide>,
+}
+
+fn bindings<S: serde::Serializer>(examination: &Option<Arc<Examination>>, serializer: S) -> Result<S::Ok, S::Error> {
+    examination.as_ref().map(|examination| &examination.bindings).serialize(serializer)
 }
 
 impl LoadRecord {
@@ -177,6 +188,8 @@ impl LoadRecord {
             device_time: SimDuration::ZERO,
             users: u32::from(loaded),
             state: loaded.then_some(LoadState::Live),
+            examination: None,
+            findings: Vec::new(),
             host: None,
         }
     }
@@ -195,6 +208,8 @@ impl LoadRecord {
             device_time: SimDuration::ZERO,
             users: 0,
             state: None,
+            examination: None,
+            findings: Vec::new(),
             host: None,
         }
     }
@@ -272,6 +287,8 @@ impl LoadLedger {
             device_time: SimDuration::ZERO,
             users: 0,
             state: None,
+            examination: None,
+            findings: Vec::new(),
             host: None,
             ..loaded.clone()
         };
@@ -296,6 +313,19 @@ impl LoadLedger {
         }
         record.state = Some(if gone { LoadState::Unloaded } else { LoadState::Pinned });
         Ok(())
+    }
+
+    /// Adds what the audit has to say about what record `id` loaded.
+    pub fn add_finding(&mut self, id: LoadId, finding: Finding) -> Result<(), LedgerError> {
+        let count = self.records.len();
+        let record = self.records.get_mut(id.0 as usize).ok_or(LedgerError::Unknown { id: id.0, count })?;
+        record.findings.push(finding);
+        Ok(())
+    }
+
+    /// What the audit has to say about all of them, in the order of the records.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.records.iter().flat_map(|record| &record.findings)
     }
 
     /// The records from the one with index `first` on, as a ledger of their own.

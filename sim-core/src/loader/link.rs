@@ -114,6 +114,55 @@ pub fn is_in_base_namespace(handle: *mut c_void) -> bool {
 struct LinkMap {
     load_address: usize,
     name: *const c_char,
+    dynamic: *const c_void,
+    next: *const LinkMap,
+    previous: *const LinkMap,
+}
+
+/// An object that the dynamic linker knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LinkedObject {
+    /// The difference between its addresses in memory and in its file.
+    pub(super) load_address: usize,
+    /// The name it was opened with or found under.
+    pub(super) path: PathBuf,
+    /// An address in it.
+    pub(super) inside: usize,
+}
+
+/// Every object of the namespace that an open object is in, in the order in which the dynamic linker searches. Nobody
+/// may open or close an object of that namespace meanwhile.
+pub(super) fn objects_beside(handle: *mut c_void) -> Vec<LinkedObject> {
+    let mut objects = Vec::new();
+    let Some(mut map) = link_map(handle) else { return objects };
+    // SAFETY: the maps of a namespace are a list, all of them of objects that are open.
+    unsafe {
+        while !(*map).previous.is_null() {
+            map = (*map).previous;
+        }
+        while !map.is_null() {
+            let (load_address, path) = (*map).location();
+            objects.push(LinkedObject { load_address, path, inside: (*map).dynamic as usize });
+            map = (*map).next;
+        }
+    }
+    objects
+}
+
+/// The number by which relocations call the thread-local block of an open object; 0 if it has none.
+pub(super) fn thread_local_module(handle: *mut c_void) -> usize {
+    const RTLD_DI_TLS_MODID: c_int = 9;
+    let mut module = 0_usize;
+    // SAFETY: the handle is open, and RTLD_DI_TLS_MODID writes one size_t.
+    let status = unsafe { libc::dlinfo(handle, RTLD_DI_TLS_MODID, (&raw mut module).cast()) };
+    if status == 0 { module } else { 0 }
+}
+
+fn link_map(handle: *mut c_void) -> Option<*const LinkMap> {
+    let mut map: *const LinkMap = std::ptr::null();
+    // SAFETY: the handle is open, and RTLD_DI_LINKMAP writes one pointer.
+    let status = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+    (status == 0).then_some(map)
 }
 
 /// The difference between an object's addresses in memory and in its file.
@@ -124,15 +173,23 @@ pub(super) fn load_address(handle: *mut c_void) -> Option<usize> {
 /// Where an open object is: the difference between its addresses in memory and in its file, and its path.
 #[expect(clippy::not_unsafe_ptr_arg_deref, reason = "a handle means something to the dynamic linker alone")]
 pub fn location(handle: *mut c_void) -> Option<(usize, PathBuf)> {
-    let mut map: *const LinkMap = std::ptr::null();
-    // SAFETY: the handle is open, and RTLD_DI_LINKMAP writes one pointer.
-    let status = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
     // SAFETY: the map belongs to the open object.
-    (status == 0).then(|| unsafe { &*map }.location())
+    link_map(handle).map(|map| unsafe { &*map }.location())
 }
 
 /// As [`location`], of the object in which an address is.
 pub fn location_of(address: usize) -> Option<(usize, PathBuf)> {
+    // SAFETY: a map that was found belongs to a loaded object.
+    find(address).map(|(_, map)| unsafe { &*map }.location())
+}
+
+/// Where the object in which an address is begins, and its load address, which need not be the same.
+pub(super) fn start_of(address: usize) -> Option<(usize, usize)> {
+    // SAFETY: a map that was found belongs to a loaded object.
+    find(address).map(|(info, map)| (info.dli_fbase as usize, unsafe { &*map }.load_address))
+}
+
+fn find(address: usize) -> Option<(libc::Dl_info, *const LinkMap)> {
     const RTLD_DL_LINKMAP: c_int = 2;
     unsafe extern "C" {
         fn dladdr1(address: *const c_void, info: *mut libc::Dl_info, extra: *mut *mut c_void, flags: c_int) -> c_int;
@@ -141,8 +198,8 @@ pub fn location_of(address: usize) -> Option<(usize, PathBuf)> {
     let mut map: *mut c_void = std::ptr::null_mut();
     // SAFETY: any address may be asked for; both results have the types that the flag asks for.
     let found = unsafe { dladdr1(address as *const c_void, info.as_mut_ptr(), &raw mut map, RTLD_DL_LINKMAP) };
-    // SAFETY: a map that was found belongs to a loaded object.
-    (found != 0 && !map.is_null()).then(|| unsafe { &*map.cast::<LinkMap>() }.location())
+    // SAFETY: what was found has been written.
+    (found != 0 && !map.is_null()).then(|| (unsafe { info.assume_init() }, map.cast_const().cast()))
 }
 
 impl LinkMap {
