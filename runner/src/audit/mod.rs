@@ -41,7 +41,7 @@ pub struct AuditedObject {
     pub name: String,
     /// What it is to the device.
     pub origin: LoadOrigin,
-    /// Its imports by who serves them. None if it was not loaded.
+    /// Its imports by who serves them. None if nobody looked: it was refused, or ran on free-running threads.
     pub bindings: Option<BTreeMap<String, Vec<String>>>,
 }
 

@@ -24,7 +24,7 @@ impl fmt::Display for AuditTable<'_> {
         writeln!(f, "\n{:<width$}  {:>7}  served by", "object", "imports")?;
         for AuditedObject { name, bindings, .. } in objects {
             let Some(bindings) = bindings else {
-                writeln!(f, "{name:<width$}  {:>7}  not loaded", "-")?;
+                writeln!(f, "{name:<width$}  {:>7}  not looked at", "-")?;
                 continue;
             };
             let imports: usize = bindings.values().map(Vec::len).sum();

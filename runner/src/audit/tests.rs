@@ -48,15 +48,31 @@ fn does_a_finding_count_unless_its_key_is_allowed() {
 #[test]
 fn what_does_a_terminal_show() {
     let audit = audit(&["inline_clock:kernel_entry", "first_wins:a46l"]);
-    insta::assert_snapshot!(AuditTable { subject: "chain", audit: &audit }, @"");
+    insta::assert_snapshot!(AuditTable { subject: "chain", audit: &audit }, @r"
+    chain: 2 objects, 2 findings, 1 of them allowed
+
+    object  imports  served by
+    add           -  not looked at
+    junk          -  not looked at
+
+    finding                    object  provider
+    first_wins:a64l            add     libc.so.6
+    inline_clock:kernel_entry  add     libc.so.6 (allowed)
+
+    allowed and not found: first_wins:a46l; the nearest finding is first_wins:a64l
+    ");
 }
 
 #[test]
 fn what_does_the_json_have() {
     let json = serde_json::to_value(audit(&["first_wins:a64l", "vdso:time"])).unwrap();
     assert_eq!(json["objects"][1]["name"], "junk");
-    insta::assert_json_snapshot!(json["findings"], @"");
-    insta::assert_json_snapshot!(json["unused"], @"");
+    let finding = serde_json::json!({"kind": "first_wins", "object": "add", "symbol": "a64l", "provider": "libc.so.6",
+                                     "key": "first_wins:a64l", "allowed": true});
+    assert_eq!(json["findings"][0], finding);
+    assert_eq!(json["findings"].as_array().map(Vec::len), Some(2));
+    let unused = serde_json::json!([{"key": "vdso:time", "nearest": "inline_clock:kernel_entry"}]);
+    assert_eq!(json["unused"], unused);
 }
 
 #[test]

@@ -223,7 +223,7 @@ impl Rooms {
             loads.find([(id, Finding::kept(image))]);
         }
         if let Some(watch) = &self.watch {
-            let left = watch.borrow_mut().gone(&namespace, id, image);
+            let left = watch.borrow_mut().gone(&namespace, id, image, load_address);
             loads.find(left.into_iter().map(|finding| (id, finding)));
         }
         loads.close(id, !is_kept);

@@ -149,6 +149,19 @@ pub(super) fn objects_beside(handle: *mut c_void) -> Vec<LinkedObject> {
     objects
 }
 
+/// Every object of the namespace that the process began with, under the same condition.
+pub(super) fn objects_of_process() -> Vec<LinkedObject> {
+    // SAFETY: without a name this opens the program, which is there and stays.
+    let program = unsafe { libc::dlopen(std::ptr::null(), libc::RTLD_LAZY) };
+    if program.is_null() {
+        return Vec::new();
+    }
+    let objects = objects_beside(program);
+    // SAFETY: it was just opened.
+    unsafe { libc::dlclose(program) };
+    objects
+}
+
 /// The number by which relocations call the thread-local block of an open object; 0 if it has none.
 pub(super) fn thread_local_module(handle: *mut c_void) -> usize {
     const RTLD_DI_TLS_MODID: c_int = 9;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::super::elf::Elf;
 use super::super::image::CodeImage;
 use super::super::imports::ImportSlots;
+use super::super::link;
 use super::super::namespace::{Namespace, ObjectId};
 use super::bindings::file_name;
 use super::temporary_names::TemporaryNames;
@@ -77,7 +78,9 @@ pub struct Holdings {
 
 impl Holdings {
     fn of(namespace: &Namespace) -> Holdings {
-        let linked = namespace.linked().into_iter();
+        // The dynamic linker tells by the return address who opens something. For an initialiser that ends with the call
+        // that is itself, and what is opened lands in the namespace of the process.
+        let linked = namespace.linked().into_iter().chain(link::objects_of_process());
         Holdings {
             descriptors: descriptors(),
             libraries: linked.map(|object| (object.load_address, object.path)).collect(),
@@ -116,13 +119,22 @@ impl Watch {
         self.objects.push(Watched { id, before, files });
     }
 
-    /// An object is gone, its finalisers included: what it left behind.
-    pub fn gone(&mut self, namespace: &Namespace, id: ObjectId, image: &CodeImage) -> Vec<Finding> {
+    /// An object that was at `load_address` was closed, its finalisers have run: what it left behind beside itself.
+    pub fn gone(
+        &mut self,
+        namespace: &Namespace,
+        id: ObjectId,
+        image: &CodeImage,
+        load_address: usize,
+    ) -> Vec<Finding> {
         let Some(index) = self.objects.iter().position(|watched| watched.id == id) else { return Vec::new() };
         let Watched { before, files, .. } = self.objects.remove(index);
         // Nobody is left who could explain more.
         let is_last = self.objects.is_empty();
         let now = Holdings::of(namespace);
+        if let Some(own) = now.libraries.get(&load_address) {
+            self.told.libraries.insert(load_address, own.clone());
+        }
         let finding = |kind, symbol: String, provider: String| {
             Finding { kind, object: image.name.clone(), symbol, provider }
         };
@@ -130,7 +142,7 @@ impl Watch {
         let openers = imported(image, &OPEN_LIBRARIES);
         if is_last || !openers.is_empty() {
             for (address, path) in opened_since(namespace, &now, &before) {
-                if self.told.libraries.insert(address, path.clone()).is_none() {
+                if self.told.libraries.insert(address, path.clone()).as_ref() != Some(&path) {
                     findings.push(finding(FindingKind::LeakedHandle, file_name(&path), opener(&openers)));
                 }
             }

@@ -129,7 +129,12 @@ pub struct Finding {
 impl Finding {
     /// An object was closed, nobody needs it, and it is still there.
     pub fn kept(image: &CodeImage) -> Finding {
-        let (object, provider) = (image.name.clone(), if image.no_delete { "DF_1_NODELETE" } else { "unknown" });
+        let provider = match (image.no_delete, image.imports("dlopen")) {
+            (true, _) => "DF_1_NODELETE",
+            (false, true) => "dlopen",
+            (false, false) => "unknown",
+        };
+        let object = image.name.clone();
         Finding { kind: FindingKind::LeakedHandle, symbol: object.clone(), object, provider: provider.to_owned() }
     }
 }
