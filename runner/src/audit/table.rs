@@ -19,7 +19,13 @@ impl fmt::Display for AuditTable<'_> {
         let refused = self.audit.refused().count();
         let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let allowed = findings.len() - refused;
-        writeln!(f, "{}: {}, {}, {allowed} of them allowed", self.subject, count(objects.len(), "object"), count(findings.len(), "finding"))?;
+        writeln!(
+            f,
+            "{}: {}, {}, {allowed} of them allowed",
+            self.subject,
+            count(objects.len(), "object"),
+            count(findings.len(), "finding")
+        )?;
         let width = objects.iter().map(|object| object.name.len()).max().unwrap_or(0).max("object".len());
         writeln!(f, "\n{:<width$}  {:>7}  served by", "object", "imports")?;
         for AuditedObject { name, bindings, .. } in objects {
@@ -28,12 +34,14 @@ impl fmt::Display for AuditTable<'_> {
                 continue;
             };
             let imports: usize = bindings.values().map(Vec::len).sum();
-            let by: Vec<_> = bindings.iter().map(|(provider, symbols)| format!("{provider} {}", symbols.len())).collect();
+            let by: Vec<_> =
+                bindings.iter().map(|(provider, symbols)| format!("{provider} {}", symbols.len())).collect();
             writeln!(f, "{name:<width$}  {imports:>7}  {}", by.join(", "))?;
         }
         if !findings.is_empty() {
             let width = |longest: usize, heading: &str| longest.max(heading.len());
-            let keys = width(findings.iter().map(|finding| finding.key.to_string().len()).max().unwrap_or(0), "finding");
+            let keys =
+                width(findings.iter().map(|finding| finding.key.to_string().len()).max().unwrap_or(0), "finding");
             let names = width(findings.iter().map(|finding| finding.finding.object.len()).max().unwrap_or(0), "object");
             writeln!(f, "\n{:<keys$}  {:<names$}  provider", "finding", "object")?;
             for JudgedFinding { finding, key, allowed } in findings {

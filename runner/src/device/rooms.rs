@@ -218,7 +218,9 @@ impl Rooms {
         let namespace = self.namespace.borrow();
         let mut loads = self.loads.borrow_mut();
         let is_kept = !self.free && namespace.has_kept(image, load_address);
-        let is_needed = || namespace.objects().any(|object| image.soname.as_ref().is_some_and(|own| object.image.needed.contains(own)));
+        let is_needed = || {
+            namespace.objects().any(|object| image.soname.as_ref().is_some_and(|own| object.image.needed.contains(own)))
+        };
         if is_kept && !is_needed() {
             loads.find([(id, Finding::kept(image))]);
         }

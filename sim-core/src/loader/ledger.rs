@@ -460,6 +460,7 @@ mod tests {
               "device_time_ps": 12000000,
               "users": 2,
               "state": "live",
+              "findings": [],
               "host": {
                 "opened_as": "/tmp/0-k.so",
                 "bind_us": 31
@@ -479,7 +480,8 @@ mod tests {
               "fallbacks": [],
               "device_time_ps": 0,
               "users": 0,
-              "state": null
+              "state": null,
+              "findings": []
             }
           ]
         }

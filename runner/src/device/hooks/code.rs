@@ -130,7 +130,8 @@ pub(super) extern "C" fn unload(object: u64) -> c_int {
 }
 
 fn unload_object(actor: &CurrentActor<'_>, rooms: &Rooms, id: ObjectId) -> Option<()> {
-    let (range, image) = rooms.namespace.borrow().object(id).map(|object| (object.range(), Arc::clone(&object.image)))?;
+    let (range, image) =
+        rooms.namespace.borrow().object(id).map(|object| (object.range(), Arc::clone(&object.image)))?;
     let load_address = range.start;
     wait_trap::remove(range);
     let mut unlinking = rooms.namespace.borrow_mut().remove(id)?;

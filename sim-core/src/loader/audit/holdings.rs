@@ -135,9 +135,8 @@ impl Watch {
         if let Some(own) = now.libraries.get(&load_address) {
             self.told.libraries.insert(load_address, own.clone());
         }
-        let finding = |kind, symbol: String, provider: String| {
-            Finding { kind, object: image.name.clone(), symbol, provider }
-        };
+        let finding =
+            |kind, symbol: String, provider: String| Finding { kind, object: image.name.clone(), symbol, provider };
         let mut findings = Vec::new();
         let openers = imported(image, &OPEN_LIBRARIES);
         if is_last || !openers.is_empty() {
@@ -179,9 +178,10 @@ fn opener(openers: &[&str]) -> String {
 /// The libraries that came since, were opened by nobody we know, and that no object needs.
 fn opened_since(namespace: &Namespace, now: &Holdings, before: &Holdings) -> Vec<(usize, PathBuf)> {
     let own: BTreeSet<usize> = namespace.objects().map(|object| object.range().start).collect();
-    let came = now.libraries.iter().filter(|(address, path)| {
-        !own.contains(address) && before.libraries.get(address) != Some(path)
-    });
+    let came = now
+        .libraries
+        .iter()
+        .filter(|(address, path)| !own.contains(address) && before.libraries.get(address) != Some(path));
     let came: Vec<_> = came.map(|(address, path)| (*address, path.clone())).collect();
     if came.is_empty() {
         return came;

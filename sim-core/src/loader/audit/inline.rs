@@ -121,7 +121,10 @@ fn in_aarch64(function: Code<'_>, found: &mut dyn FnMut(u64, FindingKind, &'stat
 mod tests {
     use super::*;
 
-    fn found(search: fn(Code<'_>, &mut dyn FnMut(u64, FindingKind, &'static str)), bytes: &[u8]) -> Vec<(u64, &'static str)> {
+    fn found(
+        search: fn(Code<'_>, &mut dyn FnMut(u64, FindingKind, &'static str)),
+        bytes: &[u8],
+    ) -> Vec<(u64, &'static str)> {
         let mut uses = Vec::new();
         search(Code { address: 0x1000, bytes }, &mut |at, _, instruction| uses.push((at, instruction)));
         uses
@@ -129,15 +132,15 @@ mod tests {
 
     #[test]
     fn which_instructions_of_x86_are_found() {
-        let code = [
-            &[0x0f, 0x31] as &[u8],                         // rdtsc
-            &[0x0f, 0x01, 0xf9],                            // rdtscp
-            &[0x0f, 0x05],                                  // syscall
-            &[0xcd, 0x80],                                  // int 0x80
-            &[0xcd, 0x03],                                  // int 3
-            &[0xbf, 0x21, 0, 0, 0, 0xe8, 0, 0, 0, 0],       // mov edi, 33; call
-            &[0xbf, 0x22, 0, 0, 0, 0xe8, 0, 0, 0, 0],       // mov edi, 34; call
-            &[0xb8, 0x0f, 0x31, 0x0f, 0x05],                // mov eax, 0x050f310f: not in sight of a decoder
+        let code: [&[u8]; 8] = [
+            &[0x0f, 0x31],                            // rdtsc
+            &[0x0f, 0x01, 0xf9],                      // rdtscp
+            &[0x0f, 0x05],                            // syscall
+            &[0xcd, 0x80],                            // int 0x80
+            &[0xcd, 0x03],                            // int 3
+            &[0xbf, 0x21, 0, 0, 0, 0xe8, 0, 0, 0, 0], // mov edi, 33; call
+            &[0xbf, 0x22, 0, 0, 0, 0xe8, 0, 0, 0, 0], // mov edi, 34; call
+            &[0xb8, 0x0f, 0x31, 0x0f, 0x05],          // mov eax, 0x050f310f: not in sight of a decoder
         ];
         let expected = [
             (0x1000, "rdtsc"),

@@ -1,8 +1,8 @@
 //! From what objects are bound to, to what about it is not as it should be.
 
 use super::super::image::CodeImage;
-use super::super::namespace::{Namespace, ObjectId};
 use super::super::loaded_object::LoadedObject;
+use super::super::namespace::{Namespace, ObjectId};
 use super::escapes::must_be_fronted;
 use super::{Examination, Finding, FindingKind, Provider};
 
@@ -50,9 +50,9 @@ impl Judge<'_> {
                 Provider::ThreadLocal => None,
                 Provider::Nobody => {
                     let peer = self.peers().find(|(_, peer)| peer.image.export(symbol).is_some());
-                    findings.extend(peer.map(|(_, peer)| {
-                        self.finding(FindingKind::WeakUnresolved, symbol, &peer.image.name)
-                    }));
+                    findings.extend(
+                        peer.map(|(_, peer)| self.finding(FindingKind::WeakUnresolved, symbol, &peer.image.name)),
+                    );
                     None
                 }
                 Provider::Peer(name) if shim.is_some_and(|shim| shim.name == *name) => None,
@@ -79,10 +79,10 @@ impl Judge<'_> {
             let unique = image.made_global.iter().any(|unique| unique == symbol);
             image.export(symbol).is_some_and(|export| !export.weak) && !unique
         };
-        let needed = |image: &CodeImage| {
-            image.soname.as_ref().is_some_and(|soname| self.object.image.needed.contains(soname))
-        };
-        let own = std::iter::once(self.object).chain(self.peers().map(|(_, peer)| peer).filter(|peer| needed(&peer.image)));
+        let needed =
+            |image: &CodeImage| image.soname.as_ref().is_some_and(|soname| self.object.image.needed.contains(soname));
+        let own =
+            std::iter::once(self.object).chain(self.peers().map(|(_, peer)| peer).filter(|peer| needed(&peer.image)));
         own.filter(|object| object.image.name != provider).any(|object| is_strong(&object.image))
     }
 
@@ -109,7 +109,8 @@ impl Judge<'_> {
             let peer = &peer.image;
             let soname = image.soname.as_ref().filter(|soname| peer.soname.as_ref() == Some(soname));
             let name = Some(&image.name).filter(|name| peer.name == **name).or(soname);
-            let holder = |name: &String| self.finding(FindingKind::NameReuse, name, format!("{} {}", peer.name, peer.content));
+            let holder =
+                |name: &String| self.finding(FindingKind::NameReuse, name, format!("{} {}", peer.name, peer.content));
             findings.extend(name.map(holder));
         }
     }

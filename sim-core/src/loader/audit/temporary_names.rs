@@ -15,17 +15,8 @@ use super::super::imports::ImportSlots;
 use super::super::thunk::{Arguments, Thunk};
 
 /// Functions that make a file or a directory, and write its name over the pattern that is their first argument.
-const MAKERS: [&str; 9] = [
-    "mkdtemp",
-    "mkostemp",
-    "mkostemp64",
-    "mkostemps",
-    "mkostemps64",
-    "mkstemp",
-    "mkstemp64",
-    "mkstemps",
-    "mkstemps64",
-];
+const MAKERS: [&str; 9] =
+    ["mkdtemp", "mkostemp", "mkostemp64", "mkostemps", "mkostemps64", "mkstemp", "mkstemp64", "mkstemps", "mkstemps64"];
 
 /// Names are noted up to this many, each with at most so many bytes.
 const MOST_NAMES: usize = 32;
@@ -96,7 +87,9 @@ impl TemporaryNames {
             Some(*thunk)
         };
         // SAFETY: as the caller says; a thunk does what the function does.
-        unsafe { slots.redirect(load_address, |slot, bound| slot.call.then(|| redirect(&slot.symbol, bound)).flatten())? };
+        unsafe {
+            slots.redirect(load_address, |slot, bound| slot.call.then(|| redirect(&slot.symbol, bound)).flatten())?
+        };
         Ok(names)
     }
 
