@@ -152,7 +152,7 @@ impl Namespace {
             range: object.range(),
             handle: object.handle,
         });
-        self.peers.update(&linked, own);
+        self.peers.update(linked, own);
         if let Some(Some(object)) = self.objects.get_mut(id.0) {
             // SAFETY: the object is loaded there, and everything is bound when it is opened.
             let examination =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::fmt;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
@@ -156,42 +156,45 @@ pub(in crate::loader) struct Peers {
 #[derive(Clone, Debug)]
 struct Peer {
     name: String,
+    path: PathBuf,
     load_address: usize,
     range: Range<usize>,
     /// The number of its thread-local block; 0 if that is not known.
     module: usize,
 }
 
+impl Peer {
+    fn new(object: LinkedObject, own: &[OwnObject]) -> Peer {
+        let LinkedObject { load_address, path, inside } = object;
+        match own.iter().find(|own| own.range.start == load_address) {
+            Some(own) => Peer {
+                name: own.name.clone(),
+                path,
+                load_address,
+                range: own.range.clone(),
+                module: link::thread_local_module(own.handle),
+            },
+            None => Peer { name: file_name(&path), path, load_address, range: range_around(inside), module: 0 },
+        }
+    }
+}
+
 impl Peers {
     /// Brings this up to date: what is linked now, the namespace's own objects by their names.
-    pub(in crate::loader) fn update(&mut self, linked: &[LinkedObject], own: impl Iterator<Item = OwnObject>) {
+    pub(in crate::loader) fn update(&mut self, linked: Vec<LinkedObject>, own: impl Iterator<Item = OwnObject>) {
         if self.vdso.is_empty() {
             self.vdso = vdso();
         }
-        self.objects.retain(|peer| linked.iter().any(|object| object.load_address == peer.load_address));
         let own: Vec<OwnObject> = own.collect();
+        let mut known = std::mem::take(&mut self.objects);
         for object in linked {
-            let own = own.iter().find(|own| own.range.start == object.load_address);
             // Another object may be at the place of one that went.
-            let known = self.objects.iter().position(|peer| peer.load_address == object.load_address);
-            let peer = match own {
-                Some(own) => Peer {
-                    name: own.name.clone(),
-                    load_address: object.load_address,
-                    range: own.range.clone(),
-                    module: link::thread_local_module(own.handle),
-                },
-                None => Peer {
-                    name: file_name(&object.path),
-                    load_address: object.load_address,
-                    range: range_around(object.inside),
-                    module: 0,
-                },
+            let same = |peer: &Peer| peer.load_address == object.load_address && peer.path == object.path;
+            let peer = match known.iter().position(same) {
+                Some(index) => known.swap_remove(index),
+                None => Peer::new(object, &own),
             };
-            match known {
-                Some(index) => self.objects[index] = peer,
-                None => self.objects.push(peer),
-            }
+            self.objects.push(peer);
         }
     }
 
