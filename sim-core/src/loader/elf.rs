@@ -274,6 +274,15 @@ impl<'data> Elf<'data> {
         Some((segment.p_memsz.get(LE), segment.p_align.get(LE).max(1)))
     }
 
+    /// Whether `size` bytes at `address` are within one loaded segment.
+    pub(super) fn occupies(&self, address: u64, size: u64) -> bool {
+        let holds = |segment: &ProgramHeader| {
+            let start = segment.p_vaddr.get(LE);
+            address >= start && address.saturating_add(size) <= start.saturating_add(segment.p_memsz.get(LE))
+        };
+        self.segments_of(elf::PT_LOAD).any(holds)
+    }
+
     /// The segments that are mapped executable.
     pub(super) fn executable_segments(&self) -> Vec<Code<'data>> {
         let executable = |segment: &&ProgramHeader| segment.p_flags.get(LE).contains(elf::PF_X);

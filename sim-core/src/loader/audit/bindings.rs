@@ -58,7 +58,8 @@ impl Bindings {
         let names: BTreeMap<usize, &[u8]> =
             elf.dynamic_symbols()?.into_iter().map(|symbol| (symbol.index, symbol.name)).collect();
         let mut bindings = Bindings::default();
-        for relocation in elf.relocations()?.filter(|relocation| relocation.symbol != 0) {
+        let word = |relocation: &Relocation| relocation.symbol != 0 && elf.occupies(relocation.offset, 8);
+        for relocation in elf.relocations()?.filter(word) {
             let Some(name) = names.get(&(relocation.symbol as usize)) else { continue };
             let Some(kind) = Reference::of(relocation) else { continue };
             // SAFETY: the dynamic linker has written this word of the object.

@@ -15,12 +15,13 @@ use super::FindingKind;
 
 /// An instruction in the code of an object, or several of them in one function.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct InlineUse {
-    pub(super) kind: FindingKind,
+pub struct InlineUse {
+    /// What it does.
+    pub kind: FindingKind,
     /// The function it is in; where it is, if that has no name.
-    pub(super) function: String,
+    pub function: String,
     /// What it is.
-    pub(super) instruction: &'static str,
+    pub instruction: &'static str,
 }
 
 /// `AT_SYSINFO_EHDR`: asks the auxiliary vector for the kernel's own library.
@@ -28,8 +29,13 @@ const ADDRESS_OF_VDSO: u32 = 33;
 /// How many instructions later it is asked at most.
 const MOST_INSTRUCTIONS_TO_CALL: usize = 4;
 
-/// Finds them in the code of an object, in the order of kind and function.
-pub(super) fn find(elf: &Elf<'_>) -> Result<Vec<InlineUse>, ImageError> {
+/// Finds them in the code of the object in `bytes`, in the order of kind and function; refuses one that could not be
+/// loaded.
+pub fn find(name: &str, bytes: &[u8]) -> Result<Vec<InlineUse>, ImageError> {
+    find_in(&Elf::open(name, bytes)?)
+}
+
+pub(super) fn find_in(elf: &Elf<'_>) -> Result<Vec<InlineUse>, ImageError> {
     let search = match elf.machine() {
         Machine::X86_64 => in_x86,
         Machine::AARCH64 => in_aarch64,

@@ -23,7 +23,7 @@
 mod bindings;
 mod escapes;
 pub mod holdings;
-mod inline;
+pub mod inline;
 pub mod judge;
 mod temporary_names;
 
@@ -165,7 +165,7 @@ impl Examination {
         Ok(Examination {
             // SAFETY: as the caller says.
             bindings: unsafe { Bindings::read(&elf, load_address, peers)? },
-            inline: inline::find(&elf)?,
+            inline: inline::find_in(&elf)?,
             symbolic: elf.symbolic(),
         })
     }
