@@ -24,7 +24,8 @@ pub(crate) fn read_object(bytes: &[u8]) -> bool {
         assert!(address_range(0, bytes).end < 1 << 47);
         // What is read here was read above, too; so some do.
         if inspection.content.0 % 8 == 0 {
-            assert!(!inspection.to_string().is_empty());
+            let text = inspection.to_string();
+            assert!(!text.is_empty() && !text.contains(|letter: char| letter.is_control() && letter != '\n'));
             let symbols = SymbolMap::parse(NAME, bytes).expect("its loops were found by its symbols");
             for address in [0, 1, 0x1000, u64::MAX] {
                 let _ = (symbols.function_at(address), symbols.data_at(address));
@@ -37,12 +38,7 @@ pub(crate) fn read_object(bytes: &[u8]) -> bool {
             assert!(image.unique_symbols.is_empty());
         }
     }
-    let errors = [
-        inspection.as_ref().err(),
-        copy.as_ref().err(),
-        slots.as_ref().err(),
-        instructions.as_ref().err(),
-    ];
+    let errors = [inspection.as_ref().err(), copy.as_ref().err(), slots.as_ref().err(), instructions.as_ref().err()];
     errors.into_iter().flatten().for_each(check);
     inspection.is_ok()
 }

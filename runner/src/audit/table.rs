@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sim_core::loader::symbols::printable;
+
 use super::{Audit, AuditedObject, JudgedFinding};
 
 /// The table of an audit.
@@ -46,7 +48,10 @@ impl fmt::Display for AuditTable<'_> {
             writeln!(f, "\n{:<keys$}  {:<names$}  provider", "finding", "object")?;
             for JudgedFinding { finding, key, allowed } in findings {
                 let allowed = if *allowed { " (allowed)" } else { "" };
-                writeln!(f, "{:<keys$}  {:<names$}  {}{allowed}", key.to_string(), finding.object, finding.provider)?;
+                let key = key.to_string();
+                let (key, object, provider) =
+                    (printable(&key), printable(&finding.object), printable(&finding.provider));
+                writeln!(f, "{key:<keys$}  {object:<names$}  {provider}{allowed}")?;
             }
         }
         for unused in unused {

@@ -14,6 +14,7 @@ use object::read::elf::{GnuHashTable, HashTable, NoteIterator};
 use object::read::{ReadRef, elf::ProgramHeader as _};
 
 use super::image_error::{ImageError, Machine};
+use super::symbols::printable;
 
 pub(super) type Header = elf::FileHeader64<LittleEndian>;
 type ProgramHeader = elf::ProgramHeader64<LittleEndian>;
@@ -360,7 +361,7 @@ impl<'data> Elf<'data> {
                 let header = header.e_shoff.get(LE) + (index * size_of::<SectionHeader>()) as u64;
                 let what = match String::from_utf8_lossy(name) {
                     name if name.is_empty() => format!("section {index} (header at {header:#x})"),
-                    name => format!("section {name} (header at {header:#x})"),
+                    name => format!("section {} (header at {header:#x})", printable(&name)),
                 };
                 return Err(truncated(self.name, self.bytes, &what, start, size));
             }

@@ -184,7 +184,6 @@ pub(super) fn load_address(handle: *mut c_void) -> Option<usize> {
 }
 
 /// Where an open object is: the difference between its addresses in memory and in its file, and its path.
-#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "a handle means something to the dynamic linker alone")]
 pub fn location(handle: *mut c_void) -> Option<(usize, PathBuf)> {
     // SAFETY: the map belongs to the open object.
     link_map(handle).map(|map| unsafe { &*map }.location())
