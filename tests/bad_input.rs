@@ -143,6 +143,8 @@ fn are_cases_that_make_no_sense_refused() {
     refusals.add_case("a missing key", |case| drop(case.as_object_mut().expect("an object").remove("orchestration")));
     refusals.add_case("a callable id out of range", |case| case["callable_id"] = json!(64));
     refusals.add_case("a negative callable id", |case| case["callable_id"] = json!(-1));
+    refusals.add_case("an allowance of no kind", |case| case["allow"] = json!(["first_win:a64l"]));
+    refusals.add_case("an allowance without a symbol", |case| case["allow"] = json!(["vdso:time", "vdso"]));
     refusals.add_case("an unknown reference", |case| case["golden"] = json!({"reference": "chian"}));
     refusals.add_case("an unknown key of the profile", |case| case["profile"] = json!({"mmio.laod": "95ns"}));
     refusals.assert("refused_cases");

@@ -114,6 +114,9 @@ uint64_t drive_load(const void *bytes, uint64_t size, const char *name) {
     return npusim_load(NPUSIM_ORIGIN_AICPU, bytes, size, name);
 }
 
+// Closes a trait.
+int drive_unload(uint64_t object) { return npusim_unload(object); }
+
 // Runs mutex_cond with so many actors. Null, or the first thing that went wrong.
 const char *drive_mutex_cond(uint64_t object, int actors) {
     trait_entry = find<void(int, int)>(object, "trait_entry");

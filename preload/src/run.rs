@@ -14,7 +14,7 @@ use npusim::exec::report::{ExecReport, ReportedError, SCHEMA};
 use npusim::report::output::{OutputDirectory, OutputError};
 use sim_core::actor::ActorKind;
 use sim_core::engine::{Counters, Engine};
-use sim_core::loader::ledger::LoadLedger;
+use sim_core::loader::ledger::{LoadId, LoadLedger};
 use sim_core::profile::Arch;
 use sim_core::time::{SimDuration, SimTime};
 
@@ -28,8 +28,8 @@ pub(crate) struct Runs {
     arch: Arch,
     runtime: PathBuf,
     current: Option<Run>,
-    /// Loads that are in the reports of earlier runs.
-    reported_loads: usize,
+    /// The first load that is in no report yet.
+    next_load: LoadId,
 }
 
 /// A run that is under way.
@@ -45,7 +45,7 @@ struct Run {
 
 impl Runs {
     pub(crate) fn new(arch: Arch, runtime: &Path) -> Self {
-        Runs { arch, runtime: runtime.to_owned(), current: None, reported_loads: 0 }
+        Runs { arch, runtime: runtime.to_owned(), current: None, next_load: LoadId(0) }
     }
 
     /// A run begins on an engine without actors.
@@ -134,8 +134,7 @@ impl Device {
             error,
             stalled,
         };
-        let loads = lock(&self.ledger).since(runs.reported_loads);
-        runs.reported_loads += loads.records().len();
+        let loads = self.loads_to_report(&mut runs.next_load);
         if let Some(out) = &process.settings.out
             && let Err(error) = self.write(engine, out, &report, &loads)
         {
@@ -148,6 +147,18 @@ impl Device {
         {
             listener::print(error);
         }
+    }
+
+    /// The loads since the last report. They are kept for a listener, who is told of all when the device goes; else what is
+    /// over is forgotten, since a process may have any number of runs.
+    fn loads_to_report(&self, next: &mut LoadId) -> LoadLedger {
+        let mut ledger = lock(&self.ledger);
+        let loads = ledger.since(*next);
+        *next = ledger.next_id();
+        if Process::get().listener().is_none() {
+            ledger.forget_closed();
+        }
+        loads
     }
 
     /// Leaves the files of a run.

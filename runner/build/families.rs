@@ -32,6 +32,8 @@ const FAMILIES: &[Family] = &[
     Family { kind: "Kernel", directory: "kernels", flags: KERNEL_FLAGS, common: &[] },
     Family { kind: "Kernel", directory: "kernels/faults", flags: KERNEL_FLAGS, common: &[] },
     Family { kind: "Trait", directory: "traits", flags: &["-O2"], common: &[] },
+    // What the audit finds, one object for each kind of finding.
+    Family { kind: "Trait", directory: "traits/audit", flags: &["-O2"], common: &[] },
 ];
 
 const ORCHESTRATION_FLAGS: &[&str] = &["-O2", "-fvisibility=hidden"];

@@ -1,5 +1,6 @@
 //! npusim: assembles a device from its rooms and plays the host process.
 
+pub mod audit;
 pub mod bundled;
 pub mod case;
 pub mod ci;

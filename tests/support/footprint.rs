@@ -3,7 +3,7 @@
 /// Mappings that may come or go: heaps grow and shrink by whole mappings.
 const MAPPINGS: u64 = 8;
 /// Resident memory that may come, in KiB.
-const RSS_KIB: u64 = 1024;
+const RSS_KIB: u64 = 512;
 
 /// What a process holds, as the host process prints it.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use super::{
     GoldenSpec, KernelCosts, KernelSpec, ObjectSource, Objects, OrchestrationSpec, RINGS, Rings, ScalarSpec,
     TensorContent, TensorSpec, Tolerances,
 };
+use crate::audit::allow::{Allowance, AllowanceError};
 use crate::golden::Plan;
 use crate::tensor::{DType, Generator, MAX_DIMS, npy};
 
@@ -48,6 +49,7 @@ pub(super) fn spec(name: String, origin: CaseOrigin, text: &[u8]) -> Result<Case
         profile: checker.profile(&file.profile)?,
         kernel_costs: file.kernel_costs.map(|costs| checker.kernel_costs(costs)).transpose()?,
         rings: checker.rings(&file.rings)?,
+        allow: checker.allow(&file.allow)?,
         origin: origin.clone(),
     };
     arguments(&mut spec)?;
@@ -344,6 +346,13 @@ impl Checker<'_> {
             }
             _ => Err(self.error("kernel_costs", FieldProblem::NotExactlyOne { first: "table", second: "path" })),
         }
+    }
+
+    fn allow(&self, keys: &[String]) -> Result<Vec<Allowance>, CaseError> {
+        let allowance = |(index, key): (usize, &String)| {
+            key.parse().map_err(|error: AllowanceError| self.error(format!("allow[{index}]"), error.into()))
+        };
+        keys.iter().enumerate().map(allowance).collect()
     }
 
     fn rings(&self, file: &RingsFile) -> Result<Rings, CaseError> {

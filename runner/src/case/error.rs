@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use sim_core::profile::ProfileError;
 
 use super::{CALLABLE_IDS, FUNCTION_IDS, ScalarType};
+use crate::audit::allow::AllowanceError;
 use crate::golden::ReferenceError;
 use crate::tensor::npy::NpyError;
 use crate::tensor::{DType, GeneratorError};
@@ -266,6 +267,8 @@ pub enum FieldProblem {
     },
     /// {0}
     Profile(#[from] ProfileError),
+    /// {0}
+    Allowance(#[from] AllowanceError),
 }
 
 impl FieldProblem {
@@ -291,6 +294,6 @@ impl fmt::Display for Shape {
 }
 
 /// The candidate with the fewest differing letters, the first of equals; `None` if there are none.
-pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     candidates.into_iter().min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate))
 }

@@ -51,6 +51,8 @@ pub(super) struct CaseFile {
     pub(super) kernel_costs: Option<KernelCostsFile>,
     #[serde(default)]
     pub(super) rings: RingsFile,
+    #[serde(default)]
+    pub(super) allow: Vec<String>,
 }
 
 const fn one_run() -> u32 {

@@ -27,10 +27,11 @@ use sim_core::profile::{Arch, Override};
 pub use bundled::{AicoreVariant, BundledCase, Kernel, Orchestration, Runtime, UnknownRuntime};
 pub use error::{CaseError, CaseOrigin, FieldProblem, Position, Shape};
 
+use crate::audit::allow::Allowance;
 use crate::client::status::FailureClass;
 use crate::golden::Reference;
 use crate::tensor::{DType, Generator, HostTensor, npy, tensor_seed};
-use error::nearest;
+pub(crate) use error::nearest;
 
 /// Callable ids are below this.
 pub const CALLABLE_IDS: u32 = 64;
@@ -80,6 +81,8 @@ pub struct CaseSpec {
     pub kernel_costs: Option<KernelCosts>,
     /// Sizes of the runtime's rings.
     pub rings: Rings,
+    /// What the audit may find.
+    pub allow: Vec<Allowance>,
 }
 
 /// Objects that replace those of the bundled runtime.

@@ -4,6 +4,7 @@
 //! line per failure, `npusim: …`, with what the device knows below it. How the process ends is an
 //! [`ExitStatus`], whatever the command.
 
+mod audit;
 mod bench;
 mod ci;
 mod exec;
@@ -44,6 +45,7 @@ enum Action {
     Exec(Box<exec::ExecCommand>),
     /// Show the facts about a shared object that matter for loading and running it.
     Inspect(inspect::InspectCommand),
+    Audit(Box<audit::AuditCommand>),
     /// List the bundled cases.
     List(list::ListCommand),
     /// Measure the simulator itself.
@@ -54,7 +56,7 @@ impl Action {
     /// Whether it makes devices in this process, which has to be started with other settings then.
     fn needs_namespaces(&self) -> bool {
         match self {
-            Action::Run(_) | Action::Ci(_) | Action::Bench(_) => true,
+            Action::Run(_) | Action::Ci(_) | Action::Audit(_) | Action::Bench(_) => true,
             Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
         }
     }
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Action::Ci(command) => command.execute(),
         Action::Exec(command) => command.execute(),
         Action::Inspect(command) => command.execute(),
+        Action::Audit(command) => command.execute(),
         Action::List(command) => command.execute(),
         Action::Bench(command) => command.execute(),
     };
@@ -170,6 +173,9 @@ mod tests {
             &["npusim", "exec", "--out", "dir"],
             &["npusim", "exec", "--clusters", "3", "--", "true"],
             &["npusim", "exec", "--set", "mmio.load", "--", "true"],
+            &["npusim", "audit"],
+            &["npusim", "audit", "chain", "--object", "chain.so"],
+            &["npusim", "audit", "chain", "--allow", "vdso"],
             &["npusim", "bench", "control-plane", "--tasks", "0"],
         ] {
             let error = Command::try_parse_from(arguments).expect_err(&arguments.join(" "));

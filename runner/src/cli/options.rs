@@ -100,6 +100,7 @@ impl DeviceOptions {
             fast_forward: self.fast_forward,
             keep_events,
             keep_objects: self.keep_so.clone(),
+            watch_leaks: false,
         })
     }
 }

@@ -106,6 +106,8 @@ pub struct DeviceConfig {
     pub keep_events: bool,
     /// Put real files for loaded objects here, and leave them.
     pub keep_objects: Option<PathBuf>,
+    /// Look at what objects leave behind when they go.
+    pub watch_leaks: bool,
     /// Costs of kernels by name.
     pub kernel_costs: KernelTable,
     /// What is known of kernels beside their code.
@@ -125,6 +127,7 @@ impl DeviceConfig {
             guest_limit: settings.guest_limit,
             keep_events: false,
             keep_objects: None,
+            watch_leaks: false,
             kernel_costs: KernelTable::default(),
             kernels: BTreeMap::new(),
         }
@@ -327,44 +330,46 @@ impl Device {
     pub fn now(&self) -> SimTime {
         self.engine().host_time()
     }
-}
 
-impl Device {
+    /// Ends the device; gives the ledger as it is when everything is closed. After a fault nothing is closed.
+    pub fn close(mut self) -> LoadLedger {
+        if self.end() {
+            self.rooms().close_guests();
+        }
+        self.loads()
+    }
+
     /// Ends the device and gives its namespace; `None` if a fault has taken that with it.
     pub fn vacate(mut self) -> Option<VacantNamespace> {
-        let faulted = self.end();
+        let can_close = self.end();
         let functions = self.functions;
         let Rooms { namespace, .. } = Rc::into_inner(self.rooms.take()?)?;
         let mut namespace = namespace.into_inner();
-        if faulted {
+        if !can_close {
             return None;
         }
         namespace.reset(StagingArea::default());
         Some(VacantNamespace { namespace, functions })
     }
 
-    /// Ends every thread of the device; whether there was a fault.
+    /// Ends the engine. Returns whether the namespace's objects can be closed.
     fn end(&mut self) -> bool {
-        let faulted = self.engine().fault().is_some();
-        if !faulted {
-            // Streams of the namespace have buffers of their own, which nobody else writes out.
-            let flush = GuestCall::new(self.functions.flush as *const () as usize, &[]);
-            // SAFETY: the shim's function takes nothing.
-            let _ = unsafe { self.engine().call(flush) };
-        } else {
-            self.rooms().namespace.borrow_mut().abandon();
-        }
         // The engine holds the rooms, and the rooms the namespace: the lenders end before the objects are closed.
-        self.engine = None;
-        faulted
+        let Some(engine) = self.engine.take() else { return false };
+        if engine.fault().is_some() {
+            self.rooms().namespace.borrow_mut().abandon();
+            return false;
+        }
+        // Streams of the namespace have buffers of their own, which nobody else writes out.
+        let flush = GuestCall::new(self.functions.flush as *const () as usize, &[]);
+        // SAFETY: the shim's function takes nothing.
+        unsafe { engine.call(flush) }.is_ok()
     }
 }
 
 impl Drop for Device {
     fn drop(&mut self) {
-        if self.engine.is_some() {
-            self.end();
-        }
+        self.end();
     }
 }
 
@@ -429,6 +434,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         namespace: RefCell::new(namespace),
         linking: RefCell::default(),
         loads: RefCell::new(Loads::default()),
+        watch: config.watch_leaks.then(RefCell::default),
         launch: Launched::new(array),
         notebook: RefCell::new(Notebook::new(config.keep_events)),
         last_code: Cell::new(0),

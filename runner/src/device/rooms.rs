@@ -16,6 +16,8 @@ use sim_aicpu::register_file::RegisterFile;
 use sim_core::actor::ActorKind;
 use sim_core::engine::free::FreeRun;
 use sim_core::engine::{CurrentActor, Engine, GuestCall, ThreadCpu};
+use sim_core::loader::audit::holdings::Watch;
+use sim_core::loader::audit::{Finding, judge};
 use sim_core::loader::image::CodeImage;
 use sim_core::loader::ledger::{HostSide, LoadId, LoadLedger, LoadOrigin, LoadOutcome, LoadRecord};
 use sim_core::loader::load_error::LoadError;
@@ -44,6 +46,8 @@ pub(super) struct Rooms {
     /// Objects whose initialisers are running.
     pub(super) linking: RefCell<Vec<Linking>>,
     pub(super) loads: RefCell<Loads>,
+    /// Looks at what objects leave behind, if somebody asked for that.
+    pub(super) watch: Option<RefCell<Watch>>,
     pub(super) launch: Launched,
     pub(super) notebook: RefCell<Notebook>,
     /// The code of the last failure that a guest can ask for, negated.
@@ -123,6 +127,7 @@ fn record_of(origin: LoadOrigin, object: &LoadedObject, bytes: &[u8]) -> LoadRec
         fallbacks: object.fallbacks.clone(),
         host: Some(host),
         content: ContentHash::of(bytes),
+        examination: object.examination.clone(),
         ..LoadRecord::new(origin, &object.image, outcome)
     }
 }
@@ -150,12 +155,22 @@ impl Loads {
         }
     }
 
-    /// An object was closed.
-    pub(super) fn close(&mut self, object: ObjectId) {
+    /// An object was closed; whether it went.
+    pub(super) fn close(&mut self, object: ObjectId, gone: bool) {
         self.release(object);
         if let Some(index) = self.records.iter().position(|(known, _)| *known == object) {
             let (_, id) = self.records.swap_remove(index);
-            let _ = self.ledger.close(id, true);
+            let _ = self.ledger.close(id, gone);
+        }
+    }
+
+    /// What the audit has to say about an object that is not closed yet.
+    pub(super) fn find(&mut self, findings: impl IntoIterator<Item = (ObjectId, Finding)>) {
+        for (object, finding) in findings {
+            if let Some((_, id)) = self.records.iter().find(|(known, _)| *known == object) {
+                // The record exists.
+                let _ = self.ledger.add_finding(*id, finding);
+            }
         }
     }
 
@@ -175,13 +190,54 @@ impl Rooms {
         device_time: SimDuration,
         call: impl FnOnce(GuestCall) -> Result<u64, F>,
     ) -> Result<Result<ObjectId, LoadError>, F> {
+        let before = self.watch.as_ref().map(|watch| watch.borrow().before(&self.namespace.borrow()));
         let prepared = self.namespace.borrow().prepare(name, bytes);
         let loaded = match prepared {
             Ok(linking) => self.link(linking, call)?,
             Err(error) => Err(error),
         };
+        // Guests that run freely may open objects at any time.
+        let loaded = loaded.and_then(|id| if self.free { Ok(id) } else { self.examine(id) });
         self.account(origin, name, bytes, device_time, &loaded);
+        if let Ok(id) = loaded {
+            let namespace = self.namespace.borrow();
+            self.loads.borrow_mut().find(judge::findings(&namespace, id));
+            if let (Some(watch), Some(before)) = (&self.watch, before) {
+                watch.borrow_mut().loaded(&namespace, id, before);
+            }
+        }
         Ok(loaded)
+    }
+
+    fn examine(&self, id: ObjectId) -> Result<ObjectId, LoadError> {
+        self.namespace.borrow_mut().examine(id).map(|()| id)
+    }
+
+    /// Writes into the ledger that a guest was closed, and what it left behind.
+    pub(super) fn account_closed(&self, id: ObjectId, image: &CodeImage, load_address: usize) {
+        let namespace = self.namespace.borrow();
+        let mut loads = self.loads.borrow_mut();
+        let is_kept = !self.free && namespace.has_kept(image, load_address);
+        let is_needed = || {
+            namespace.objects().any(|object| image.soname.as_ref().is_some_and(|own| object.image.needed.contains(own)))
+        };
+        if is_kept && !is_needed() {
+            loads.find([(id, Finding::kept(image))]);
+        }
+        if let Some(watch) = &self.watch {
+            let left = watch.borrow_mut().gone(&namespace, id, image, load_address);
+            loads.find(left.into_iter().map(|finding| (id, finding)));
+        }
+        loads.close(id, !is_kept);
+    }
+
+    /// Closes the guests, once the engine has ended.
+    pub(super) fn close_guests(&self) {
+        loop {
+            let closed = self.namespace.borrow_mut().close_last_guest();
+            let Some((id, image, load_address)) = closed else { return };
+            self.account_closed(id, &image, load_address);
+        }
     }
 
     /// Makes the linking call. The object waits in the rooms meanwhile: an initialiser that crashes takes everything

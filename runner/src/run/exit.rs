@@ -10,7 +10,7 @@ use crate::client::status::FailureClass;
 pub enum ExitStatus {
     /// All went well.
     Success = 0,
-    /// The run went well and its results are wrong.
+    /// The run went well and its results are wrong, or the audit has found something.
     Mismatch = 1,
     /// What was asked for is not possible.
     BadInput = 2,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sim_core::loader::ledger::LoadLedger;
+
 use crate::bundled;
 use crate::device::error::{DeadlockReport, DeviceError};
 use crate::device::notes::{LogLevel, LogLine};
@@ -104,6 +106,11 @@ impl FinishedRun {
             DeviceError::Deadlock(report) => Some(report),
             _ => None,
         }
+    }
+
+    /// Ends the device; gives the ledger of its loads as it is when everything is closed.
+    pub fn close(self) -> LoadLedger {
+        self.device.close()
     }
 
     /// Writes the files of `--out`; returns their paths.

@@ -140,6 +140,7 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
         guest_limit: settings.guest_limit.unwrap_or(defaults.guest_limit),
         keep_events: settings.keep_events,
         keep_objects: settings.keep_objects.clone(),
+        watch_leaks: settings.watch_leaks,
         kernel_costs,
         kernels: BTreeMap::new(),
         ..defaults

@@ -36,6 +36,8 @@ pub struct RunSettings {
     pub keep_events: bool,
     /// Put real files for loaded objects here.
     pub keep_objects: Option<PathBuf>,
+    /// Look at what objects leave behind when they go.
+    pub watch_leaks: bool,
 }
 
 impl Default for RunSettings {
@@ -53,6 +55,7 @@ impl Default for RunSettings {
             fast_forward: false,
             keep_events: false,
             keep_objects: None,
+            watch_leaks: false,
         }
     }
 }

@@ -14,6 +14,7 @@ use object::read::elf::{GnuHashTable, HashTable, NoteIterator};
 use object::read::{ReadRef, elf::ProgramHeader as _};
 
 use super::image_error::{ImageError, Machine};
+use super::symbols::printable;
 
 pub(super) type Header = elf::FileHeader64<LittleEndian>;
 type ProgramHeader = elf::ProgramHeader64<LittleEndian>;
@@ -95,6 +96,19 @@ pub(super) struct NeededVersion<'data> {
 pub(super) struct Code<'data> {
     pub(super) address: u64,
     pub(super) bytes: &'data [u8],
+}
+
+/// A word that the dynamic linker fills in.
+#[derive(Clone, Copy)]
+pub(super) struct Relocation {
+    /// Where the word is, from the load address.
+    pub(super) offset: u64,
+    /// What is written; the numbers are the machine's own.
+    pub(super) kind: u32,
+    /// The index of the symbol whose address is meant, 0 for none.
+    pub(super) symbol: u32,
+    /// Added to it.
+    pub(super) addend: i64,
 }
 
 /// A symbol table and its strings.
@@ -261,6 +275,15 @@ impl<'data> Elf<'data> {
         Some((segment.p_memsz.get(LE), segment.p_align.get(LE).max(1)))
     }
 
+    /// Whether `size` bytes at `address` are within one loaded segment.
+    pub(super) fn occupies(&self, address: u64, size: u64) -> bool {
+        let holds = |segment: &ProgramHeader| {
+            let start = segment.p_vaddr.get(LE);
+            address >= start && address.saturating_add(size) <= start.saturating_add(segment.p_memsz.get(LE))
+        };
+        self.segments_of(elf::PT_LOAD).any(holds)
+    }
+
     /// The segments that are mapped executable.
     pub(super) fn executable_segments(&self) -> Vec<Code<'data>> {
         let executable = |segment: &&ProgramHeader| segment.p_flags.get(LE).contains(elf::PF_X);
@@ -338,7 +361,7 @@ impl<'data> Elf<'data> {
                 let header = header.e_shoff.get(LE) + (index * size_of::<SectionHeader>()) as u64;
                 let what = match String::from_utf8_lossy(name) {
                     name if name.is_empty() => format!("section {index} (header at {header:#x})"),
-                    name => format!("section {name} (header at {header:#x})"),
+                    name => format!("section {} (header at {header:#x})", printable(&name)),
                 };
                 return Err(truncated(self.name, self.bytes, &what, start, size));
             }
@@ -462,6 +485,12 @@ impl<'data> Elf<'data> {
         elf::DynamicFlags(flags).contains(elf::DF_STATIC_TLS)
     }
 
+    /// Whether its own definitions serve its references before anybody else's (`DF_SYMBOLIC`).
+    pub(super) fn symbolic(&self) -> bool {
+        let flags = self.entry(elf::DT_FLAGS).map_or(0, |entry| entry.value);
+        elf::DynamicFlags(flags).contains(elf::DF_SYMBOLIC) || self.entry(elf::DT_SYMBOLIC).is_some()
+    }
+
     /// Whether the object asks never to be unloaded.
     pub(super) fn no_delete(&self) -> bool {
         let flags = self.entry(elf::DT_FLAGS_1).map_or(0, |entry| entry.value);
@@ -555,14 +584,23 @@ impl<'data> Elf<'data> {
     }
 
     fn last_relocated_symbol(&self) -> Result<u32, ImageError> {
-        let mut last = 0;
-        for (table, size) in [(elf::DT_RELA, elf::DT_RELASZ), (elf::DT_JMPREL, elf::DT_PLTRELSZ)] {
+        Ok(self.relocations()?.map(|relocation| relocation.symbol).fold(0, u32::max))
+    }
+
+    /// What the dynamic linker writes once it knows where everything is: data first, then words for calls.
+    pub(super) fn relocations(&self) -> Result<impl Iterator<Item = Relocation> + use<'data>, ImageError> {
+        let table = |table, size| -> Result<&'data [elf::Rela64<LittleEndian>], ImageError> {
             let bytes = self.dynamic_table("relocation table", table, size)?.unwrap_or(&[]);
             let count = bytes.len() / size_of::<elf::Rela64<LittleEndian>>();
-            let relocations: &[elf::Rela64<LittleEndian>] = bytes.read_slice_at(0, count).unwrap_or(&[]);
-            last = relocations.iter().map(|relocation| relocation.r_sym(LE, false)).fold(last, u32::max);
-        }
-        Ok(last)
+            Ok(bytes.read_slice_at(0, count).unwrap_or(&[]))
+        };
+        let (data, calls) = (table(elf::DT_RELA, elf::DT_RELASZ)?, table(elf::DT_JMPREL, elf::DT_PLTRELSZ)?);
+        Ok(data.iter().chain(calls).map(|raw| Relocation {
+            offset: raw.r_offset.get(LE),
+            kind: raw.r_type(LE, false).0,
+            symbol: raw.r_sym(LE, false),
+            addend: raw.r_addend.get(LE),
+        }))
     }
 
     /// For each dynamic symbol, the index of its version; shorter than the symbol table or empty if there are none.

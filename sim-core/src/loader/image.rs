@@ -37,6 +37,9 @@ pub struct CodeImage {
     pub no_delete: bool,
     /// Symbols of which a namespace has only one, whichever object uses it. Defining it pins the object.
     pub unique_symbols: Vec<String>,
+    /// Those that were unique until they were made global in this copy. Each object that uses one defines it.
+    #[serde(skip)]
+    pub made_global: Vec<String>,
     /// What it takes from other objects, in the order of its symbol table.
     pub imports: Vec<Import>,
     /// What other objects and the loader can take from it, in the order of its symbol table.
@@ -89,6 +92,9 @@ pub struct Export {
     pub size: u64,
     /// A definition in an earlier object replaces it without a word.
     pub weak: bool,
+    /// The object's own references lead to it, whatever earlier objects define (`STV_PROTECTED`).
+    #[serde(skip)]
+    pub is_final: bool,
 }
 
 /// What a symbol names.
@@ -132,6 +138,7 @@ impl CodeImage {
             tls,
             no_delete: elf.no_delete(),
             unique_symbols: unique_symbols(&symbols),
+            made_global: Vec::new(),
             imports: imports(&elf, &symbols)?,
             exports: exports(&symbols),
             executable: executable
@@ -186,6 +193,7 @@ fn exports(symbols: &[DynamicSymbol<'_>]) -> Vec<Export> {
         address: symbol.symbol.value,
         size: symbol.symbol.size,
         weak: symbol.symbol.bind == elf::STB_WEAK,
+        is_final: symbol.symbol.visibility == elf::STV_PROTECTED,
     };
     let visible = |symbol: &&DynamicSymbol<'_>| {
         symbol.symbol.defined

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::hooks::{self, Blocking, Front, HookImport};
 use super::image::{CodeImage, ThreadLocalBlock};
 use super::image_error::{ImageError, Machine};
-use super::symbols::readable;
+use super::symbols::{printable, readable};
 use super::wait_loops::{self, LoopSite, Search, WaitLoops, Watch};
 use crate::trace::ContentHash;
 
@@ -176,6 +176,7 @@ fn write_line(f: &mut fmt::Formatter<'_>, label: &str, words: impl IntoIterator<
     write!(f, "  {label:<indent$}")?;
     let mut column = INDENT;
     for (index, word) in words.into_iter().enumerate() {
+        let word = printable(&word);
         let length = word.chars().count();
         if index > 0 && column + 1 + length > WIDTH {
             write!(f, "\n{:INDENT$}", "")?;

@@ -14,9 +14,11 @@
 //! of [`LoadLedger::deterministic`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::audit::{Examination, Finding};
 use super::image::CodeImage;
 use crate::time::SimDuration;
 use crate::trace::ContentHash;
@@ -156,9 +158,18 @@ pub struct LoadRecord {
     pub users: u32,
     /// What became of what this record loaded; none if it loaded nothing.
     pub state: Option<LoadState>,
+    /// What it was bound to: for each provider, how many imports it serves. None if nobody looked.
+    #[serde(rename = "bindings", serialize_with = "bindings", skip_serializing_if = "Option::is_none")]
+    pub examination: Option<Arc<Examination>>,
+    /// What the audit has to say about it.
+    pub findings: Vec<Finding>,
     /// The host's part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<HostSide>,
+}
+
+fn bindings<S: serde::Serializer>(examination: &Option<Arc<Examination>>, serializer: S) -> Result<S::Ok, S::Error> {
+    examination.as_ref().map(|examination| &examination.bindings).serialize(serializer)
 }
 
 impl LoadRecord {
@@ -177,6 +188,8 @@ impl LoadRecord {
             device_time: SimDuration::ZERO,
             users: u32::from(loaded),
             state: loaded.then_some(LoadState::Live),
+            examination: None,
+            findings: Vec::new(),
             host: None,
         }
     }
@@ -195,6 +208,8 @@ impl LoadRecord {
             device_time: SimDuration::ZERO,
             users: 0,
             state: None,
+            examination: None,
+            findings: Vec::new(),
             host: None,
         }
     }
@@ -248,17 +263,58 @@ pub struct LoadCounts {
     pub pinned: usize,
 }
 
+impl LoadCounts {
+    fn count(&mut self, record: &LoadRecord) {
+        self.requests += 1;
+        match record.outcome {
+            LoadOutcome::Miss { .. } => self.loaded += 1,
+            LoadOutcome::Reuse { .. } => self.reused += 1,
+            LoadOutcome::Failure { .. } => self.failed += 1,
+        }
+        match record.state {
+            Some(LoadState::Live | LoadState::Idle) => self.resident += 1,
+            Some(LoadState::Pinned) => self.pinned += 1,
+            Some(LoadState::Unloaded) | None => {}
+        }
+    }
+}
+
 /// All loads of a process, in the order in which they were asked for.
+///
+/// A process that loads objects all day and shows the ledger to nobody may [forget](LoadLedger::forget_closed) what is
+/// over. What is forgotten stays in the counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadLedger {
     records: Vec<LoadRecord>,
+    /// The number of each record. Their indexes, as long as nothing is forgotten.
+    ids: Vec<LoadId>,
+    next: u32,
+    forgotten: LoadCounts,
 }
 
 impl LoadLedger {
     /// Adds a record.
     pub fn add(&mut self, record: LoadRecord) -> LoadId {
+        let id = self.next_id();
         self.records.push(record);
-        LoadId((self.records.len() - 1) as u32)
+        self.ids.push(id);
+        self.next += 1;
+        id
+    }
+
+    /// The number that the next record will have.
+    pub fn next_id(&self) -> LoadId {
+        LoadId(self.next)
+    }
+
+    /// Forgets every record that loaded nothing, or whose object is gone.
+    pub fn forget_closed(&mut self) {
+        let is_over = |record: &LoadRecord| matches!(record.state, None | Some(LoadState::Unloaded));
+        let mut over = self.records.iter().map(is_over).collect::<Vec<_>>().into_iter();
+        self.ids.retain(|_| over.next() != Some(true));
+        for record in self.records.extract_if(.., |record| is_over(record)) {
+            self.forgotten.count(&record);
+        }
     }
 
     /// Adds a record of a request that the object of record `of` serves, and counts its new user.
@@ -272,6 +328,8 @@ impl LoadLedger {
             device_time: SimDuration::ZERO,
             users: 0,
             state: None,
+            examination: None,
+            findings: Vec::new(),
             host: None,
             ..loaded.clone()
         };
@@ -298,48 +356,53 @@ impl LoadLedger {
         Ok(())
     }
 
-    /// The records from the one with index `first` on, as a ledger of their own.
-    pub fn since(&self, first: usize) -> LoadLedger {
-        LoadLedger { records: self.records.get(first..).unwrap_or_default().to_vec() }
+    /// Adds what the audit has to say about what record `id` loaded.
+    pub fn add_finding(&mut self, id: LoadId, finding: Finding) -> Result<(), LedgerError> {
+        self.record(id)?.findings.push(finding);
+        Ok(())
     }
 
-    /// The records, in order; the id of a record is its index.
+    /// What the audit has to say about all of them, in the order of the records.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.records.iter().flat_map(|record| &record.findings)
+    }
+
+    /// The records from `first` on, as a ledger of their own.
+    pub fn since(&self, first: LoadId) -> LoadLedger {
+        let from = self.ids.partition_point(|id| *id < first);
+        LoadLedger {
+            records: self.records[from..].to_vec(),
+            ids: self.ids[from..].to_vec(),
+            next: self.next,
+            forgotten: LoadCounts::default(),
+        }
+    }
+
+    /// The records, in order; the id of a record is its index, unless records were forgotten.
     pub fn records(&self) -> &[LoadRecord] {
         &self.records
     }
 
     /// One record.
     pub fn get(&self, id: LoadId) -> Option<&LoadRecord> {
-        self.records.get(id.0 as usize)
+        self.ids.binary_search(&id).ok().map(|index| &self.records[index])
     }
 
     /// How many loads came to what.
     pub fn counts(&self) -> LoadCounts {
-        let mut counts = LoadCounts { requests: self.records.len(), ..LoadCounts::default() };
-        for record in &self.records {
-            match record.outcome {
-                LoadOutcome::Miss { .. } => counts.loaded += 1,
-                LoadOutcome::Reuse { .. } => counts.reused += 1,
-                LoadOutcome::Failure { .. } => counts.failed += 1,
-            }
-            match record.state {
-                Some(LoadState::Live | LoadState::Idle) => counts.resident += 1,
-                Some(LoadState::Pinned) => counts.pinned += 1,
-                Some(LoadState::Unloaded) | None => {}
-            }
-        }
+        let mut counts = self.forgotten;
+        self.records.iter().for_each(|record| counts.count(record));
         counts
     }
 
     /// The same ledger without what depends on the host: equal for equal runs.
     pub fn deterministic(&self) -> LoadLedger {
         let without_host = |record: &LoadRecord| LoadRecord { host: None, ..record.clone() };
-        LoadLedger { records: self.records.iter().map(without_host).collect() }
+        LoadLedger { records: self.records.iter().map(without_host).collect(), ..self.clone() }
     }
 
     fn resident(&mut self, id: LoadId) -> Result<&mut LoadRecord, LedgerError> {
-        let count = self.records.len();
-        let record = self.records.get_mut(id.0 as usize).ok_or(LedgerError::Unknown { id: id.0, count })?;
+        let record = self.record(id)?;
         let state = match record.state {
             Some(LoadState::Live | LoadState::Idle) => return Ok(record),
             Some(LoadState::Unloaded) => "unloaded",
@@ -347,6 +410,13 @@ impl LoadLedger {
             None => "no load of its own",
         };
         Err(LedgerError::NotLoaded { id: id.0, state })
+    }
+
+    fn record(&mut self, id: LoadId) -> Result<&mut LoadRecord, LedgerError> {
+        match self.ids.binary_search(&id) {
+            Ok(index) => Ok(&mut self.records[index]),
+            Err(_) => Err(LedgerError::Unknown { id: id.0, count: self.records.len() }),
+        }
     }
 }
 
@@ -430,6 +500,7 @@ mod tests {
               "device_time_ps": 12000000,
               "users": 2,
               "state": "live",
+              "findings": [],
               "host": {
                 "opened_as": "/tmp/0-k.so",
                 "bind_us": 31
@@ -449,7 +520,8 @@ mod tests {
               "fallbacks": [],
               "device_time_ps": 0,
               "users": 0,
-              "state": null
+              "state": null,
+              "findings": []
             }
           ]
         }
@@ -494,6 +566,28 @@ mod tests {
         assert_eq!(ledger.release(id), Ok(0));
         assert_eq!(ledger.close(id, false), Ok(()));
         assert_eq!((ledger.counts().pinned, ledger.counts().resident), (1, 0));
+    }
+
+    #[test]
+    fn does_a_ledger_that_forgets_keep_its_counts_and_what_is_loaded() {
+        let mut ledger = LoadLedger::default();
+        let kernel = ledger.add(loaded());
+        for _ in 0..1_000 {
+            let object = ledger.add(loaded());
+            ledger.reuse(kernel).expect("it is loaded");
+            assert_eq!((ledger.release(kernel), ledger.release(object)), (Ok(1), Ok(0)));
+            assert_eq!(ledger.close(object, true), Ok(()));
+            ledger.forget_closed();
+            assert_eq!(ledger.records().len(), 1);
+            assert_eq!(ledger.release(object), Err(LedgerError::Unknown { id: object.0, count: 1 }));
+        }
+        let counts = LoadCounts { requests: 2_001, loaded: 1_001, reused: 1_000, resident: 1, ..LoadCounts::default() };
+        assert_eq!(ledger.counts(), counts);
+        let next = ledger.add(loaded());
+        assert_eq!((next, ledger.next_id()), (LoadId(2_001), LoadId(2_002)));
+        assert!(ledger.get(kernel).is_some() && ledger.get(next).is_some());
+        assert_eq!(ledger.since(next).counts().requests, 1);
+        assert_eq!(ledger.since(LoadId(1)).records().len(), 1, "the first one that is left");
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub fn namespace_of(handle: *mut c_void) -> Option<NamespaceId> {
 /// The namespace in which an address is.
 pub fn namespace_at(address: usize) -> Option<NamespaceId> {
     // glibc's handles are its link maps.
-    map_at(address).and_then(|map| namespace_of(map.cast()))
+    find(address).and_then(|(_, map)| namespace_of(map.cast_mut().cast()))
 }
 
 /// The path of an object, if the base namespace has it open under this name.
@@ -140,6 +140,68 @@ pub(super) fn path_of_open(name: &CStr) -> Option<PathBuf> {
 struct LinkMap {
     load_address: usize,
     name: *const c_char,
+    dynamic: *const c_void,
+    next: *const LinkMap,
+    previous: *const LinkMap,
+}
+
+/// An object that the dynamic linker knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LinkedObject {
+    /// The difference between its addresses in memory and in its file.
+    pub(super) load_address: usize,
+    /// The name it was opened with or found under.
+    pub(super) path: PathBuf,
+    /// An address in it.
+    pub(super) inside: usize,
+}
+
+/// Every object of the namespace that an open object is in, in the order in which the dynamic linker searches. Nobody
+/// may open or close an object of that namespace meanwhile.
+pub(super) fn objects_beside(handle: *mut c_void) -> Vec<LinkedObject> {
+    let mut objects = Vec::new();
+    let Some(mut map) = link_map(handle) else { return objects };
+    // SAFETY: the maps of a namespace are a list, all of them of objects that are open.
+    unsafe {
+        while !(*map).previous.is_null() {
+            map = (*map).previous;
+        }
+        while !map.is_null() {
+            let (load_address, path) = (*map).location();
+            objects.push(LinkedObject { load_address, path, inside: (*map).dynamic as usize });
+            map = (*map).next;
+        }
+    }
+    objects
+}
+
+/// Every object of the namespace that the process began with, under the same condition.
+pub(super) fn objects_of_process() -> Vec<LinkedObject> {
+    // SAFETY: without a name this opens the program, which is there and stays.
+    let program = unsafe { libc::dlopen(std::ptr::null(), libc::RTLD_LAZY) };
+    if program.is_null() {
+        return Vec::new();
+    }
+    let objects = objects_beside(program);
+    // SAFETY: it was just opened.
+    unsafe { libc::dlclose(program) };
+    objects
+}
+
+/// The number by which relocations call the thread-local block of an open object; 0 if it has none.
+pub(super) fn thread_local_module(handle: *mut c_void) -> usize {
+    const RTLD_DI_TLS_MODID: c_int = 9;
+    let mut module = 0_usize;
+    // SAFETY: the handle is open, and RTLD_DI_TLS_MODID writes one size_t.
+    let status = unsafe { libc::dlinfo(handle, RTLD_DI_TLS_MODID, (&raw mut module).cast()) };
+    if status == 0 { module } else { 0 }
+}
+
+fn link_map(handle: *mut c_void) -> Option<*const LinkMap> {
+    let mut map: *const LinkMap = std::ptr::null();
+    // SAFETY: the handle is open, and RTLD_DI_LINKMAP writes one pointer.
+    let status = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+    (status == 0).then_some(map)
 }
 
 /// The difference between an object's addresses in memory and in its file.
@@ -148,23 +210,24 @@ pub(super) fn load_address(handle: *mut c_void) -> Option<usize> {
 }
 
 /// Where an open object is: the difference between its addresses in memory and in its file, and its path.
-#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "a handle means something to the dynamic linker alone")]
 pub fn location(handle: *mut c_void) -> Option<(usize, PathBuf)> {
-    let mut map: *const LinkMap = std::ptr::null();
-    // SAFETY: the handle is open, and RTLD_DI_LINKMAP writes one pointer.
-    let status = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
     // SAFETY: the map belongs to the open object.
-    (status == 0).then(|| unsafe { &*map }.location())
+    link_map(handle).map(|map| unsafe { &*map }.location())
 }
 
 /// As [`location`], of the object in which an address is.
 pub fn location_of(address: usize) -> Option<(usize, PathBuf)> {
-    // SAFETY: the map belongs to a loaded object.
-    map_at(address).map(|map| unsafe { &*map }.location())
+    // SAFETY: a map that was found belongs to a loaded object.
+    find(address).map(|(_, map)| unsafe { &*map }.location())
 }
 
-/// The link map of the object in which an address is, in whatever namespace.
-fn map_at(address: usize) -> Option<*mut LinkMap> {
+/// Where the object in which an address is begins, and its load address, which need not be the same.
+pub(super) fn start_of(address: usize) -> Option<(usize, usize)> {
+    // SAFETY: a map that was found belongs to a loaded object.
+    find(address).map(|(info, map)| (info.dli_fbase as usize, unsafe { &*map }.load_address))
+}
+
+fn find(address: usize) -> Option<(libc::Dl_info, *const LinkMap)> {
     const RTLD_DL_LINKMAP: c_int = 2;
     unsafe extern "C" {
         fn dladdr1(address: *const c_void, info: *mut libc::Dl_info, extra: *mut *mut c_void, flags: c_int) -> c_int;
@@ -173,7 +236,8 @@ fn map_at(address: usize) -> Option<*mut LinkMap> {
     let mut map: *mut c_void = std::ptr::null_mut();
     // SAFETY: any address may be asked for; both results have the types that the flag asks for.
     let found = unsafe { dladdr1(address as *const c_void, info.as_mut_ptr(), &raw mut map, RTLD_DL_LINKMAP) };
-    (found != 0 && !map.is_null()).then_some(map.cast())
+    // SAFETY: what was found has been written.
+    (found != 0 && !map.is_null()).then(|| (unsafe { info.assume_init() }, map.cast_const().cast()))
 }
 
 impl LinkMap {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use libloading::os::unix::Library;
 
+use super::audit::Examination;
 use super::elf::Elf;
 use super::image::CodeImage;
 use super::image_error::ImageError;
@@ -23,6 +24,8 @@ pub struct LoadedObject {
     pub image: Arc<CodeImage>,
     pub(super) bytes: Arc<[u8]>,
     pub(super) library: Library,
+    /// What `library` owns.
+    pub(super) handle: *mut c_void,
     pub(super) load_address: usize,
     /// The address range of its code and data.
     pub(super) range: Range<usize>,
@@ -34,6 +37,8 @@ pub struct LoadedObject {
     pub bind_time: Duration,
     /// The name it was opened with.
     pub opened_as: String,
+    /// What it was bound to; only of guests.
+    pub examination: Option<Arc<Examination>>,
 }
 
 /// A place in an object, for people.

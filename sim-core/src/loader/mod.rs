@@ -11,7 +11,8 @@
 //!    on their back edge, and evaluates the branch it replaced with [`condition::Condition`].
 //! 4. [`staging`] gives the bytes a name that the dynamic linker can open, and [`namespace`] has it opened there,
 //!    which makes it a [`loaded_object::LoadedObject`].
-//! 5. [`ledger`]: every load leaves a [`ledger::LoadRecord`], whether or not it succeeded.
+//! 5. [`audit`]: what the object was bound to, and what about that is not as it should be.
+//! 6. [`ledger`]: every load leaves a [`ledger::LoadRecord`], whether or not it succeeded.
 //!
 //! [`enclave`] is the other kind of namespace: for objects that a process opens by itself and that are to share its C
 //! library, but nothing else.
@@ -25,6 +26,7 @@
 //! Hostile bytes are expected. Each number from a file is checked against the file before it is used as an offset or
 //! a count; the private module `elf` is the only place that turns bytes into tables.
 
+pub mod audit;
 pub mod condition;
 mod elf;
 pub mod enclave;

@@ -19,11 +19,12 @@ use std::time::Instant;
 
 use libloading::os::unix::Library;
 
+use super::audit::{Examination, OwnObject, Peers};
 use super::heap::Heap;
 use super::image::CodeImage;
 use super::ledger::FailedStrategy;
 use super::libstdcxx::{LIBSTDCXX, libstdcxx};
-use super::link::{self, LinkStep, NamespaceId};
+use super::link::{self, LinkStep, LinkedObject, NamespaceId};
 use super::load_error::LoadError;
 use super::loaded_object::{CodeSite, CodeSites, LoadedObject, address_range};
 use super::staging::{Staged, StagingArea};
@@ -40,6 +41,8 @@ pub struct Namespace {
     area: StagingArea,
     /// In order of loading: the shim, libstdc++, guests. Guests that were unloaded leave a hole.
     objects: Vec<Option<LoadedObject>>,
+    /// Where those objects are, and the libraries that they need.
+    peers: Peers,
     abandoned: bool,
     /// Goes after the last object; guests of an abandoned namespace may still hold some of it.
     heap: ManuallyDrop<Box<Heap>>,
@@ -75,6 +78,7 @@ impl Namespace {
             id: libc::LM_ID_NEWLM,
             area,
             objects: Vec::new(),
+            peers: Peers::default(),
             abandoned: false,
             heap: ManuallyDrop::new(Box::default()),
         };
@@ -110,7 +114,8 @@ impl Namespace {
             return self.stage(image, Arc::from(bytes));
         }
         let bytes: Arc<[u8]> = without_unique(name, bytes)?.bytes.into();
-        self.stage(CodeImage::parse(name, &bytes)?, bytes)
+        let made_global = image.unique_symbols;
+        self.stage(CodeImage { made_global, ..CodeImage::parse(name, &bytes)? }, bytes)
     }
 
     /// Takes an object in whose linking call has been made.
@@ -131,10 +136,42 @@ impl Namespace {
             bytes,
             // SAFETY: the handle was just opened, and this library is its only owner.
             library: unsafe { Library::from_raw(raw) },
+            handle: raw,
             load_address,
             fallbacks,
+            examination: None,
         }));
         Ok(ObjectId(self.objects.len() - 1))
+    }
+
+    /// Finds out what a guest was bound to, to be called before anything of it runs but its initialisers. Nobody may
+    /// open or close objects of this namespace meanwhile.
+    pub fn examine(&mut self, id: ObjectId) -> Result<(), LoadError> {
+        let linked = self.linked();
+        let own = self.objects.iter().flatten().map(|object| OwnObject {
+            name: object.image.name.clone(),
+            range: object.range(),
+            handle: object.handle,
+        });
+        self.peers.update(linked, own);
+        if let Some(Some(object)) = self.objects.get_mut(id.0) {
+            // SAFETY: the object is loaded there, and everything is bound when it is opened.
+            let examination =
+                unsafe { Examination::of(&object.image.name, &object.bytes, object.load_address, &self.peers)? };
+            object.examination = Some(Arc::new(examination));
+        }
+        Ok(())
+    }
+
+    /// Everything that the dynamic linker has in this namespace.
+    pub(super) fn linked(&self) -> Vec<LinkedObject> {
+        self.object(ObjectId::SHIM).map_or_else(Vec::new, |shim| link::objects_beside(shim.handle))
+    }
+
+    /// The guests that are loaded.
+    pub fn guests(&self) -> impl Iterator<Item = (ObjectId, &LoadedObject)> {
+        let numbered = self.objects.iter().enumerate().skip(FIRST_GUEST);
+        numbered.filter_map(|(index, object)| Some((ObjectId(index), object.as_ref()?)))
     }
 
     /// One object, unless it was removed.
@@ -155,6 +192,25 @@ impl Namespace {
         }
         let object = self.objects.get_mut(id.0)?.take()?;
         Some(Unlinking { step: Box::new(LinkStep::close(object.library.into_raw())) })
+    }
+
+    /// Closes the guest that was loaded last, on this thread. The namespace's own threads have ended by then.
+    /// Gives it and where it was.
+    pub fn close_last_guest(&mut self) -> Option<(ObjectId, Arc<CodeImage>, usize)> {
+        let (id, _) = self.guests().last()?;
+        let object = self.objects.get_mut(id.0)?.take()?;
+        let (image, load_address) = (Arc::clone(&object.image), object.load_address);
+        close(object);
+        Some((id, image, load_address))
+    }
+
+    /// Whether the dynamic linker still has an object with this image, which was at `load_address`.
+    pub fn has_kept(&self, image: &CodeImage, load_address: usize) -> bool {
+        let at = self.linked().into_iter().find(|object| object.load_address == load_address);
+        let is_own = self.objects().any(|object| object.load_address == load_address);
+        // Its file is called after it.
+        let name = image.name.rsplit('/').next().unwrap_or_default();
+        at.is_some_and(|object| !is_own && object.path.to_string_lossy().contains(name))
     }
 
     /// A guest crashed: nothing of this namespace is run or unloaded any more.
@@ -259,12 +315,14 @@ impl Drop for Namespace {
 
 /// Closes objects in reverse order.
 fn close_all(objects: Vec<Option<LoadedObject>>) {
-    for object in objects.into_iter().rev().flatten() {
-        // First, while the addresses are the object's: as soon as it is closed, another thread's object may lie there,
-        // with traps of its own.
-        wait_trap::remove(object.range());
-        LinkStep::close(object.library.into_raw()).run();
-    }
+    objects.into_iter().rev().flatten().for_each(close);
+}
+
+fn close(object: LoadedObject) {
+    // First, while the addresses are the object's: as soon as it is closed, another thread's object may lie there, with
+    // traps of its own.
+    wait_trap::remove(object.range());
+    LinkStep::close(object.library.into_raw()).run();
 }
 
 fn staging_error(name: &str, fallbacks: &[FailedStrategy]) -> LoadError {

@@ -35,7 +35,21 @@ const MOST_READABLE: usize = 512;
 pub fn readable(symbol: &str) -> Cow<'_, str> {
     // Results say little about a place, and most symbols have none.
     let options = cpp_demangle::DemangleOptions::default().no_return_type();
-    demangled(symbol, &options).map_or(Cow::Borrowed(symbol), Cow::Owned)
+    demangled(symbol, &options).map_or_else(|| printable(symbol), Cow::Owned)
+}
+
+/// A name from a file as it can be shown: names may hold anything, also what moves the cursor of a terminal, and be of
+/// any length.
+pub fn printable(name: &str) -> Cow<'_, str> {
+    let short = name.len() <= MOST_READABLE;
+    if short && !name.contains(char::is_control) {
+        return Cow::Borrowed(name);
+    }
+    let escaped = |letter: char| -> Box<dyn Iterator<Item = char>> {
+        if letter.is_control() { Box::new(letter.escape_default()) } else { Box::new(std::iter::once(letter)) }
+    };
+    let shown = name.chars().take(MOST_READABLE).flat_map(escaped);
+    Cow::Owned(shown.chain((!short).then_some('…')).collect())
 }
 
 /// The text that a C++ symbol stands for, unless it is longer than helps a reader.
@@ -46,7 +60,7 @@ pub(crate) fn demangled(symbol: &str, options: &cpp_demangle::DemangleOptions) -
     }
     let mut text = ShortText(String::new());
     cpp_demangle::Symbol::new(symbol).ok()?.structured_demangle(&mut text, options).ok()?;
-    Some(text.0)
+    (!text.0.contains(char::is_control)).then_some(text.0)
 }
 
 /// Text that refuses to become longer than [`MOST_READABLE`].
@@ -161,6 +175,15 @@ mod tests {
         assert_eq!(place("kernel_entry", 0xe), "kernel_entry+0xe");
         assert_eq!(place("f", 2), "f+0x2");
         assert_eq!(place("_Znonsense", 1), "_Znonsense+0x1");
+    }
+
+    #[test]
+    fn does_a_hostile_name_reach_a_terminal_as_it_is() {
+        assert_eq!(printable("a\n\x1b[2Jb"), "a\\n\\u{1b}[2Jb");
+        assert_eq!(readable("f\tg"), "f\\tg");
+        assert_eq!(printable("é+0x1"), "é+0x1");
+        let long = "x".repeat(MOST_READABLE + 1);
+        assert_eq!(printable(&long), format!("{}…", &long[1..]));
     }
 
     #[test]

@@ -29,7 +29,22 @@ pub fn without_unique(name: &str, bytes: &[u8]) -> Result<WithoutUnique, ImageEr
             copy.changed += 1;
         }
     }
+    if copy.changed > 0 {
+        check(&elf, name, &copy.bytes)?;
+    }
     Ok(copy)
+}
+
+/// Refuses a copy that the changes have made another object: tables of a hostile one lie on top of each other.
+fn check(elf: &Elf<'_>, name: &str, copy: &[u8]) -> Result<(), ImageError> {
+    let changed = Elf::open(name, copy)?;
+    match changed.dynamic_symbols()?.iter().find(|symbol| symbol.symbol.bind == elf::STB_GNU_UNIQUE) {
+        None => Ok(()),
+        Some(symbol) => {
+            let detail = "it lies on top of what says where it is";
+            Err(elf.malformed("dynamic symbol table", symbol.info_offset as u64, detail))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::ffi::{c_char, c_int};
+use std::sync::Arc;
 
 use sim_aicore::registry::LoadedKernel;
 use sim_core::actor::ActorKind;
@@ -131,13 +132,15 @@ pub(super) extern "C" fn unload(object: u64) -> c_int {
 }
 
 fn unload_object(actor: &CurrentActor<'_>, rooms: &Rooms, id: ObjectId) -> Option<()> {
-    let range = rooms.namespace.borrow().object(id)?.range();
+    let (range, image) =
+        rooms.namespace.borrow().object(id).map(|object| (object.range(), Arc::clone(&object.image)))?;
+    let load_address = range.start;
     wait_trap::remove(range);
     let mut unlinking = rooms.namespace.borrow_mut().remove(id)?;
     let call = unlinking.call();
     // SAFETY: the call closes the object.
     actor.as_guest(|| unsafe { call.invoke() });
-    rooms.loads.borrow_mut().close(id);
+    rooms.account_closed(id, &image, load_address);
     Some(())
 }
 

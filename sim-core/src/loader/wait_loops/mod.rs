@@ -213,7 +213,7 @@ pub fn find(name: &str, bytes: &[u8]) -> Result<WaitLoops, ImageError> {
 }
 
 /// Cuts code at the boundaries of functions. No two pieces overlap, whatever sizes the symbols claim.
-fn functions<'data>(code: Code<'data>, symbols: &SymbolMap) -> Vec<Code<'data>> {
+pub(super) fn functions<'data>(code: Code<'data>, symbols: &SymbolMap) -> Vec<Code<'data>> {
     let end = code.address + code.bytes.len() as u64;
     let mut cuts = vec![code.address, end];
     for function in symbols.functions().iter().filter(|function| (code.address..end).contains(&function.address)) {

@@ -1,0 +1,2 @@
+// Defines what weak_import would use.
+extern "C" int audit_peer_value(void) { return 1; }
