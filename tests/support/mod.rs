@@ -7,7 +7,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -92,12 +92,7 @@ pub(crate) fn npusim<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) ->
 /// Runs a child to its end; panics if it takes longer than `patience`.
 #[track_caller]
 pub(crate) fn outcome_of(command: &mut Command, patience: Duration) -> Outcome {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()), patience);
     let (mut out, mut err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
     let out = thread::spawn(move || read_all(&mut out));
     let err = thread::spawn(move || read_all(&mut err));
@@ -106,6 +101,22 @@ pub(crate) fn outcome_of(command: &mut Command, patience: Duration) -> Outcome {
     match exit {
         Some(exit) => Outcome { exit: exit.code(), stdout, stderr },
         None => panic!("{command:?} did not end within {patience:?}\n--- stdout\n{stdout}--- stderr\n{stderr}"),
+    }
+}
+
+/// Starts a child. A program that was just written may still be open for writing in a child that another test is
+/// starting, from its fork to its exec.
+#[track_caller]
+fn spawn(command: &mut Command, patience: Duration) -> Child {
+    let deadline = Instant::now() + patience;
+    loop {
+        match command.spawn() {
+            Ok(child) => return child,
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(2));
+            }
+            Err(error) => panic!("{command:?}: {error}"),
+        }
     }
 }
 
