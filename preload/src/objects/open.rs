@@ -11,7 +11,7 @@ use sim_core::engine::wait_trap;
 use sim_core::loader::ledger::{HostSide, LoadOutcome, LoadRecord, LoadStrategy};
 use sim_core::loader::link::{self, NamespaceId};
 use sim_core::loader::loaded_object::{has_code, trap_wait_loops};
-use sim_core::loader::staging::{Staged, StagingArea};
+use sim_core::loader::staging::{Staged, stage_memory};
 
 use super::Loaded;
 use super::error::ObjectError;
@@ -34,7 +34,7 @@ pub(crate) fn open(caller: &Caller<'_>, namespace: NamespaceId, path: &CStr, fla
         Ok(facts) => facts,
         Err(error) => return Some(refuse(caller, &error)),
     };
-    let staged = written.memory.map(|memory| StagingArea::default().stage_memory(&name, memory)).transpose();
+    let staged = written.memory.map(|memory| stage_memory(&name, memory)).transpose();
     let staged = match staged {
         Ok(staged) => staged,
         Err(error) => return Some(refuse(caller, &ObjectError::Stage { name, error })),
@@ -42,7 +42,11 @@ pub(crate) fn open(caller: &Caller<'_>, namespace: NamespaceId, path: &CStr, fla
     let opened_as = staged.as_ref().map_or(path, Staged::path);
     let handle = open_now(caller, namespace, opened_as, flags);
     if handle.is_null() {
-        return Some(handle);
+        return Some(staged.map_or(handle, |staged| caller.as_guest(|| fail_in_words(&staged))));
+    }
+    let opened_as = staged.as_ref().map_or(path, Staged::name);
+    if let Some(staged) = &staged {
+        staged.give_name(handle);
     }
     let strategy = staged.as_ref().map_or_else(|| file_strategy(path), |staged| staged.strategy().clone());
     let host =
@@ -73,6 +77,18 @@ pub(crate) fn fail(reason: &impl Display) -> *mut c_void {
     // Only the dynamic linker can give `dlerror` a text; it names the file that it did not find.
     let reason = CString::new(format!("/npusim: {reason}")).unwrap_or_default();
     link::open_in(link::BASE, &reason, libc::RTLD_NOW)
+}
+
+/// What the dynamic linker has just said of a staged object, with the object's name in it.
+fn fail_in_words(staged: &Staged) -> *mut c_void {
+    // SAFETY: dlerror gives null or a string that stays until the next call on this thread.
+    let message = unsafe { libc::dlerror() };
+    if message.is_null() {
+        return message.cast();
+    }
+    // SAFETY: as above.
+    let message = unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned();
+    fail(&staged.in_words(&message))
 }
 
 /// Everything is bound at once where that is possible: what an import leads to is known then.
@@ -129,21 +145,26 @@ fn take_in(
 pub(crate) fn close_left(namespace: NamespaceId) {
     let left = lock(&Process::get().objects).take_left(namespace);
     for (handle, range) in left.into_iter().rev() {
+        wait_trap::remove(range);
         // SAFETY: the runtime opened it, and nobody else can close it.
         unsafe { libc::dlclose(handle as *mut c_void) };
-        wait_trap::remove(range);
     }
 }
 
 /// Closes an object for a runtime, as `dlclose` does. Its finalisers run as code of the caller.
 pub(crate) fn close(caller: &Caller<'_>, handle: *mut c_void) -> c_int {
+    let known = {
+        let mut objects = lock(&Process::get().objects);
+        let index = objects.loaded.iter().position(|loaded| loaded.handle == handle as usize);
+        index.map(|index| objects.loaded.remove(index))
+    };
+    if let Some(loaded) = &known {
+        // First, while the addresses are the object's: as soon as it is closed, another thread's object may lie there.
+        wait_trap::remove(loaded.range.clone());
+    }
     // SAFETY: the runtime closes what it has opened.
     let status = caller.as_guest(|| unsafe { libc::dlclose(handle) });
-    let mut objects = lock(&Process::get().objects);
-    let Some(index) = objects.loaded.iter().position(|loaded| loaded.handle == handle as usize) else { return status };
-    let Loaded { device, load, range, .. } = objects.loaded.remove(index);
-    drop(objects);
-    wait_trap::remove(range);
+    let Some(Loaded { device, load, .. }) = known else { return status };
     if let (Some(device), Some(load)) = (device, load) {
         let mut ledger = lock(&device.ledger);
         // The record exists and has one user, so the ledger takes both.

@@ -204,6 +204,24 @@ fn link_map(handle: *mut c_void) -> Option<*const LinkMap> {
     (status == 0).then_some(map)
 }
 
+/// Gives an open object another name: what `dladdr`, debuggers and backtraces show from now on. The dynamic linker goes on
+/// recognising it by the name it was opened with as well.
+pub fn rename(handle: *mut c_void, name: &CStr) {
+    let Some(map) = link_map(handle) else { return };
+    // SAFETY: a plain copy of a string.
+    let copy = unsafe { libc::strdup(name.as_ptr()) };
+    if copy.is_null() {
+        return;
+    }
+    // SAFETY: the map belongs to the open object, which nobody else knows of yet. The dynamic linker has allocated its name
+    // by the process's `malloc`, as `strdup` does, and frees what stands there when the object is closed.
+    unsafe {
+        let name = &raw mut (*map.cast_mut()).name;
+        libc::free(name.read().cast_mut().cast());
+        name.write(copy);
+    }
+}
+
 /// The difference between an object's addresses in memory and in its file.
 pub(super) fn load_address(handle: *mut c_void) -> Option<usize> {
     location(handle).map(|(load_address, _)| load_address)

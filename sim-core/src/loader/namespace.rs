@@ -121,8 +121,9 @@ impl Namespace {
     /// Takes an object in whose linking call has been made.
     pub fn adopt(&mut self, linking: Linking) -> Result<ObjectId, LoadError> {
         let Linking { image, bytes, staged, step, fallbacks, begun } = linking;
-        let failed = |message| LoadError::Link { name: image.name.clone(), message };
+        let failed = |message: String| LoadError::Link { name: image.name.clone(), message: staged.in_words(&message) };
         let raw = step.opened().map_err(failed)?;
+        staged.give_name(raw);
         let load_address = link::load_address(raw).unwrap_or(0);
         if self.objects.is_empty() {
             self.id = link::namespace_of(raw).unwrap_or(self.id);
@@ -130,7 +131,7 @@ impl Namespace {
         self.objects.push(Some(LoadedObject {
             range: address_range(load_address, &bytes),
             strategy: staged.strategy().clone(),
-            opened_as: staged.path().to_string_lossy().into_owned(),
+            opened_as: staged.name().to_string_lossy().into_owned(),
             bind_time: begun.elapsed(),
             image,
             bytes,
@@ -247,7 +248,7 @@ impl Namespace {
         let begun = Instant::now();
         let staged = source
             .sealed
-            .stage(&self.area, LIBSTDCXX)
+            .stage(LIBSTDCXX)
             .map_err(|error| LoadError::Staging { name: LIBSTDCXX.to_owned(), tried: error.to_string() })?;
         let mut linking = Linking {
             image: Arc::clone(&source.image),

@@ -6,10 +6,12 @@
 //!
 //! The dynamic linker recognises an object by the *name* it was opened with before it looks at the file: opening
 //! `/proc/self/fd/3` twice gives the first object, whatever descriptor 3 is by then. So each staged object is opened
-//! through a name that was never used before: a symbolic link that exists only while it is being loaded, and carries
-//! the object's file stem.
+//! through a name that was never used before: memory by a new spelling of its descriptor's path. No file system holds
+//! anything of it at any time, so nothing can be left there, even by a process that is killed. Such a name says nothing,
+//! so once the object is loaded the dynamic linker is given another for it ([`Staged::give_name`]), with the file stem
+//! that some runtimes look for in it.
 
-use std::ffi::{CStr, CString, OsString};
+use std::ffi::{CStr, CString, OsString, c_void};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ledger::{FailedStrategy, LoadStrategy};
+use super::link;
 use rustix::fs::{MemfdFlags, SealFlags};
 
 /// Where objects may be staged.
@@ -26,7 +29,7 @@ use rustix::fs::{MemfdFlags, SealFlags};
 pub struct StagingArea {
     /// Try memory first.
     pub memfd: bool,
-    /// Directories for files and links, in order.
+    /// Directories for files, in order.
     pub directories: Vec<PathBuf>,
     /// Put real files here, and leave them.
     pub keep: Option<PathBuf>,
@@ -44,10 +47,12 @@ impl Default for StagingArea {
 #[derive(Debug)]
 pub struct Staged {
     path: CString,
+    /// What it is called once it is loaded, if not by its path.
+    called: Option<CString>,
     strategy: LoadStrategy,
     /// Keeps the memory until the object is loaded.
     _memory: Option<OwnedFd>,
-    /// The link or file to remove.
+    /// The file to remove.
     removes: Option<PathBuf>,
 }
 
@@ -55,6 +60,23 @@ impl Staged {
     /// The path to open. It was never used before.
     pub fn path(&self) -> &CStr {
         &self.path
+    }
+
+    /// What it is called once it is loaded. It was never used before either.
+    pub fn name(&self) -> &CStr {
+        self.called.as_deref().unwrap_or(&self.path)
+    }
+
+    /// Lets the dynamic linker call the object, which it has opened as `handle`, by its name from now on.
+    pub fn give_name(&self, handle: *mut c_void) {
+        if let Some(name) = &self.called {
+            link::rename(handle, name);
+        }
+    }
+
+    /// What the dynamic linker says of it, with its name in place of the path.
+    pub fn in_words(&self, message: &str) -> String {
+        message.replace(&*self.path.to_string_lossy(), &self.name().to_string_lossy())
     }
 
     /// How it was staged.
@@ -94,16 +116,25 @@ impl SealedBytes {
     }
 
     /// A new name for the same memory.
-    pub(super) fn stage(&self, area: &StagingArea, name: &str) -> io::Result<Staged> {
+    pub(super) fn stage(&self, name: &str) -> io::Result<Staged> {
         let memory = self.0.as_fd().try_clone_to_owned()?;
-        let target = format!("/proc/{}/fd/{}", std::process::id(), memory.as_raw_fd());
-        let (path, removes) = area.link(name, &target);
-        Ok(Staged { path, strategy: LoadStrategy::SealedMemfd, _memory: Some(memory), removes })
+        let path = format!("/proc/{}/fd/{}", std::process::id(), memory.as_raw_fd());
+        Ok(Staged {
+            path: c_string(unique_spelling(&path, next_number())),
+            called: Some(c_path(Path::new(&unique_file_name(name)))),
+            strategy: LoadStrategy::SealedMemfd,
+            _memory: Some(memory),
+            removes: None,
+        })
     }
 }
 
-/// Memory that somebody may write an object into, to be staged with [`StagingArea::stage_memory`]. It may be made
-/// executable, as files that are to be opened often are.
+/// Stages what was written into `memory`, which nobody can change any more.
+pub fn stage_memory(name: &str, memory: OwnedFd) -> io::Result<Staged> {
+    SealedBytes::adopt(memory)?.stage(name)
+}
+
+/// Memory that somebody may write an object into, to be staged with [`stage_memory`]. It may be made executable, as files that are to be opened often are.
 pub fn writable_memory(name: &str) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Kernels before 6.3 do not know the flag, and need none.
@@ -113,11 +144,6 @@ pub fn writable_memory(name: &str) -> io::Result<OwnedFd> {
 }
 
 impl StagingArea {
-    /// Stages what was written into `memory`, which nobody can change any more.
-    pub fn stage_memory(&self, name: &str, memory: OwnedFd) -> io::Result<Staged> {
-        SealedBytes::adopt(memory)?.stage(self, name)
-    }
-
     /// Stages `bytes`; what was tried in vain goes to `fallbacks`. `Err`: nothing worked.
     pub(super) fn stage(&self, name: &str, bytes: &[u8], fallbacks: &mut Vec<FailedStrategy>) -> Result<Staged, ()> {
         let mut failed = |strategy: LoadStrategy, error: io::Error| {
@@ -134,7 +160,7 @@ impl StagingArea {
             }
         }
         if self.memfd {
-            match SealedBytes::new(name, bytes).and_then(|sealed| sealed.stage(self, name)) {
+            match SealedBytes::new(name, bytes).and_then(|sealed| sealed.stage(name)) {
                 Ok(staged) => return Ok(staged),
                 Err(error) => failed(LoadStrategy::SealedMemfd, error),
             }
@@ -148,27 +174,12 @@ impl StagingArea {
         }
         Err(())
     }
-
-    /// A name never used before that leads to `target`, and what to remove when it is no longer needed.
-    fn link(&self, name: &str, target: &str) -> (CString, Option<PathBuf>) {
-        let file_name = unique_file_name(name);
-        let link = self
-            .directories
-            .iter()
-            .map(|directory| directory.join(&file_name))
-            .find(|link| std::os::unix::fs::symlink(target, link).is_ok());
-        match link {
-            Some(link) => (c_path(&link), Some(link)),
-            // No directory can be written to: a spelling of the same path that was never used before.
-            None => (c_string(unique_spelling(target, next_number())), None),
-        }
-    }
 }
 
 fn write_file(directory: &Path, name: &str, bytes: &[u8], strategy: LoadStrategy) -> io::Result<Staged> {
     let path = directory.join(unique_file_name(name));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    let staged = Staged { path: c_path(&path), strategy, _memory: None, removes: Some(path) };
+    let staged = Staged { path: c_path(&path), called: None, strategy, _memory: None, removes: Some(path) };
     file.write_all(bytes)?;
     Ok(staged)
 }
@@ -221,7 +232,7 @@ mod tests {
             let area = StagingArea { memfd, ..area.clone() };
             let staged = area.stage("libkernel.so", b"bytes", &mut Vec::new()).unwrap();
             assert_eq!(read(&staged), b"bytes");
-            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), usize::from(!memfd));
             drop(staged);
             assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         }
@@ -238,9 +249,9 @@ mod tests {
     #[test]
     fn is_every_name_new_even_for_the_same_bytes() {
         let sealed = SealedBytes::new("x", b"bytes").unwrap();
-        let area = StagingArea::default();
-        let (first, second) = (sealed.stage(&area, "x").unwrap(), sealed.stage(&area, "x").unwrap());
+        let (first, second) = (sealed.stage("x").unwrap(), sealed.stage("x").unwrap());
         assert_ne!(first.path(), second.path());
+        assert_ne!(first.name(), second.name());
     }
 
     #[test]
@@ -248,6 +259,7 @@ mod tests {
         let area = StagingArea { directories: vec!["/proc/nowhere".into()], ..StagingArea::default() };
         let staged = area.stage("x.so", b"bytes", &mut Vec::new()).unwrap();
         assert_eq!(read(&staged), b"bytes");
+        assert!(staged.name().to_string_lossy().ends_with("-x.so"), "{:?}", staged.name());
         assert_ne!(unique_spelling("/a", 1), unique_spelling("/a", 2));
     }
 

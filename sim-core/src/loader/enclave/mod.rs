@@ -34,7 +34,7 @@ use std::sync::OnceLock;
 use super::libstdcxx::{LIBSTDCXX, libstdcxx};
 use super::link::{self, LinkStep, NamespaceId};
 use super::load_error::LoadError;
-use super::staging::{SealedBytes, Staged, StagingArea};
+use super::staging::{SealedBytes, Staged};
 
 /// The objects of the C library. All but the first two are empty since glibc 2.34, and still needed by older objects.
 const C_LIBRARY: [&CStr; 6] =
@@ -54,22 +54,21 @@ impl Enclave {
     ///
     /// Their initialisers run on this thread.
     pub fn open(shared: &[PathBuf]) -> Result<Enclave, LoadError> {
-        let area = StagingArea::default();
         let staging = |name: &str| {
             let name = name.to_owned();
             move |error: std::io::Error| LoadError::Staging { name, tried: error.to_string() }
         };
         let mut staged: Vec<Staged> = Vec::new();
         for mirror in mirrors()? {
-            staged.push(mirror.sealed.stage(&area, mirror.name).map_err(staging(mirror.name))?);
+            staged.push(mirror.sealed.stage(mirror.name).map_err(staging(mirror.name))?);
         }
-        staged.push(libstdcxx()?.sealed.stage(&area, LIBSTDCXX).map_err(staging(LIBSTDCXX))?);
+        staged.push(libstdcxx()?.sealed.stage(LIBSTDCXX).map_err(staging(LIBSTDCXX))?);
         let mut needed: Vec<CString> = staged.iter().map(|staged| staged.path().to_owned()).collect();
         let open_already = link::path_of_open(LIBGCC);
         let by_path = open_already.iter().chain(shared).cloned();
         needed.extend(by_path.filter_map(|path| CString::new(path.into_os_string().into_vec()).ok()));
         let root = SealedBytes::new(root::NAME, &root::needing(&needed)).map_err(staging(root::NAME))?;
-        let root = root.stage(&area, root::NAME).map_err(staging(root::NAME))?;
+        let root = root.stage(root::NAME).map_err(staging(root::NAME))?;
         let mut step = LinkStep::open(libc::LM_ID_NEWLM, root.path());
         step.run();
         let failed = |message| LoadError::Link { name: root::NAME.to_owned(), message };
