@@ -112,6 +112,7 @@ const FAMILIES: &[Family] = &[
     Family { kind: "Kernel", directory: "kernels", flags: KERNEL_FLAGS, common: &[] },
     Family { kind: "Kernel", directory: "kernels/faults", flags: KERNEL_FLAGS, common: &[] },
     Family { kind: "Trait", directory: "traits", flags: &["-O2"], common: &[] },
+    Family { kind: "Scenario", directory: "onboard/scenario", flags: &["-O2"], common: &[] },
 ];
 
 const SIM_SHAPED_PARTS: &[SimShapedPart] = &[
@@ -334,6 +335,13 @@ struct RuntimeObjects {
     aicore: Object,
 }
 
+/// The objects of a runtime that are others on the board: its sources, linked with those of `guest/onboard`.
+struct OnboardObjects {
+    runtime: &'static Runtime,
+    host: Object,
+    aicpu: Object,
+}
+
 /// An object outside a runtime.
 struct NamedObject {
     /// The variant of `bundled::ObjectKind`.
@@ -346,6 +354,7 @@ struct NamedObject {
 struct Guests {
     shim: Object,
     runtimes: Vec<RuntimeObjects>,
+    onboard: Vec<OnboardObjects>,
     objects: Vec<NamedObject>,
     sim_shaped: Vec<SimShapedFile>,
 }
@@ -360,8 +369,9 @@ struct SimShapedFile {
 
 impl Guests {
     fn plan(layout: &Layout) -> Result<Self, BuildError> {
-        let shim = layout.object("shim".to_owned(), Language::C, ["-O2"], vec![PathBuf::from("shim/shim.c")]);
+        let shim = layout.object("shim".to_owned(), Language::C, ["-O2"], ["shim/shim.c", "shim/driver.c"].map(PathBuf::from).into());
         let runtimes = RUNTIMES.iter().map(|runtime| plan_runtime(layout, runtime)).collect::<Result<_, _>>()?;
+        let onboard = RUNTIMES.iter().map(|runtime| plan_onboard(layout, runtime)).collect::<Result<_, _>>()?;
         let mut objects = Vec::new();
         for faulty in FAULTY_AICORES {
             objects.push(plan_faulty_aicore(layout, faulty)?);
@@ -376,20 +386,31 @@ impl Guests {
         for family in SIM_SHAPED_FAMILIES {
             sim_shaped.extend(plan_sim_shaped_family(layout, family)?);
         }
-        Ok(Self { shim, runtimes, objects, sim_shaped })
+        Ok(Self { shim, runtimes, onboard, objects, sim_shaped })
     }
 
     fn all(&self) -> Vec<&Object> {
         let runtimes = self.runtimes.iter().flat_map(|runtime| [&runtime.host, &runtime.aicpu, &runtime.aicore]);
         let named = self.objects.iter().map(|named| &named.object);
         let sim_shaped = self.sim_shaped.iter().map(|file| &file.object);
-        runtimes.chain([&self.shim]).chain(named).chain(sim_shaped).collect()
+        let onboard = self.onboard.iter().flat_map(|onboard| [&onboard.host, &onboard.aicpu]);
+        runtimes.chain(onboard).chain([&self.shim]).chain(named).chain(sim_shaped).collect()
     }
 }
 
 fn plan_runtime(layout: &Layout, runtime: &'static Runtime) -> Result<RuntimeObjects, BuildError> {
     let part = |part| plan_runtime_part(layout, runtime.arch, runtime.name, part, part, None);
     Ok(RuntimeObjects { runtime, host: part("host")?, aicpu: part("aicpu")?, aicore: part("aicore")? })
+}
+
+fn plan_onboard(layout: &Layout, runtime: &'static Runtime) -> Result<OnboardObjects, BuildError> {
+    let part = |part: &str| -> Result<Object, BuildError> {
+        let name = format!("onboard-{part}");
+        let mut object = plan_runtime_part(layout, runtime.arch, runtime.name, part, &name, None)?;
+        object.sources.extend(layout.sources(&Path::new("onboard").join(part))?);
+        Ok(object)
+    };
+    Ok(OnboardObjects { runtime, host: part("host")?, aicpu: part("aicpu")? })
 }
 
 fn plan_faulty_aicore(layout: &Layout, faulty: &FaultyAicore) -> Result<NamedObject, BuildError> {
@@ -531,6 +552,14 @@ fn embed(guests: &Guests) -> Result<String, std::fmt::Error> {
         writeln!(
             text,
             "    BundledRuntime {{ arch: Arch::{arch}, name: {name:?}, host: {host}, aicpu: {aicpu}, aicore: {aicore} }},"
+        )?;
+    }
+    writeln!(text, "];\n/// The same for the board.\npub static ONBOARD: &[OnboardRuntime] = &[")?;
+    for OnboardObjects { runtime, host, aicpu } in &guests.onboard {
+        let (arch, name, host, aicpu) = (runtime.arch.variant(), runtime.name, bytes(host), bytes(aicpu));
+        writeln!(
+            text,
+            "    OnboardRuntime {{ arch: Arch::{arch}, name: {name:?}, host: {host}, aicpu: {aicpu} }},"
         )?;
     }
     writeln!(text, "];\n/// Every other bundled object.\npub static OBJECTS: &[BundledObject] = &[")?;

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "driver.h"
 #include "npusim/hooks.h"
 
 #define CALLER __builtin_return_address(0)
@@ -75,6 +76,7 @@ const NpusimShim *npusim_shim_bind(const NpusimHooks *table, const void *own_hea
     if (table->abi != NPUSIM_HOOK_ABI || table->size != sizeof(NpusimHooks)) return NULL;
     hooks = table;
     heap = own_heap;
+    npusim_driver_bind(table->driver);
     shim = (NpusimShim){NPUSIM_HOOK_ABI, real.pthread_create, real.pthread_join, flush_streams};
     return &shim;
 }

@@ -8,6 +8,7 @@
 //! objects are closed, the shim last, and the memory is unmapped: nothing stays. After a fault the namespace is
 //! abandoned instead, since the destructors of a guest that was stopped cannot be trusted.
 
+pub mod driver;
 pub mod error;
 mod hooks;
 pub mod host_calls;
@@ -40,6 +41,8 @@ use sim_core::trace::{ContentHash, Observer, Trace};
 use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, Residency};
 
 use crate::report::tasks::TaskNotes;
+use driver::Driver;
+use driver::finding::Finding;
 use error::{DeviceError, Explainer};
 use notes::{LogLine, Notebook};
 use rooms::{FreeRooms, Loads, Rooms, Stopwatch};
@@ -104,6 +107,8 @@ pub struct DeviceConfig {
     pub keep_objects: Option<PathBuf>,
     /// Costs of kernels by name.
     pub kernel_costs: KernelTable,
+    /// The driver has the flaws of the real one.
+    pub faithful: bool,
     /// What is known of kernels beside their code.
     pub kernels: BTreeMap<ContentHash, Description>,
 }
@@ -122,6 +127,7 @@ impl DeviceConfig {
             keep_events: false,
             keep_objects: None,
             kernel_costs: KernelTable::default(),
+            faithful: false,
             kernels: BTreeMap::new(),
         }
     }
@@ -226,6 +232,18 @@ impl Device {
         self.rooms.notebook.borrow_mut().tasks.take().unwrap_or_default()
     }
 
+    /// What the driver found odd.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.rooms.driver.borrow().findings().to_vec()
+    }
+
+    /// The address of a function of the driver.
+    pub fn driver_symbol(&self, name: &str) -> Result<usize, DeviceError> {
+        let namespace = self.rooms.namespace.borrow();
+        let shim = namespace.object(ObjectId::SHIM).ok_or(DeviceError::Poisoned)?;
+        Ok(shim.symbol(name)?)
+    }
+
     /// What guests logged.
     pub fn log_lines(&self) -> Vec<LogLine> {
         self.rooms.notebook.borrow().lines.clone()
@@ -265,8 +283,8 @@ impl Device {
 
 impl Drop for Device {
     fn drop(&mut self) {
-        let faulted = self.engine().fault().is_some();
-        if !faulted {
+        let sound = self.engine().fault().is_none() && self.engine().is_complete();
+        if sound {
             // Streams of the namespace have buffers of their own, which nobody else writes out.
             let flush = GuestCall::new(self.flush as *const () as usize, &[]);
             // SAFETY: the shim's function takes nothing.
@@ -336,6 +354,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         linking: RefCell::default(),
         loads: RefCell::new(Loads::default()),
         launch: Launched::new(array),
+        driver: RefCell::new(Driver::new(*profile.driver.op_timeout, config.faithful)),
         notebook: RefCell::new(Notebook::new(config.keep_events)),
         last_code: Cell::new(0),
         last_error: RefCell::new(None),

@@ -27,6 +27,7 @@ use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, EventKind};
 use sim_hbm::{DmaEngine, Hbm};
 
+use super::driver::Driver;
 use super::error::DeviceError;
 use super::notes::Notebook;
 
@@ -45,6 +46,7 @@ pub(super) struct Rooms {
     pub(super) linking: RefCell<Vec<Linking>>,
     pub(super) loads: RefCell<Loads>,
     pub(super) launch: Launched,
+    pub(super) driver: RefCell<Driver>,
     pub(super) notebook: RefCell<Notebook>,
     /// The code of the last failure that a guest can ask for, negated.
     pub(super) last_code: Cell<i32>,

@@ -222,7 +222,7 @@ impl<'a> CurrentActor<'a> {
 
     /// Whether everything that was launched has ended.
     pub fn is_complete(&self) -> bool {
-        self.engine.state.borrow().launched == 0
+        self.engine.is_complete()
     }
 
     /// Blocks until `other` has ended; what it returned.

@@ -16,6 +16,23 @@ pub enum Fault {
     Deadlock(Deadlock),
     /// A guest asked for something that a device cannot do.
     Refused(Refusal),
+    /// A task took longer than the host's driver allows.
+    Overdue(Overdue),
+}
+
+/// A task that the driver ended because it took too long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// The first actor of the task that had not ended.
+    pub actor: ActorId,
+    /// What the actor is.
+    pub kind: ActorKind,
+    /// When it was ended.
+    pub at: SimTime,
+    /// How long it was allowed to take.
+    pub limit: SimDuration,
+    /// Code address of the guest that called the simulator last; 0 if it never did.
+    pub caller: usize,
 }
 
 /// Something that a guest asked for and a device cannot do.
@@ -80,6 +97,7 @@ impl Fault {
             Fault::Hang(hang) => hang.at,
             Fault::Deadlock(deadlock) => deadlock.at,
             Fault::Refused(refusal) => refusal.at,
+            Fault::Overdue(overdue) => overdue.at,
         }
     }
 }

@@ -45,6 +45,7 @@ mod queue;
 mod settings;
 mod signals;
 mod state;
+mod stream_wait;
 mod tcb;
 mod wait;
 pub mod wait_trap;
@@ -62,7 +63,7 @@ use corosensei::stack::DefaultStack;
 pub use context::{ActorContext, Standing, calling_actor, on_host};
 pub use cpu::ThreadCpu;
 pub use current_actor::CurrentActor;
-pub use fault::{Crash, Fault, Hang, Refusal, Stalled};
+pub use fault::{Crash, Fault, Hang, Overdue, Refusal, Stalled};
 pub use fiber::{GuestCall, Trap};
 pub use lender::ThreadFunctions;
 pub use native::HostCost;
@@ -529,6 +530,11 @@ impl Engine {
     /// What ended the device's work, if something did. It stays: a device does not recover.
     pub fn fault(&self) -> Option<Ref<'_, Fault>> {
         Ref::filter_map(self.fault.borrow(), Option::as_ref).ok()
+    }
+
+    /// Whether everything that was launched has ended.
+    pub fn is_complete(&self) -> bool {
+        self.state.borrow().launched == 0
     }
 
     /// If only polling was left at some time: how that looked, and how far time leapt.
