@@ -14,6 +14,7 @@ mod options;
 mod progress;
 mod quantity;
 mod run;
+mod scenario;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -43,6 +44,7 @@ enum Action {
     Inspect(inspect::InspectCommand),
     /// List the bundled cases.
     List(list::ListCommand),
+    Scenario(scenario::ScenarioCommand),
     /// Measure the simulator itself.
     Bench(bench::BenchCommand),
 }
@@ -51,7 +53,7 @@ impl Action {
     /// Whether it makes devices in this process, which has to be started with other settings then.
     fn needs_namespaces(&self) -> bool {
         match self {
-            Action::Run(_) | Action::Bench(_) => true,
+            Action::Run(_) | Action::Scenario(_) | Action::Bench(_) => true,
             Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
         }
     }
@@ -74,6 +76,7 @@ pub fn main() -> ExitCode {
         Action::Exec(command) => command.execute(),
         Action::Inspect(command) => command.execute(),
         Action::List(command) => command.execute(),
+        Action::Scenario(command) => command.execute(),
         Action::Bench(command) => command.execute(),
     };
     match done {

@@ -202,6 +202,11 @@ impl Device {
         self.engine().trace_mut().observe_with(observer);
     }
 
+    /// Nobody sees events any more.
+    pub fn stop_observing(&self) {
+        self.engine().trace_mut().stop_observing();
+    }
+
     /// The trace so far.
     pub fn trace(&self) -> std::cell::Ref<'_, Trace> {
         self.engine().trace()

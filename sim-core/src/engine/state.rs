@@ -527,7 +527,8 @@ impl State {
             }
         });
         let deadline = self.next_deadline_of_host();
-        if pending || deadline.is_some_and(|deadline| deadline <= horizon) {
+        // A host that only lets time pass, while nothing is on the device, is not stalled.
+        if pending || deadline.is_some_and(|deadline| deadline <= horizon || self.launched == 0) {
             self.progress.next_check = horizon;
             return None;
         }

@@ -482,6 +482,17 @@ fn does_a_wait_of_the_host_end_at_its_deadline_without_every_poll_being_made() {
 }
 
 #[test]
+fn does_a_host_that_waits_for_nobody_count_as_a_stall() {
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| u64::from(actor.wait_for_an_end(SimTime::from_ns(45_000_000_000))))
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, 0), Ok(1));
+    assert_eq!(engine.host_time().as_ns(), 45_000_000_000);
+    assert!(engine.stalled().is_none());
+}
+
+#[test]
 fn is_a_task_that_takes_too_long_ended_by_name() {
     extern "C" fn poller(_: u64) -> u64 {
         loop {

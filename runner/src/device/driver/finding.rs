@@ -40,9 +40,9 @@ pub enum Finding {
     },
     /// a stream was to be destroyed while its task was running; wait for it first
     StreamDestroyedBusy,
-    /// {what} was left behind: {streams} streams, {binaries} AICore binaries, {blocks} blocks of memory
+    /// {what} had to give back {streams} streams, {binaries} AICore binaries and {blocks} blocks of memory that the host had left
     LeftBehind {
-        /// By what.
+        /// What found it.
         what: &'static str,
         /// Streams that were not destroyed.
         streams: usize,

@@ -38,7 +38,8 @@ pub(super) extern "C" fn register_binary(binary: *const DevBinary, handle: *mut 
             return Err(DriverError::invalid(format!("the binary's magic number is {:#x}", binary.magic)));
         }
         if binary.data.is_null() || binary.length == 0 || binary.length > MOST_BYTES {
-            return Err(DriverError::invalid(format!("the binary has {} bytes at {:p}", binary.length, binary.data)));
+            let data = if binary.data.is_null() { "no data" } else { "data" };
+            return Err(DriverError::invalid(format!("the binary has {data} and a length of {}", binary.length)));
         }
         check_sound(actor, rooms)?;
         let bytes = guest_bytes(actor, binary.data, binary.length as usize);

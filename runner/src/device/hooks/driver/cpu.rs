@@ -188,7 +188,7 @@ fn check_options(actor: &CurrentActor<'_>, config: *const LoadBinaryConfig) -> R
     }
     let config = guest_value(actor, config);
     if config.count > MOST_OPTIONS || (config.count > 0 && config.options.is_null()) {
-        return Err(DriverError::invalid(format!("{} options at {:p}", config.count, config.options)));
+        return Err(DriverError::invalid(format!("the configuration has {} options, or none at its address", config.count)));
     }
     for index in 0..config.count {
         let option = guest_value(actor, config.options.wrapping_add(index));

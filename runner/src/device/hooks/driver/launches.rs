@@ -13,7 +13,8 @@ use super::streams::ARGUMENT_BYTES;
 /// The arguments of a launch, copied from the host.
 pub(super) fn read_arguments(actor: &CurrentActor<'_>, from: *const u8, size: u32) -> Result<Vec<u8>, DriverError> {
     if from.is_null() || size == 0 {
-        return Err(DriverError::invalid(format!("the launch has {size} bytes of arguments at {from:p}")));
+        let place = if from.is_null() { "null" } else { "an address" };
+        return Err(DriverError::invalid(format!("the launch has {size} bytes of arguments at {place}")));
     }
     if size as usize > ARGUMENT_BYTES {
         return Err(DriverError::invalid(format!("{size} bytes of arguments, {ARGUMENT_BYTES} are the most")));

@@ -61,7 +61,8 @@ pub(super) extern "C" fn free(device: u64) -> c_int {
 pub(super) extern "C" fn memcpy(to: usize, most: u64, from: usize, size: u64, kind: u32) -> c_int {
     serve(|actor, rooms| {
         if to == 0 || from == 0 || size == 0 {
-            return Err(DriverError::invalid(format!("a copy of {size} bytes from {from:#x} to {to:#x}")));
+            let [from, to] = [from, to].map(|address| if address == 0 { "null" } else { "an address" });
+            return Err(DriverError::invalid(format!("a copy of {size} bytes from {from} to {to}")));
         }
         if size > most {
             return Err(DriverError::invalid(format!("a copy of {size} bytes to a place of {most}")));

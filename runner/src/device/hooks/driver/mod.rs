@@ -83,7 +83,7 @@ fn check_context(actor: &CurrentActor<'_>, rooms: &Rooms) -> Result<(), DriverEr
 
 /// A place for a result.
 fn check_place<T>(place: *mut T, what: &str) -> Result<(), DriverError> {
-    if place.is_null() { Err(DriverError::invalid(format!("{what} is null"))) } else { Ok(()) }
+    if place.is_null() { Err(DriverError::invalid(format!("no address for {what}"))) } else { Ok(()) }
 }
 
 /// Writes a result to its place.

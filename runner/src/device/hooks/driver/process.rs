@@ -51,13 +51,13 @@ pub(super) extern "C" fn reset_device(device: i32, force: c_int) -> c_int {
             let handle = driver.streams.iter().find(|(_, stream)| stream.task().is_some()).map_or(0, |(it, _)| it);
             return Err(DriverError::NotComplete { handle });
         }
-        if force != 0 {
-            actor.charge(*rooms.profile.driver.device_reset, 0);
-        }
         if busy {
             end_work(actor, rooms);
         }
-        release_all(actor, rooms, "a reset of the device");
+        if force != 0 {
+            actor.charge(*rooms.profile.driver.device_reset, 0);
+        }
+        release_all(actor, rooms, "the reset of the device");
         let mut driver = rooms.driver.borrow_mut();
         driver.unbind_all();
         if actor.engine().fault().is_none() {
