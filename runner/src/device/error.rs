@@ -4,7 +4,7 @@
 use std::fmt;
 
 use sim_core::actor::ActorKind;
-use sim_core::engine::{Deadlock, Fault, Stalled};
+use sim_core::engine::{Deadlock, EndedBy, Fault, Stalled};
 use sim_core::loader::load_error::LoadError;
 use sim_core::loader::loaded_object::{CodeSite, CodeSites};
 use sim_core::profile::ProfileError;
@@ -197,15 +197,17 @@ impl fmt::Display for HangReport {
     }
 }
 
-/// A task that the driver ended because it took too long.
+/// A task that the driver ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OverdueReport {
     /// Who had not ended.
     pub kind: ActorKind,
     /// When the task was ended.
     pub at: SimTime,
-    /// How long it was allowed to take.
-    pub limit: SimDuration,
+    /// How long it had taken until then.
+    pub taken: SimDuration,
+    /// Why it was ended.
+    pub by: EndedBy,
     /// Where it was.
     pub place: InCode,
     /// The code that silicon would give.
@@ -214,13 +216,16 @@ pub struct OverdueReport {
 
 impl fmt::Display for OverdueReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let OverdueReport { kind, at, limit, place, code } = self;
-        write!(
-            f,
-            "{kind} had not ended at {at}, {limit} after its task began{place} (device code {}); a task that needs \
-             longer needs aclrtSetOpExecuteTimeOutV2 or driver.op_timeout",
-            *code as u32
-        )
+        let OverdueReport { kind, at, taken, by, place, code } = self;
+        let code = *code as u32;
+        match by {
+            EndedBy::TimeOut => write!(
+                f,
+                "{kind} had not ended at {at}, {taken} after its task began{place} (device code {code}); a task that \
+                 needs longer needs aclrtSetOpExecuteTimeOutV2 or driver.op_timeout"
+            ),
+            EndedBy::Reset => write!(f, "{kind} was ended by a reset at {at}, {taken} after its task began{place}"),
+        }
     }
 }
 
@@ -293,7 +298,8 @@ impl Explainer<'_> {
             Fault::Overdue(overdue) => DeviceError::Overdue(Box::new(OverdueReport {
                 kind: overdue.kind,
                 at: overdue.at,
-                limit: overdue.limit,
+                taken: overdue.taken,
+                by: overdue.by,
                 place: self.place(overdue.caller),
                 code,
             })),

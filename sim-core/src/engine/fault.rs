@@ -16,11 +16,20 @@ pub enum Fault {
     Deadlock(Deadlock),
     /// A guest asked for something that a device cannot do.
     Refused(Refusal),
-    /// A task took longer than the host's driver allows.
+    /// The host's driver ended a task.
     Overdue(Overdue),
 }
 
-/// A task that the driver ended because it took too long.
+/// Why a driver ended a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// It took longer than a task may.
+    TimeOut,
+    /// The device was reset while it ran.
+    Reset,
+}
+
+/// A task that the driver ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overdue {
     /// The first actor of the task that had not ended.
@@ -29,8 +38,10 @@ pub struct Overdue {
     pub kind: ActorKind,
     /// When it was ended.
     pub at: SimTime,
-    /// How long it was allowed to take.
-    pub limit: SimDuration,
+    /// How long it had taken until then.
+    pub taken: SimDuration,
+    /// Why it was ended.
+    pub by: EndedBy,
     /// Code address of the guest that called the simulator last; 0 if it never did.
     pub caller: usize,
 }

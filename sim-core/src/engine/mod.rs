@@ -63,7 +63,7 @@ use corosensei::stack::DefaultStack;
 pub use context::{ActorContext, Standing, calling_actor, on_host};
 pub use cpu::ThreadCpu;
 pub use current_actor::CurrentActor;
-pub use fault::{Crash, Fault, Hang, Overdue, Refusal, Stalled};
+pub use fault::{Crash, EndedBy, Fault, Hang, Overdue, Refusal, Stalled};
 pub use fiber::{GuestCall, Trap};
 pub use lender::ThreadFunctions;
 pub use native::HostCost;

@@ -3,7 +3,7 @@
 
 use super::ANY_END_KEY;
 use super::current_actor::CurrentActor;
-use super::fault::{Fault, Overdue};
+use super::fault::{EndedBy, Fault, Overdue};
 use super::state::Status;
 use super::wait::Wait;
 use crate::actor::ActorId;
@@ -22,12 +22,12 @@ impl CurrentActor<'_> {
         self.block_until(Wait::Completion, ANY_END_KEY, Some(deadline), 0)
     }
 
-    /// Ends the device's work because `late`, which this actor waits for, has taken longer than `limit`. The actor that
-    /// calls must be the host.
-    pub fn end_overdue(&self, late: ActorId, limit: SimDuration) {
+    /// Ends the device's work because of a task that has `taken` so long, and of which `late` had not ended. The actor
+    /// that calls must be the host.
+    pub fn end_task(&self, late: ActorId, taken: SimDuration, by: EndedBy) {
         let state = self.engine().state.borrow();
         let (kind, caller) = (state.actor(late).kind, state.actor(late).caller);
         drop(state);
-        self.engine().fail(Fault::Overdue(Overdue { actor: late, kind, at: self.now(), limit, caller }));
+        self.engine().fail(Fault::Overdue(Overdue { actor: late, kind, at: self.now(), taken, by, caller }));
     }
 }

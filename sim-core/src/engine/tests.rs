@@ -503,7 +503,7 @@ fn is_a_task_that_takes_too_long_ended_by_name() {
         on_actor(|actor| {
             launch(actor, poller, 2, PollPolicy::Execute);
             assert!(actor.wait_for_an_end(SimTime::from_ns(3_000_000_000)));
-            actor.end_overdue(ActorId(2), SimDuration::from_ns(3_000_000_000));
+            actor.end_task(ActorId(2), SimDuration::from_ns(3_000_000_000), EndedBy::TimeOut);
             u64::from(actor.has_ended(ActorId(1)) && actor.has_ended(ActorId(2)) && actor.is_complete())
         })
     }
@@ -512,7 +512,7 @@ fn is_a_task_that_takes_too_long_ended_by_name() {
     let fault = engine.fault().map(|fault| fault.clone());
     let Some(Fault::Overdue(overdue)) = fault else { panic!("{fault:?}") };
     assert_eq!((overdue.actor, overdue.kind), (ActorId(2), ActorKind::Aicpu(1)));
-    assert_eq!((overdue.at.as_ns(), overdue.limit.as_ns()), (3_000_000_000, 3_000_000_000));
+    assert_eq!((overdue.at.as_ns(), overdue.taken.as_ns()), (3_000_000_000, 3_000_000_000));
 }
 
 #[test]

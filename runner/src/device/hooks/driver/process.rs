@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use sim_core::engine::CurrentActor;
+use sim_core::engine::{CurrentActor, EndedBy};
 use sim_core::time::SimDuration;
 
 use super::super::super::driver::DEVICE;
@@ -75,7 +75,7 @@ fn end_work(actor: &CurrentActor<'_>, rooms: &Rooms) {
     let taken = actor.now().since(task.begins);
     drop(driver);
     if let Some(late) = late {
-        actor.end_overdue(late, taken);
+        actor.end_task(late, taken, EndedBy::Reset);
         wait::settle(actor, rooms);
     }
 }

@@ -1,6 +1,6 @@
 //! Waiting for streams: until their tasks are over, the host has waited long enough, or a task takes too long.
 
-use sim_core::engine::CurrentActor;
+use sim_core::engine::{CurrentActor, EndedBy};
 use sim_core::time::SimTime;
 
 use super::super::super::driver::error::DriverError;
@@ -34,7 +34,7 @@ fn end_overdue(actor: &CurrentActor<'_>, rooms: &Rooms) {
     let limit = task.limit;
     drop(driver);
     if let Some(late) = late {
-        actor.end_overdue(late, limit);
+        actor.end_task(late, limit, EndedBy::TimeOut);
     }
 }
 
