@@ -369,7 +369,12 @@ struct SimShapedFile {
 
 impl Guests {
     fn plan(layout: &Layout) -> Result<Self, BuildError> {
-        let shim = layout.object("shim".to_owned(), Language::C, ["-O2"], ["shim/shim.c", "shim/driver.c"].map(PathBuf::from).into());
+        let shim = layout.object(
+            "shim".to_owned(),
+            Language::C,
+            ["-O2"],
+            ["shim/shim.c", "shim/driver.c"].map(PathBuf::from).into(),
+        );
         let runtimes = RUNTIMES.iter().map(|runtime| plan_runtime(layout, runtime)).collect::<Result<_, _>>()?;
         let onboard = RUNTIMES.iter().map(|runtime| plan_onboard(layout, runtime)).collect::<Result<_, _>>()?;
         let mut objects = Vec::new();
@@ -557,10 +562,7 @@ fn embed(guests: &Guests) -> Result<String, std::fmt::Error> {
     writeln!(text, "];\n/// The same for the board.\npub static ONBOARD: &[OnboardRuntime] = &[")?;
     for OnboardObjects { runtime, host, aicpu } in &guests.onboard {
         let (arch, name, host, aicpu) = (runtime.arch.variant(), runtime.name, bytes(host), bytes(aicpu));
-        writeln!(
-            text,
-            "    OnboardRuntime {{ arch: Arch::{arch}, name: {name:?}, host: {host}, aicpu: {aicpu} }},"
-        )?;
+        writeln!(text, "    OnboardRuntime {{ arch: Arch::{arch}, name: {name:?}, host: {host}, aicpu: {aicpu} }},")?;
     }
     writeln!(text, "];\n/// Every other bundled object.\npub static OBJECTS: &[BundledObject] = &[")?;
     for NamedObject { kind, name, object } in &guests.objects {

@@ -17,7 +17,7 @@ use npusim::device::host_calls::HostCalls;
 use npusim::device::{Device, NamedObject};
 use npusim::golden::{self, Verdict};
 use npusim::run::plan::RunPlan;
-use npusim::run::settings::RunSettings;
+use npusim::run::settings::{Front, RunSettings};
 use npusim::tensor::HostTensor;
 use support::own_process::in_own_process;
 
@@ -45,9 +45,10 @@ struct Host {
 }
 
 impl Host {
-    fn new() -> Self {
+    fn new(front: Front) -> Self {
         let case = CaseSpec::bundled("vector_example").expect("it is bundled");
-        let plan = RunPlan::new(case, &RunSettings::default()).expect("a bundled case can be run");
+        let plan =
+            RunPlan::new(case, &RunSettings { front, ..RunSettings::default() }).expect("a bundled case can be run");
         let runtime = NamedObject { name: &plan.objects.host.name, bytes: &plan.objects.host.bytes };
         let device = Device::new(plan.config.clone(), bundled::SHIM, runtime).expect("a bundled runtime can be loaded");
         let mut host = Host { device, plan, storage: Vec::new(), storage_at: 0 };
@@ -107,6 +108,13 @@ impl Host {
         self.succeed("simpler_run", &run.arguments(self, context, ID));
         run.assert_results(self);
         self.succeed("simpler_unregister_callable", &[context, ID]);
+    }
+}
+
+/// A host in front of the simulator's platform layer, and one in front of CANN's functions.
+fn on_each_front(test: impl Fn(Host)) {
+    for front in [Front::Platform, Front::Driver] {
+        test(Host::new(front));
     }
 }
 
@@ -243,168 +251,181 @@ fn is_every_function_of_the_header_called() {
 #[test]
 fn does_every_function_take_null_for_a_refusal() {
     in_own_process("does_every_function_take_null_for_a_refusal", PATIENCE, || {
-        let host = Host::new();
-        let context = host.ready_context();
-        for (function, arguments, refusal) in calls_with_null() {
-            let value = host.value(function, &arguments);
-            match refusal {
-                Code(code) => assert_eq!(value as u32 as i32, code, "{function}"),
-                Zero => assert_eq!(value, 0, "{function}"),
-                Nothing => {}
+        on_each_front(|host| {
+            let context = host.ready_context();
+            for (function, arguments, refusal) in calls_with_null() {
+                let value = host.value(function, &arguments);
+                match refusal {
+                    Code(code) => assert_eq!(value as u32 as i32, code, "{function}"),
+                    Zero => assert_eq!(value, 0, "{function}"),
+                    Nothing => {}
+                }
             }
-        }
-        assert_ne!(host.value("get_pipeline_contract", &[]), 0);
-        assert_eq!(host.code("simpler_host_log_bind_state", &[0]), 0);
-        host.assert_works(context);
+            assert_ne!(host.value("get_pipeline_contract", &[]), 0);
+            assert_eq!(host.code("simpler_host_log_bind_state", &[0]), 0);
+            host.assert_works(context);
+        })
     });
 }
 
 #[test]
 fn is_each_null_beside_a_good_context_refused() {
     in_own_process("is_each_null_beside_a_good_context_refused", PATIENCE, || {
-        let host = Host::new();
-        let fresh = host.value("create_device_context", &[]);
-        for index in [2, 3, 4, 5] {
-            let arguments = with(host.init_arguments(fresh), index, 0);
-            assert_eq!(host.code("simpler_init", &arguments), INVALID, "argument {index}");
-        }
-        host.value("destroy_device_context", &[fresh]);
-        let context = host.ready_context();
-        let block = host.value("device_malloc_ctx", &[context, 64]);
-        assert_ne!(block, 0);
-        let mut bytes = [0u8; 64];
-        let here = bytes.as_mut_ptr() as u64;
-        for arguments in [[context, 0, here, 64], [context, block, 0, 64]] {
-            assert_eq!(host.code("copy_to_device_ctx", &arguments), INVALID, "{arguments:x?}");
-        }
-        for arguments in [[context, 0, block, 64], [context, here, 0, 64]] {
-            assert_eq!(host.code("copy_from_device_ctx", &arguments), INVALID, "{arguments:x?}");
-        }
-        assert_eq!(host.value("device_malloc_ctx", &[context, 0]), 0);
-        host.value("device_free_ctx", &[context, 0]);
-        host.value("device_free_ctx", &[context, block]);
-        assert_eq!(host.code("simpler_register_callable", &[context, ID, 0]), INVALID);
-        host.succeed("simpler_register_callable", &[context, ID, host.callable()]);
-        let run = Run::new(&host);
-        for index in [1, 3, 4, 5] {
-            let arguments = with(run.arguments(&host, context, ID), index, 0);
-            assert_eq!(host.code("simpler_prepare_run", &arguments), INVALID, "argument {index}");
-            assert_eq!(host.code("simpler_run", &arguments), INVALID, "argument {index}");
-        }
-        host.assert_works(context);
+        on_each_front(|host| {
+            let fresh = host.value("create_device_context", &[]);
+            for index in [2, 3, 4, 5] {
+                let arguments = with(host.init_arguments(fresh), index, 0);
+                assert_eq!(host.code("simpler_init", &arguments), INVALID, "argument {index}");
+            }
+            host.value("destroy_device_context", &[fresh]);
+            let context = host.ready_context();
+            let block = host.value("device_malloc_ctx", &[context, 64]);
+            assert_ne!(block, 0);
+            let mut bytes = [0u8; 64];
+            let here = bytes.as_mut_ptr() as u64;
+            for arguments in [[context, 0, here, 64], [context, block, 0, 64]] {
+                assert_eq!(host.code("copy_to_device_ctx", &arguments), INVALID, "{arguments:x?}");
+            }
+            for arguments in [[context, 0, block, 64], [context, here, 0, 64]] {
+                assert_eq!(host.code("copy_from_device_ctx", &arguments), INVALID, "{arguments:x?}");
+            }
+            assert_eq!(host.value("device_malloc_ctx", &[context, 0]), 0);
+            host.value("device_free_ctx", &[context, 0]);
+            host.value("device_free_ctx", &[context, block]);
+            assert_eq!(host.code("simpler_register_callable", &[context, ID, 0]), INVALID);
+            host.succeed("simpler_register_callable", &[context, ID, host.callable()]);
+            let run = Run::new(&host);
+            for index in [1, 3, 4, 5] {
+                let arguments = with(run.arguments(&host, context, ID), index, 0);
+                assert_eq!(host.code("simpler_prepare_run", &arguments), INVALID, "argument {index}");
+                assert_eq!(host.code("simpler_run", &arguments), INVALID, "argument {index}");
+            }
+            host.assert_works(context);
+        })
     });
 }
 
 #[test]
 fn are_values_out_of_range_refused() {
     in_own_process("are_values_out_of_range_refused", PATIENCE, || {
-        let host = Host::new();
-        let fresh = host.value("create_device_context", &[]);
-        assert_eq!(host.code("simpler_init", &with(host.init_arguments(fresh), 1, MINUS_ONE)), INVALID, "device -1");
-        host.value("destroy_device_context", &[fresh]);
-        let context = host.ready_context();
-        assert_eq!(host.code("ensure_acl_ready_ctx", &[context, MINUS_ONE]), INVALID);
-        host.succeed("simpler_register_callable", &[context, ID, host.callable()]);
-        for id in [64, MINUS_ONE, i32::MAX as u64, 1 << 31] {
-            let run = Run::new(&host);
-            assert_eq!(host.code("simpler_register_callable", &[context, id, host.callable()]), INVALID, "id {id:x}");
-            assert_eq!(host.code("simpler_unregister_callable", &[context, id]), INVALID, "id {id:x}");
-            assert_eq!(host.code("simpler_prepare_run", &run.arguments(&host, context, id)), INVALID, "id {id:x}");
-            assert_eq!(host.code("simpler_run", &run.arguments(&host, context, id)), INVALID, "id {id:x}");
-        }
-        for change in [
-            |run: &mut Run| run.args.tensor_count = -1,
-            |run: &mut Run| run.args.tensor_count = 257,
-            |run: &mut Run| run.args.scalar_count = -1,
-            |run: &mut Run| run.args.scalar_count = 129,
-            |run: &mut Run| run.args.tensors[0].dims = 0,
-            |run: &mut Run| run.args.tensors[0].dims = 6,
-            |run: &mut Run| run.args.tensors[0].dtype = 0xff,
-            |run: &mut Run| run.args.tensors[0].address = 0,
-            |run: &mut Run| run.args.tensors[0].size = 0,
-            |run: &mut Run| run.descriptor.pipeline_slot = u32::MAX,
-            |run: &mut Run| run.descriptor.arena_bank = u32::MAX,
-        ] {
-            let mut run = Run::new(&host);
-            change(&mut run);
-            let (args, descriptor) = (run.args.tensor_count, run.descriptor.pipeline_slot);
-            let code = host.code("simpler_prepare_run", &run.arguments(&host, context, ID));
-            assert_eq!(code, INVALID, "{args} tensors, slot {descriptor}, {:?}", run.args.tensors[0]);
-        }
-        assert_eq!(host.value("get_arena_bank_gm_heap_base_ctx", &[context, 1]), 0, "a bank that is not there");
-        assert_eq!(host.code("simpler_provision_dma_workspace", &[context, 1, 0, 0]), UNSUPPORTED);
-        assert_eq!(host.value("device_malloc_ctx", &[context, 1 << 60]), 0, "more memory than there is");
-        host.assert_works(context);
+        on_each_front(|host| {
+            let fresh = host.value("create_device_context", &[]);
+            assert_eq!(
+                host.code("simpler_init", &with(host.init_arguments(fresh), 1, MINUS_ONE)),
+                INVALID,
+                "device -1"
+            );
+            host.value("destroy_device_context", &[fresh]);
+            let context = host.ready_context();
+            assert_eq!(host.code("ensure_acl_ready_ctx", &[context, MINUS_ONE]), INVALID);
+            host.succeed("simpler_register_callable", &[context, ID, host.callable()]);
+            for id in [64, MINUS_ONE, i32::MAX as u64, 1 << 31] {
+                let run = Run::new(&host);
+                assert_eq!(
+                    host.code("simpler_register_callable", &[context, id, host.callable()]),
+                    INVALID,
+                    "id {id:x}"
+                );
+                assert_eq!(host.code("simpler_unregister_callable", &[context, id]), INVALID, "id {id:x}");
+                assert_eq!(host.code("simpler_prepare_run", &run.arguments(&host, context, id)), INVALID, "id {id:x}");
+                assert_eq!(host.code("simpler_run", &run.arguments(&host, context, id)), INVALID, "id {id:x}");
+            }
+            for change in [
+                |run: &mut Run| run.args.tensor_count = -1,
+                |run: &mut Run| run.args.tensor_count = 257,
+                |run: &mut Run| run.args.scalar_count = -1,
+                |run: &mut Run| run.args.scalar_count = 129,
+                |run: &mut Run| run.args.tensors[0].dims = 0,
+                |run: &mut Run| run.args.tensors[0].dims = 6,
+                |run: &mut Run| run.args.tensors[0].dtype = 0xff,
+                |run: &mut Run| run.args.tensors[0].address = 0,
+                |run: &mut Run| run.args.tensors[0].size = 0,
+                |run: &mut Run| run.descriptor.pipeline_slot = u32::MAX,
+                |run: &mut Run| run.descriptor.arena_bank = u32::MAX,
+            ] {
+                let mut run = Run::new(&host);
+                change(&mut run);
+                let (args, descriptor) = (run.args.tensor_count, run.descriptor.pipeline_slot);
+                let code = host.code("simpler_prepare_run", &run.arguments(&host, context, ID));
+                assert_eq!(code, INVALID, "{args} tensors, slot {descriptor}, {:?}", run.args.tensors[0]);
+            }
+            assert_eq!(host.value("get_arena_bank_gm_heap_base_ctx", &[context, 1]), 0, "a bank that is not there");
+            assert_eq!(host.code("simpler_provision_dma_workspace", &[context, 1, 0, 0]), UNSUPPORTED);
+            assert_eq!(host.value("device_malloc_ctx", &[context, 1 << 60]), 0, "more memory than there is");
+            host.assert_works(context);
+        })
     });
 }
 
 #[test]
 fn are_transfers_outside_an_allocation_refused() {
     in_own_process("are_transfers_outside_an_allocation_refused", PATIENCE, || {
-        let host = Host::new();
-        let context = host.ready_context();
-        let block = host.value("device_malloc_ctx", &[context, 64]);
-        let mut bytes = [7u8; 128];
-        let here = bytes.as_mut_ptr() as u64;
-        host.succeed("copy_to_device_ctx", &[context, block, here, 64]);
-        for (device, size) in [(block, 1 << 40), (0x1000, 64), (here, 64), (block, u64::MAX)] {
-            assert!(host.code("copy_to_device_ctx", &[context, device, here, size]) < 0, "{device:x} {size:x}");
-            assert!(host.code("copy_from_device_ctx", &[context, here, device, size]) < 0, "{device:x} {size:x}");
-        }
-        host.value("device_free_ctx", &[context, block]);
-        host.value("device_free_ctx", &[context, block]);
-        assert!(host.code("copy_to_device_ctx", &[context, block, here, 64]) < 0, "freed");
-        host.assert_works(context);
+        on_each_front(|host| {
+            let context = host.ready_context();
+            let block = host.value("device_malloc_ctx", &[context, 64]);
+            let mut bytes = [7u8; 128];
+            let here = bytes.as_mut_ptr() as u64;
+            host.succeed("copy_to_device_ctx", &[context, block, here, 64]);
+            for (device, size) in [(block, 1 << 40), (0x1000, 64), (here, 64), (block, u64::MAX)] {
+                assert!(host.code("copy_to_device_ctx", &[context, device, here, size]) < 0, "{device:x} {size:x}");
+                assert!(host.code("copy_from_device_ctx", &[context, here, device, size]) < 0, "{device:x} {size:x}");
+            }
+            host.value("device_free_ctx", &[context, block]);
+            host.value("device_free_ctx", &[context, block]);
+            assert!(host.code("copy_to_device_ctx", &[context, block, here, 64]) < 0, "freed");
+            host.assert_works(context);
+        })
     });
 }
 
 #[test]
 fn are_calls_out_of_order_refused() {
     in_own_process("are_calls_out_of_order_refused", PATIENCE, || {
-        let host = Host::new();
-        let storage = host.storage_at;
-        // Before init.
-        let context = host.value("create_device_context", &[]);
-        let run = Run::new(&host);
-        assert_eq!(host.code("simpler_register_callable", &[context, ID, host.callable()]), INVALID);
-        assert_eq!(host.code("simpler_prepare_run", &run.arguments(&host, context, ID)), INVALID);
-        assert_eq!(host.value("device_malloc_ctx", &[context, 64]), 0);
-        assert_eq!(host.value("committed_device_memory_ctx", &[context]), 0);
-        host.succeed("simpler_init", &host.init_arguments(context));
-        assert_eq!(host.code("simpler_init", &host.init_arguments(context)), INVALID, "a second time");
-        // Before a callable is registered, and before a run is prepared.
-        assert_eq!(host.code("simpler_prepare_run", &run.arguments(&host, context, ID)), INVALID);
-        host.succeed("simpler_register_callable", &[context, ID, host.callable()]);
-        let phases = ["simpler_launch_run", "simpler_poll_run", "simpler_wait_run", "simpler_finalize_run"];
-        for phase in phases {
-            assert_eq!(host.code(phase, &[context, storage]), INVALID, "{phase} of nothing");
-        }
-        // Prepared.
-        host.succeed("simpler_prepare_run", &run.arguments(&host, context, ID));
-        assert_eq!(host.code("simpler_prepare_run", &run.arguments(&host, context, ID)), INVALID, "a second time");
-        for phase in ["simpler_poll_run", "simpler_wait_run"] {
-            assert_eq!(host.code(phase, &[context, storage]), INVALID, "{phase} before launch");
-        }
-        assert_eq!(host.code("simpler_unregister_callable", &[context, ID]), INVALID, "in use");
-        assert_eq!(host.code("finalize_device", &[context]), INVALID, "in use");
-        // Launched and ended.
-        host.succeed("simpler_launch_run", &[context, storage]);
-        assert_eq!(host.code("simpler_launch_run", &[context, storage]), INVALID, "a second time");
-        host.succeed("simpler_wait_run", &[context, storage]);
-        host.succeed("simpler_wait_run", &[context, storage]);
-        assert_eq!(host.code("simpler_poll_run", &[context, storage]), 1);
-        assert_eq!(host.code("simpler_launch_run", &[context, storage]), INVALID, "after its end");
-        host.succeed("simpler_finalize_run", &[context, storage]);
-        assert_eq!(host.code("simpler_finalize_run", &[context, storage]), INVALID, "a second time");
-        run.assert_results(&host);
-        host.assert_works(context);
-        // After finalising: as before init.
-        host.succeed("finalize_device", &[context]);
-        assert_eq!(host.code("simpler_register_callable", &[context, ID, host.callable()]), INVALID);
-        host.succeed("simpler_init", &host.init_arguments(context));
-        host.assert_works(context);
-        host.succeed("finalize_device", &[context]);
-        assert_eq!(host.device.residency().device.live_bytes, 0);
-        host.value("destroy_device_context", &[context]);
+        on_each_front(|host| {
+            let storage = host.storage_at;
+            // Before init.
+            let context = host.value("create_device_context", &[]);
+            let run = Run::new(&host);
+            assert_eq!(host.code("simpler_register_callable", &[context, ID, host.callable()]), INVALID);
+            assert_eq!(host.code("simpler_prepare_run", &run.arguments(&host, context, ID)), INVALID);
+            assert_eq!(host.value("device_malloc_ctx", &[context, 64]), 0);
+            assert_eq!(host.value("committed_device_memory_ctx", &[context]), 0);
+            host.succeed("simpler_init", &host.init_arguments(context));
+            assert_eq!(host.code("simpler_init", &host.init_arguments(context)), INVALID, "a second time");
+            // Before a callable is registered, and before a run is prepared.
+            assert_eq!(host.code("simpler_prepare_run", &run.arguments(&host, context, ID)), INVALID);
+            host.succeed("simpler_register_callable", &[context, ID, host.callable()]);
+            let phases = ["simpler_launch_run", "simpler_poll_run", "simpler_wait_run", "simpler_finalize_run"];
+            for phase in phases {
+                assert_eq!(host.code(phase, &[context, storage]), INVALID, "{phase} of nothing");
+            }
+            // Prepared.
+            host.succeed("simpler_prepare_run", &run.arguments(&host, context, ID));
+            assert_eq!(host.code("simpler_prepare_run", &run.arguments(&host, context, ID)), INVALID, "a second time");
+            for phase in ["simpler_poll_run", "simpler_wait_run"] {
+                assert_eq!(host.code(phase, &[context, storage]), INVALID, "{phase} before launch");
+            }
+            assert_eq!(host.code("simpler_unregister_callable", &[context, ID]), INVALID, "in use");
+            assert_eq!(host.code("finalize_device", &[context]), INVALID, "in use");
+            // Launched and ended.
+            host.succeed("simpler_launch_run", &[context, storage]);
+            assert_eq!(host.code("simpler_launch_run", &[context, storage]), INVALID, "a second time");
+            host.succeed("simpler_wait_run", &[context, storage]);
+            host.succeed("simpler_wait_run", &[context, storage]);
+            assert_eq!(host.code("simpler_poll_run", &[context, storage]), 1);
+            assert_eq!(host.code("simpler_launch_run", &[context, storage]), INVALID, "after its end");
+            host.succeed("simpler_finalize_run", &[context, storage]);
+            assert_eq!(host.code("simpler_finalize_run", &[context, storage]), INVALID, "a second time");
+            run.assert_results(&host);
+            host.assert_works(context);
+            // After finalising: as before init.
+            host.succeed("finalize_device", &[context]);
+            assert_eq!(host.code("simpler_register_callable", &[context, ID, host.callable()]), INVALID);
+            host.succeed("simpler_init", &host.init_arguments(context));
+            host.assert_works(context);
+            host.succeed("finalize_device", &[context]);
+            assert_eq!(host.device.residency().device.live_bytes, 0);
+            host.value("destroy_device_context", &[context]);
+        })
     });
 }

@@ -36,9 +36,8 @@ fn steps(report: &Value, call: &str) -> Vec<(i64, u64, u64)> {
     let steps = report["steps"].as_array().expect("a list of steps");
     let of_call = steps.iter().filter(|step| step["call"].as_str().is_some_and(|text| text.starts_with(call)));
     let number = |step: &Value, key: &str| step[key].as_u64().unwrap_or_else(|| panic!("{step} has no {key}"));
-    let numbers = |step: &Value| {
-        (step["code"].as_i64().expect("a code"), number(step, "took_ps"), number(step, "at_ps"))
-    };
+    let numbers =
+        |step: &Value| (step["code"].as_i64().expect("a code"), number(step, "took_ps"), number(step, "at_ps"));
     of_call.map(numbers).collect()
 }
 
@@ -139,7 +138,7 @@ fn what_does_the_first_launch_take_before_and_after_the_aicpu_task() {
     assert_eq!(took("after the AICPU task, which spins"), 1_400 * MS);
     assert_eq!(took("after the AICPU task, loaded already"), 0);
     assert_eq!(finding_kinds(&report), ["loaded_while_aicpu_spins"]);
-    let slower = scenario("launch_order", &["--set", "driver.module_load_while_aicpu_spins=11.5s"]);
+    let slower = scenario("launch_order", &["--set", "driver.late_module_load=11.5s"]);
     assert_eq!(step(&slower, "rtKernelLaunchWithHandleV2: after the AICPU task, which spins").1, 11_500 * MS);
 }
 
@@ -154,10 +153,9 @@ fn when_does_the_host_hear_of_a_task_that_does_not_end() {
     // It began 10 us after its launch; the host hears of its end 10 us later.
     assert_eq!(step(&report, "rtStreamSynchronize").2, launched + 10 * US + 45 * S + 10 * US);
 
-    for (name, launch, code) in [
-        ("aicore_timeout", "rtKernelLaunchWithHandleV2", 507_014),
-        ("aicpu_timeout", "rtsLaunchCpuKernel", 507_018),
-    ] {
+    for (name, launch, code) in
+        [("aicore_timeout", "rtKernelLaunchWithHandleV2", 507_014), ("aicpu_timeout", "rtsLaunchCpuKernel", 507_018)]
+    {
         let report = scenario(name, &[]);
         let ended = step(&report, launch).2 + 10 * US + 3 * S + 10 * US;
         assert_eq!(step(&report, "rtStreamSynchronize"), (code, 3 * S + 20 * US, ended), "{name}");
@@ -288,7 +286,9 @@ fn does_the_device_do_the_same_at_the_same_times_behind_either_front() {
 
 #[test]
 fn is_a_run_through_the_driver_the_same_each_time_and_with_naive_polling() {
-    let hash = |case, options: &[&str]| run(case, &[&["--front", "driver"], options].concat()).success().json()["trace_hash"].clone();
+    let hash = |case, options: &[&str]| {
+        run(case, &[&["--front", "driver"], options].concat()).success().json()["trace_hash"].clone()
+    };
     for case in CASES {
         let first = hash(case, &[]);
         assert_eq!(hash(case, &[]), first, "{case}, again");
@@ -338,18 +338,12 @@ fn do_devices_behind_the_driver_leave_anything_in_their_process() {
 #[test]
 fn is_what_does_not_go_with_the_driver_refused() {
     for (arguments, message) in [
-        (
-            &["scenario", "launch_orders"][..],
-            "`launch_orders` is no scenario; did you mean `launch_order`?",
-        ),
+        (&["scenario", "launch_orders"][..], "`launch_orders` is no scenario; did you mean `launch_order`?"),
         (
             &["scenario", "launch_order", "--engine", "threads"],
             "npusim: scenarios need virtual time: take --engine virtual or naive",
         ),
-        (
-            &["scenario", "launch_order", "--set", "driver.op_timeot=3s"],
-            "driver.op_timeout",
-        ),
+        (&["scenario", "launch_order", "--set", "driver.op_timeot=3s"], "driver.op_timeout"),
         (
             &["run", "chain", "--front", "driver", "--engine", "threads"],
             "npusim: --front driver needs virtual time: take --engine virtual or naive",

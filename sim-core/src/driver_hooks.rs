@@ -148,8 +148,7 @@ pub struct DriverHookTable {
     pub register_binary: extern "C" fn(binary: *const DevBinary, handle: *mut u64) -> c_int,
     pub unregister_binary: extern "C" fn(handle: u64) -> c_int,
     pub launch_binary: extern "C" fn(handle: u64, block_dim: u32, args: *const ArgsEx, stream: u64) -> c_int,
-    pub launch_builtin:
-        extern "C" fn(kernel_type: u32, block_dim: u32, args: *const AicpuArgsEx, stream: u64) -> c_int,
+    pub launch_builtin: extern "C" fn(kernel_type: u32, block_dim: u32, args: *const AicpuArgsEx, stream: u64) -> c_int,
     pub load_cpu_binary:
         extern "C" fn(json_path: *const c_char, config: *const LoadBinaryConfig, binary: *mut u64) -> c_int,
     pub unload_cpu_binary: extern "C" fn(binary: u64) -> c_int,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bundled;
+use crate::device::driver::finding::Finding;
 use crate::device::error::{DeadlockReport, DeviceError};
 use crate::device::notes::{LogLevel, LogLine};
 use crate::device::{Device, EngineKind, NamedObject};
@@ -76,6 +77,11 @@ impl FinishedRun {
     /// The number of the namespace that the run's objects were in; 0 if none was loaded.
     pub fn namespace(&self) -> u32 {
         self.device.loads().records().iter().find_map(|load| load.namespace).unwrap_or(0)
+    }
+
+    /// What the driver found odd, if the host spoke to it.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.device.findings()
     }
 
     /// What guests logged as errors, if the run ended early: the runtime's own reasons.

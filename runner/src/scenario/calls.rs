@@ -2,7 +2,7 @@
 
 use sim_core::driver_hooks::DevBinary;
 
-use super::host::{BoardHost, Called, Cores, at, of, object};
+use super::host::{BoardHost, Called, Cores, at, object, of};
 
 pub(super) fn teardown(host: &mut BoardHost) -> Called {
     host.begin()?;

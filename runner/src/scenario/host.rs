@@ -200,7 +200,8 @@ impl BoardHost {
     /// Registers an AICore binary; gives the handle.
     pub(super) fn register(&mut self, binary: &[u8]) -> Called<(i32, u64)> {
         let mut handle = 0;
-        let binary = DevBinary { magic: DevBinary::MAGIC, version: 0, data: binary.as_ptr(), length: binary.len() as u64 };
+        let binary =
+            DevBinary { magic: DevBinary::MAGIC, version: 0, data: binary.as_ptr(), length: binary.len() as u64 };
         let code = self.quietly("rtRegisterAllKernel", &[of(&binary), at(&mut handle)])?;
         Ok((code, handle))
     }
@@ -356,7 +357,8 @@ pub(super) fn object(name: &str, size: usize) -> Vec<u8> {
 fn list_file(object: &[u8]) -> std::io::Result<ListFile> {
     let file = format!("simpler_inner_{}_0.so", ContentHash::of(object));
     let ops = ["scenario_return", "scenario_wait_for_cores", "scenario_spin", "scenario_crash", "scenario_missing"];
-    let op = |name: &&str| format!("\"{name}\": {{\"opInfo\": {{\"functionName\": \"{name}\", \"kernelSo\": \"{file}\"}}}}");
+    let op =
+        |name: &&str| format!("\"{name}\": {{\"opInfo\": {{\"functionName\": \"{name}\", \"kernelSo\": \"{file}\"}}}}");
     let text = format!("{{{}}}", ops.iter().map(op).collect::<Vec<_>>().join(", "));
     ListFile::new(text.as_bytes())
 }

@@ -87,7 +87,9 @@ impl Scenario {
     /// What it shows, in a line.
     pub const fn description(self) -> &'static str {
         match self {
-            Scenario::RegistrationPerLaunch => "registering for each launch fills the device: 207001, then 507899 for ever",
+            Scenario::RegistrationPerLaunch => {
+                "registering for each launch fills the device: 207001, then 507899 for ever"
+            }
             Scenario::CachedHandle => "10,000 launches of one handle hold what the first one held",
             Scenario::InstallLatch => "a second AICPU object in one process is silently not installed (--faithful)",
             Scenario::LaunchByName => "the older way: server functions by kernel_name[32] and so_name[32]",

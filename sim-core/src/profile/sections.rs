@@ -202,8 +202,8 @@ pub struct Driver {
     pub warm_bandwidth: Sourced<Bandwidth>,
     /// The first launch of an AICore binary, while no AICPU task runs.
     pub module_load: Sourced<SimDuration>,
-    /// The same while one does.
-    pub module_load_while_aicpu_spins: Sourced<SimDuration>,
+    /// The same after an AICPU task has begun.
+    pub late_module_load: Sourced<SimDuration>,
     /// Writing an AICPU object into the preinstall directory.
     pub bootstrap: Sourced<SimDuration>,
     /// How long a task may take, unless the host says otherwise.
@@ -222,7 +222,7 @@ impl Driver {
             first_touch_bandwidth: document.entry("driver.first_touch_bandwidth")?.bandwidth()?,
             warm_bandwidth: document.entry("driver.warm_bandwidth")?.bandwidth()?,
             module_load: document.entry("driver.module_load")?.duration()?,
-            module_load_while_aicpu_spins: document.entry("driver.module_load_while_aicpu_spins")?.duration()?,
+            late_module_load: document.entry("driver.late_module_load")?.duration()?,
             bootstrap: document.entry("driver.bootstrap")?.duration()?,
             op_timeout: document.entry("driver.op_timeout")?.positive_duration()?,
             device_reset: document.entry("driver.device_reset")?.duration()?,

@@ -56,11 +56,7 @@ struct Registration {
 
 impl Default for Binaries {
     fn default() -> Self {
-        Binaries {
-            handles: Handles::new(HandleKind::Binary),
-            code: BTreeMap::new(),
-            registrations: BTreeMap::new(),
-        }
+        Binaries { handles: Handles::new(HandleKind::Binary), code: BTreeMap::new(), registrations: BTreeMap::new() }
     }
 }
 

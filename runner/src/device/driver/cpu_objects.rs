@@ -132,7 +132,8 @@ impl CpuObjects {
 mod tests {
     use super::*;
 
-    const LIST: &[u8] = br#"{"run": {"opInfo": {"kernelSo": "a.so", "functionName": "f", "opKernelLib": "AICPUKernel"}}}"#;
+    const LIST: &[u8] =
+        br#"{"run": {"opInfo": {"kernelSo": "a.so", "functionName": "f", "opKernelLib": "AICPUKernel"}}}"#;
 
     fn message<T>(result: Result<T, DriverError>) -> (i32, String) {
         result.map(drop).map_err(|error| (error.code() as i32, error.to_string())).unwrap_err()

@@ -18,10 +18,10 @@
 //!   hears of it once, everything later is refused with 507899. Only a reset helps, and only if the device itself is sound.
 //! - A request that is refused changes nothing.
 
-pub mod error;
-pub mod finding;
 mod binaries;
 mod cpu_objects;
+pub mod error;
+pub mod finding;
 mod handles;
 mod preinstall;
 mod streams;

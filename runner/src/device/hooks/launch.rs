@@ -101,11 +101,7 @@ pub(super) fn start_cores(
 }
 
 /// Adds the AICPU threads of a launch.
-pub(super) fn start_aicpus(
-    actor: &CurrentActor<'_>,
-    launch: &Launch,
-    start: SimTime,
-) -> std::io::Result<Vec<ActorId>> {
+pub(super) fn start_aicpus(actor: &CurrentActor<'_>, launch: &Launch, start: SimTime) -> std::io::Result<Vec<ActorId>> {
     let fast_forward = actor.engine().settings().fast_forward;
     let start_thread = |index: u32| {
         let new = NewActor {

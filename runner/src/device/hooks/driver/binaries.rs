@@ -80,7 +80,9 @@ pub(super) extern "C" fn launch_binary(handle: u64, block_dim: u32, args: *const
         check_place(args.cast_mut(), "the arguments")?;
         let args = guest_value(actor, args);
         if args.host_input_count != 0 || args.has_tiling != 0 || args.no_copy != 0 {
-            return Err(DriverError::Unsupported { what: "a launch with host inputs, tiling or arguments on the device" });
+            return Err(DriverError::Unsupported {
+                what: "a launch with host inputs, tiling or arguments on the device",
+            });
         }
         let arguments = read_arguments(actor, args.args, args.args_size)?;
         let clusters = *rooms.profile.topology.clusters;
@@ -138,7 +140,7 @@ fn load(actor: &CurrentActor<'_>, rooms: &Rooms, handle: u64) -> Result<LoadedBi
     let block = rooms.hbm.borrow_mut().allocate(binary.bytes.len() as u64, &owner)?;
     rooms.hbm.borrow_mut().write(block, &binary.bytes)?;
     let costs = &rooms.profile.driver;
-    actor.charge(if spinning { *costs.module_load_while_aicpu_spins } else { *costs.module_load }, 0);
+    actor.charge(if spinning { *costs.late_module_load } else { *costs.module_load }, 0);
     match code_of(actor, rooms, content, &binary.bytes) {
         Ok(entry) => {
             let loaded = LoadedBinary { block, entry };
@@ -153,12 +155,7 @@ fn load(actor: &CurrentActor<'_>, rooms: &Rooms, handle: u64) -> Result<LoadedBi
 }
 
 /// The entry of code that can run; loaded once for all handles of the same bytes.
-fn code_of(
-    actor: &CurrentActor<'_>,
-    rooms: &Rooms,
-    content: ContentHash,
-    bytes: &[u8],
-) -> Result<usize, DriverError> {
+fn code_of(actor: &CurrentActor<'_>, rooms: &Rooms, content: ContentHash, bytes: &[u8]) -> Result<usize, DriverError> {
     if let Some((object, entry)) = rooms.driver.borrow_mut().binaries.reuse_code(content) {
         rooms.loads.borrow_mut().reuse(object);
         return Ok(entry);

@@ -63,7 +63,9 @@ pub(super) extern "C" fn launch_builtin(
                 let first = rooms.driver.borrow().preinstall.first().map(str::to_owned);
                 match first {
                     Some(object) => launch(actor, rooms, stream, &object, SERVED, block_dim, &arguments),
-                    None => fail(actor, rooms, stream, format!("{SERVER_RUN} has nothing to call: nothing was installed")),
+                    None => {
+                        fail(actor, rooms, stream, format!("{SERVER_RUN} has nothing to call: nothing was installed"))
+                    }
                 }
             }
             _ => launch(actor, rooms, stream, &so_name, &kernel_name, block_dim, &arguments),
@@ -108,12 +110,7 @@ fn check_threads(rooms: &Rooms, count: u32) -> Result<(), DriverError> {
 }
 
 /// The server writes an object from device memory into the preinstall directory.
-fn bootstrap(
-    actor: &CurrentActor<'_>,
-    rooms: &Rooms,
-    stream: u64,
-    arguments: &[u8],
-) -> Result<(), DriverError> {
+fn bootstrap(actor: &CurrentActor<'_>, rooms: &Rooms, stream: u64, arguments: &[u8]) -> Result<(), DriverError> {
     let cost = *rooms.profile.driver.bootstrap;
     match install(rooms, arguments) {
         Ok(()) => begin_modelled(actor, rooms, stream, cost, None),
@@ -188,7 +185,10 @@ fn check_options(actor: &CurrentActor<'_>, config: *const LoadBinaryConfig) -> R
     }
     let config = guest_value(actor, config);
     if config.count > MOST_OPTIONS || (config.count > 0 && config.options.is_null()) {
-        return Err(DriverError::invalid(format!("the configuration has {} options, or none at its address", config.count)));
+        return Err(DriverError::invalid(format!(
+            "the configuration has {} options, or none at its address",
+            config.count
+        )));
     }
     for index in 0..config.count {
         let option = guest_value(actor, config.options.wrapping_add(index));
@@ -203,7 +203,11 @@ fn read_list(path: &str) -> Result<Vec<u8>, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut text = Vec::new();
     file.take(MOST_LIST_BYTES + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
-    if text.len() as u64 > MOST_LIST_BYTES { Err(format!("it has more than {MOST_LIST_BYTES} bytes")) } else { Ok(text) }
+    if text.len() as u64 > MOST_LIST_BYTES {
+        Err(format!("it has more than {MOST_LIST_BYTES} bytes"))
+    } else {
+        Ok(text)
+    }
 }
 
 pub(super) extern "C" fn unload_cpu_binary(binary: u64) -> c_int {

@@ -76,7 +76,13 @@ pub(super) extern "C" fn memcpy(to: usize, most: u64, from: usize, size: u64, ki
     })
 }
 
-fn copy_to_device(actor: &CurrentActor<'_>, rooms: &Rooms, to: usize, from: usize, size: u64) -> Result<(), DriverError> {
+fn copy_to_device(
+    actor: &CurrentActor<'_>,
+    rooms: &Rooms,
+    to: usize,
+    from: usize,
+    size: u64,
+) -> Result<(), DriverError> {
     let to = DevicePtr::new(to as u64);
     rooms.hbm.borrow().check_range(to, size)?;
     let bytes = guest_bytes(actor, from as *const u8, size as usize);

@@ -115,9 +115,13 @@ pub(super) extern "C" fn set_op_timeout(timeout_us: u64, actual_us: *mut u64) ->
         let default = *rooms.profile.driver.op_timeout;
         let limit = match timeout_us {
             0 => default,
-            us => us.checked_mul(1_000).map(SimDuration::from_ns).filter(|limit| *limit < SimDuration::FOREVER).ok_or_else(|| {
-                DriverError::invalid(format!("a time-out of {us} us is longer than the simulator can wait"))
-            })?,
+            us => us
+                .checked_mul(1_000)
+                .map(SimDuration::from_ns)
+                .filter(|limit| *limit < SimDuration::FOREVER)
+                .ok_or_else(|| {
+                    DriverError::invalid(format!("a time-out of {us} us is longer than the simulator can wait"))
+                })?,
         };
         if !actual_us.is_null() {
             put(actor, actual_us, limit.as_ns() / 1_000);
