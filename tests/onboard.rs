@@ -11,13 +11,15 @@ use std::time::Duration;
 use npusim::bundled;
 use npusim::case::CaseSpec;
 use npusim::client::session::{Program, Session};
-use npusim::device::{Device, EngineKind, NamedObject};
+use npusim::device::host_calls::HostCalls;
+use npusim::device::{Device, DeviceConfig, EngineKind, NamedObject};
 use npusim::golden::{self, Verdict};
 use npusim::run::plan::RunPlan;
 use npusim::run::settings::{Front, RunSettings};
 use npusim::scenario::Scenario;
 use serde_json::Value;
 use sim_core::actor::{ActorId, ActorKind};
+use sim_core::profile::{Arch, Profile};
 use sim_core::time::SimTime;
 use sim_core::trace::{EventKind, Observer, TraceEvent};
 use support::own_process::in_own_process;
@@ -187,6 +189,76 @@ fn have_bad_calls_changed_any_memory() {
     let report = scenario("bad_calls", &[]);
     assert_eq!(resident(&report), [("before the bad calls", 4096), ("after the bad calls", 4096)]);
     assert_eq!(finding_kinds(&report), [""; 0]);
+}
+
+// ---- what a host asks the driver
+
+/// A device of this generation with a host that has set it and has a stream.
+fn host_with_stream(arch: Arch) -> (Device, u64) {
+    let profile = Profile::load(arch).expect("it is part of the program");
+    let host = NamedObject { name: "libhost_runtime.so", bytes: bundled::ONBOARD[0].host };
+    let device = Device::new(DeviceConfig::new(profile), bundled::SHIM, host).expect("it can be loaded");
+    let mut stream = 0u64;
+    assert_eq!(ask(&device, "aclInit", &[0]), 0);
+    assert_eq!(ask(&device, "aclrtSetDevice", &[0]), 0);
+    assert_eq!(ask(&device, "aclrtCreateStream", &[place_of(&mut stream)]), 0);
+    (device, stream)
+}
+
+fn place_of<T>(place: &mut T) -> u64 {
+    (&raw mut *place).expose_provenance() as u64
+}
+
+/// Calls a function of the driver; its code.
+fn ask(device: &Device, function: &str, arguments: &[u64]) -> i32 {
+    let address = device.driver_symbol(function).unwrap_or_else(|error| panic!("{function}: {error}"));
+    // SAFETY: the arguments are of the function's types, and what they point to outlives the call.
+    let code = unsafe { device.call(address, arguments) };
+    code.unwrap_or_else(|error| panic!("{function}: {error}")) as u32 as i32
+}
+
+#[test]
+fn what_is_a_host_told_of_the_chip() {
+    in_own_process("what_is_a_host_told_of_the_chip", PATIENCE, || {
+        const AICPU: u64 = 1;
+        const AICORE: u64 = 4;
+        const VECTOR_CORE: u64 = 7;
+        const CORE_NUM: u64 = 3;
+        const OCCUPY: u64 = 8;
+        for (arch, cube, vector, cpus, mask) in [(Arch::A2a3, 24, 48, 6, 0xfc), (Arch::A5, 36, 72, 5, 0xf8)] {
+            let (device, stream) = host_with_stream(arch);
+            let limit = |resource| {
+                let mut value = 0u32;
+                assert_eq!(ask(&device, "aclrtGetStreamResLimit", &[stream, resource, place_of(&mut value)]), 0);
+                value
+            };
+            assert_eq!((limit(0), limit(1)), (cube, vector), "{arch}");
+            let fact = |module, info| {
+                let mut value = 0i64;
+                assert_eq!(ask(&device, "halGetDeviceInfo", &[0, module, info, place_of(&mut value)]), 0);
+                value
+            };
+            assert_eq!((fact(AICPU, CORE_NUM), fact(AICPU, OCCUPY)), (cpus, mask), "{arch}");
+            assert_eq!((fact(AICORE, CORE_NUM), fact(VECTOR_CORE, CORE_NUM)), (cube.into(), vector.into()), "{arch}");
+        }
+    });
+}
+
+#[test]
+fn what_does_memory_cost_that_somebody_had_before() {
+    in_own_process("what_does_memory_cost_that_somebody_had_before", PATIENCE, || {
+        const BYTES: u64 = 2 << 30;
+        let (device, _) = host_with_stream(Arch::A2a3);
+        let allocation = || {
+            let (mut block, before) = (0u64, device.now());
+            assert_eq!(ask(&device, "rtMalloc", &[place_of(&mut block), BYTES, 1, 0]), 0);
+            (block, device.now().since(before).as_ns())
+        };
+        let (block, cold) = allocation();
+        assert_eq!(cold, 7_500 + 97_790_694, "2 GiB at 21.96 GB/s");
+        assert_eq!(ask(&device, "rtFree", &[block]), 0);
+        assert_eq!(allocation(), (block, 7_500 + 10_082_082), "2 GiB at 213 GB/s");
+    });
 }
 
 // ---- the bundled runtime through the driver
@@ -360,4 +432,6 @@ fn does_the_list_name_every_scenario() {
     let outcome = npusim(["scenario"]).success();
     let names: Vec<&str> = outcome.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(names, Scenario::ALL.map(Scenario::name));
+    let listing = npusim(["scenario", "--json"]).success().json();
+    assert_eq!(listing["scenarios"].as_array().map(Vec::len), Some(Scenario::ALL.len()));
 }

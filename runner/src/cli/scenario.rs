@@ -1,6 +1,7 @@
 //! `npusim scenario`.
 
 use clap::Args;
+use serde::Serialize;
 use sim_core::profile::{Arch, Override};
 
 use super::failure::Failure;
@@ -34,7 +35,7 @@ pub(super) struct ScenarioCommand {
 
 impl ScenarioCommand {
     pub(super) fn execute(&self) -> Done {
-        let Some(scenario) = self.scenario else { return list() };
+        let Some(scenario) = self.scenario else { return self.list() };
         if self.engine == EngineChoice::Threads {
             return Err(Failure::input("scenarios need virtual time: take --engine virtual or naive"));
         }
@@ -52,12 +53,31 @@ impl ScenarioCommand {
         }
         Ok(if report.as_expected { ExitStatus::Success } else { ExitStatus::Mismatch })
     }
+
+    fn list(&self) -> Done {
+        if self.json {
+            let scenarios =
+                Scenario::ALL.map(|scenario| Listed { name: scenario.name(), description: scenario.description() });
+            print_json(&Listing { scenarios: scenarios.into() })?;
+            return Ok(ExitStatus::Success);
+        }
+        let width = Scenario::ALL.iter().map(|scenario| scenario.name().len()).max().unwrap_or_default();
+        for scenario in Scenario::ALL {
+            print(format_args!("{:<width$}  {}\n", scenario.name(), scenario.description()))?;
+        }
+        Ok(ExitStatus::Success)
+    }
 }
 
-fn list() -> Done {
-    let width = Scenario::ALL.iter().map(|scenario| scenario.name().len()).max().unwrap_or_default();
-    for scenario in Scenario::ALL {
-        print(format_args!("{:<width$}  {}\n", scenario.name(), scenario.description()))?;
-    }
-    Ok(ExitStatus::Success)
+/// What `--json` prints without a name.
+#[derive(Serialize)]
+struct Listing {
+    scenarios: Vec<Listed>,
+}
+
+/// A scenario in the list.
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    description: &'static str,
 }

@@ -173,8 +173,8 @@ pub struct Engine {
     fault: RefCell<Option<Fault>>,
     rooms: OnceCell<Rc<dyn Any>>,
     guest_threads: Cell<u16>,
-    /// Set by a guest that asked for something impossible, until the engine has taken note.
-    refusal: RefCell<Option<Refusal>>,
+    /// Set by an actor that ends the device's work and itself, until the engine has taken note.
+    last_words: RefCell<Option<Fault>>,
     refused: Cell<bool>,
     /// The host runtime was stopped in the middle of a call: it can make no more.
     host_lost: Cell<bool>,
@@ -227,7 +227,7 @@ impl Engine {
             fault: RefCell::default(),
             rooms: OnceCell::new(),
             guest_threads: Cell::new(0),
-            refusal: RefCell::default(),
+            last_words: RefCell::default(),
             refused: Cell::new(false),
             host_lost: Cell::new(false),
             host,
@@ -426,7 +426,7 @@ impl Engine {
             Ok(suspension) if !self.refused.get() => Ok(Some(suspension)),
             Ok(suspension) => {
                 self.refused.set(false);
-                self.refusal.take().map_or(Ok(Some(suspension)), |refusal| Err(Fault::Refused(refusal)))
+                self.last_words.take().map_or(Ok(Some(suspension)), Err)
             }
             Err(Exit::Returned(result)) => {
                 self.end(id, result);

@@ -516,6 +516,36 @@ fn is_a_task_that_takes_too_long_ended_by_name() {
 }
 
 #[test]
+fn does_a_thread_of_the_host_that_ends_a_task_end_with_it_and_the_host_go_on() {
+    extern "C" fn poller(_: u64) -> u64 {
+        loop {
+            on_actor(|actor| actor.spin(ns(115), Poll::Spin, 0));
+        }
+    }
+    extern "C" fn thread(_: u64) -> u64 {
+        on_actor(|actor| {
+            assert!(actor.wait_for_an_end(SimTime::from_ns(3_000_000)));
+            actor.end_task(ActorId(1), SimDuration::from_ns(3_000_000), EndedBy::TimeOut);
+        });
+        unreachable!("it has ended")
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, poller, 1, PollPolicy::Execute);
+            let call = GuestCall::new(address(thread), &[]);
+            // SAFETY: as in `call`.
+            let handle = unsafe { actor.spawn_thread(call) }.expect("a lender starts");
+            let other = actor.engine().find_thread(handle).expect("it was just made");
+            actor.join(other, 0);
+            u64::from(actor.is_complete())
+        })
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, 0), Ok(1));
+    assert_eq!(engine.fault().map(|fault| fault.at().as_ns()), Some(3_000_000));
+}
+
+#[test]
 fn does_the_end_of_an_actor_end_the_hosts_wait_before_its_deadline() {
     extern "C" fn worker(index: u64) -> u64 {
         on_actor(|actor| actor.charge(ns(1_000 * (index + 1)), 0));
