@@ -1,7 +1,7 @@
 // The shim: the first object of every namespace, so that its symbols win over those of everything loaded later,
-// libstdc++ included. It has three parts: the platform's functions (platform.h), which only hand over to the hook
-// table; the libc fronts, which hand over when the caller is an actor under virtual time and else do what libc does;
-// and the entry points of the simulator (bind).
+// libstdc++ included. It has four parts: the platform's functions (platform.h), which only hand over to the hook
+// table; those of CANN's driver, which do so too (driver.c); the libc fronts, which hand over when the caller is an actor
+// under virtual time and else do what libc does; and the entry points of the simulator (bind).
 //
 // Rules that keep it sound:
 // - no thread_local of its own: the hook table knows who calls;
