@@ -1,6 +1,6 @@
 //! Scenarios of the driver: what hosts on the board run into, step by step, with the code and the time of each call.
 //!
-//! Each plays the process of a host against the driver's functions in the shim ([`host::BoardHost`]) and says of every
+//! Each plays the process of a host against the driver's functions in the shim (`host::BoardHost`) and says of every
 //! call which code it expects. AICPU and AICore code is that of `guest/onboard/scenario`.
 
 mod calls;

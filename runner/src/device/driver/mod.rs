@@ -12,7 +12,7 @@
 //! # Invariants
 //!
 //! - A stream has one task at a time. Its actors are those of one launch; when all have ended the task is over
-//!   ([`Driver::settle`]), which has to be seen before anybody else gets their numbers.
+//!   (`Driver::settle`), which has to be seen before anybody else gets their numbers.
 //! - A handle is given once. One of another kind, or of something that is gone, is refused.
 //! - The first failure poisons the context, and stays the only one with a code of its own: whoever waits for a stream
 //!   hears of it once, everything later is refused with 507899. Only a reset helps, and only if the device itself is sound.
