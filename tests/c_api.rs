@@ -2,7 +2,7 @@
 //!
 //! Functions are called as a host process would call them, with null pointers, with values out of range and out of
 //! order. Each gives a negative code, or null or 0 where it gives no code; afterwards the same context registers a
-//! callable and runs it. Every runtime for every generation is asked.
+//! callable and runs it. Every runtime for every generation is asked, and in front of CANN's functions too.
 
 mod support;
 
@@ -17,7 +17,7 @@ use npusim::device::host_calls::HostCalls;
 use npusim::device::{Device, NamedObject};
 use npusim::golden::{self, Verdict};
 use npusim::run::plan::RunPlan;
-use npusim::run::settings::RunSettings;
+use npusim::run::settings::{Front, RunSettings};
 use npusim::tensor::HostTensor;
 use sim_core::profile::Arch;
 use support::own_process::in_own_process;
@@ -46,9 +46,9 @@ struct Host {
 }
 
 impl Host {
-    fn on(arch: Arch, runtime: Runtime) -> Self {
+    fn on(front: Front, arch: Arch, runtime: Runtime) -> Self {
         let case = CaseSpec::bundled("vector_example").expect("it is bundled");
-        let settings = RunSettings { arch: Some(arch), runtime: Some(runtime), ..RunSettings::default() };
+        let settings = RunSettings { front, arch: Some(arch), runtime: Some(runtime), ..RunSettings::default() };
         let plan = RunPlan::new(case, &settings).expect("a bundled case can be run");
         let runtime = NamedObject { name: &plan.objects.host.name, bytes: &plan.objects.host.bytes };
         let device = Device::new(plan.config.clone(), bundled::SHIM, runtime).expect("a bundled runtime can be loaded");
@@ -112,12 +112,15 @@ impl Host {
     }
 }
 
-/// Runs `body` on each runtime for each generation, one after the other in a process of its own.
+/// Runs `body` on each runtime for each generation, in front of the simulator's platform layer and of CANN's functions:
+/// one after the other in a process of its own.
 fn with_every_runtime(test: &str, body: impl Fn(Host)) {
     in_own_process(test, PATIENCE, || {
         for (arch, runtime) in Arch::ALL.into_iter().flat_map(|arch| Runtime::ALL.map(|runtime| (arch, runtime))) {
-            println!("{runtime} for {arch}");
-            body(Host::on(arch, runtime));
+            for front in [Front::Platform, Front::Driver] {
+                println!("{runtime} for {arch}, {front:?}");
+                body(Host::on(front, arch, runtime));
+            }
         }
     });
 }

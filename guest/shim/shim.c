@@ -1,7 +1,7 @@
 // The shim: the first object of every namespace, so that its symbols win over those of everything loaded later,
-// libstdc++ included. It has three parts: the platform's functions (platform.h), which only hand over to the hook
-// table; the libc fronts, which hand over when the caller is an actor under virtual time and else do what libc does;
-// and the entry points of the simulator (bind).
+// libstdc++ included. It has four parts: the platform's functions (platform.h), which only hand over to the hook
+// table; those of CANN's driver, which do so too (driver.c); the libc fronts, which hand over when the caller is an actor
+// under virtual time and else do what libc does; and the entry points of the simulator (bind).
 //
 // Rules that keep it sound:
 // - no thread_local of its own: the hook table knows who calls;
@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "driver.h"
 #include "npusim/hooks.h"
 
 #define CALLER __builtin_return_address(0)
@@ -75,6 +76,7 @@ const NpusimShim *npusim_shim_bind(const NpusimHooks *table, const void *own_hea
     if (table->abi != NPUSIM_HOOK_ABI || table->size != sizeof(NpusimHooks)) return NULL;
     hooks = table;
     heap = own_heap;
+    npusim_driver_bind(table->driver);
     shim = (NpusimShim){NPUSIM_HOOK_ABI, real.pthread_create, real.pthread_join, flush_streams};
     return &shim;
 }

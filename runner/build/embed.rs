@@ -6,7 +6,7 @@ use crate::Guests;
 use crate::compiler::Linkage;
 use crate::families::NamedObject;
 use crate::layout::Object;
-use crate::runtimes::RuntimeObjects;
+use crate::runtimes::{OnboardObjects, RuntimeObjects};
 use crate::sim_shaped::SimShapedFile;
 
 /// The tables of `src/bundled.rs`.
@@ -24,6 +24,11 @@ pub(crate) fn tables(guests: &Guests) -> Result<String, std::fmt::Error> {
              faulty_aicores: &[{}] }},",
             faulty.join(", ")
         )?;
+    }
+    writeln!(text, "];\n/// The same for the board.\npub static ONBOARD: &[OnboardRuntime] = &[")?;
+    for OnboardObjects { arch, name, host, aicpu } in &guests.onboard {
+        let (arch, host, aicpu) = (arch.variant(), bytes(host), bytes(aicpu));
+        writeln!(text, "    OnboardRuntime {{ arch: Arch::{arch}, name: {name:?}, host: {host}, aicpu: {aicpu} }},")?;
     }
     writeln!(text, "];\n/// Every other bundled object.\npub static OBJECTS: &[BundledObject] = &[")?;
     for NamedObject { kind, name, object } in &guests.objects {

@@ -1,4 +1,4 @@
-//! Directories in which every source is an object of its own: orchestrations, kernels, traits.
+//! Directories in which every source is an object of its own: orchestrations, kernels, traits, scenarios.
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,7 @@ const FAMILIES: &[Family] = &[
     Family { kind: "Trait", directory: "traits", flags: &["-O2"], common: &[] },
     // What the audit finds, one object for each kind of finding.
     Family { kind: "Trait", directory: "traits/audit", flags: &["-O2"], common: &[] },
+    Family { kind: "Scenario", directory: "onboard/scenario", flags: &["-O2"], common: &[] },
 ];
 
 const ORCHESTRATION_FLAGS: &[&str] = &["-O2", "-fvisibility=hidden"];

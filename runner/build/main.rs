@@ -22,7 +22,7 @@ use compiler::Language;
 use error::BuildError;
 use families::NamedObject;
 use layout::{Layout, Object};
-use runtimes::RuntimeObjects;
+use runtimes::{OnboardObjects, RuntimeObjects};
 use sim_shaped::SimShapedFile;
 use toolchain::Toolchain;
 
@@ -30,16 +30,19 @@ use toolchain::Toolchain;
 struct Guests {
     shim: Object,
     runtimes: Vec<RuntimeObjects>,
+    onboard: Vec<OnboardObjects>,
     objects: Vec<NamedObject>,
     sim_shaped: Vec<SimShapedFile>,
 }
 
 impl Guests {
     fn plan(layout: &Layout) -> Result<Self, BuildError> {
-        let shim = layout.object("shim".to_owned(), Language::C, ["-O2"], vec![PathBuf::from("shim/shim.c")]);
+        let sources = ["shim/shim.c", "shim/driver.c"].map(PathBuf::from).into();
+        let shim = layout.object("shim".to_owned(), Language::C, ["-O2"], sources);
         Ok(Self {
             shim,
             runtimes: runtimes::plan(layout)?,
+            onboard: runtimes::plan_onboard(layout)?,
             objects: families::plan(layout)?,
             sim_shaped: sim_shaped::plan(layout)?,
         })
@@ -47,9 +50,10 @@ impl Guests {
 
     fn all(&self) -> Vec<&Object> {
         let runtimes = self.runtimes.iter().flat_map(RuntimeObjects::all);
+        let onboard = self.onboard.iter().flat_map(OnboardObjects::all);
         let named = self.objects.iter().map(|named| &named.object);
         let sim_shaped = self.sim_shaped.iter().map(|file| &file.object);
-        runtimes.chain([&self.shim]).chain(named).chain(sim_shaped).collect()
+        runtimes.chain(onboard).chain([&self.shim]).chain(named).chain(sim_shaped).collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The runtimes: which there are, and from which directories of `guest/runtime` their three objects are made.
 //!
+//! On the board the host and AICPU objects are others: of the same sources, with those of `guest/onboard` beside them.
+//!
 //! What runtimes share lies in `common/`, what is a runtime's own in a directory of its name. Shared sources include a few
 //! headers that each runtime provides (`image_part.h`, `run_memory.h`, `orchestration_home.h`): the include path says whose.
 
@@ -83,10 +85,32 @@ impl RuntimeObjects {
     }
 }
 
+/// The objects of a runtime that are others on the board.
+pub(crate) struct OnboardObjects {
+    pub(crate) arch: Arch,
+    pub(crate) name: &'static str,
+    pub(crate) host: Object,
+    pub(crate) aicpu: Object,
+}
+
+impl OnboardObjects {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Object> {
+        [&self.host, &self.aicpu].into_iter()
+    }
+}
+
 /// Every runtime for every generation.
 pub(crate) fn plan(layout: &Layout) -> Result<Vec<RuntimeObjects>, BuildError> {
-    let both = RUNTIMES.iter().flat_map(|runtime| Arch::ALL.map(|arch| (arch, runtime)));
-    both.map(|(arch, runtime)| plan_runtime(layout, arch, runtime)).collect()
+    each().map(|(arch, runtime)| plan_runtime(layout, arch, runtime)).collect()
+}
+
+/// The same for the board.
+pub(crate) fn plan_onboard(layout: &Layout) -> Result<Vec<OnboardObjects>, BuildError> {
+    each().map(|(arch, runtime)| plan_runtime_onboard(layout, arch, runtime)).collect()
+}
+
+fn each() -> impl Iterator<Item = (Arch, &'static Runtime)> {
+    RUNTIMES.iter().flat_map(|runtime| Arch::ALL.map(|arch| (arch, runtime)))
 }
 
 fn plan_runtime(layout: &Layout, arch: Arch, runtime: &Runtime) -> Result<RuntimeObjects, BuildError> {
@@ -99,6 +123,21 @@ fn plan_runtime(layout: &Layout, arch: Arch, runtime: &Runtime) -> Result<Runtim
         aicpu: part("aicpu", runtime.aicpu, &["-fgnu-unique"])?,
         aicore: part("aicore", AICORE, &[])?,
         faulty: faulty.collect::<Result<_, BuildError>>()?,
+    })
+}
+
+fn plan_runtime_onboard(layout: &Layout, arch: Arch, runtime: &Runtime) -> Result<OnboardObjects, BuildError> {
+    let part = |part: &str, directories| -> Result<Object, BuildError> {
+        let name = format!("onboard-{part}");
+        let mut object = plan_part(layout, arch, runtime, &name, directories, &["-fgnu-unique"])?;
+        object.sources.extend(layout.sources(&Path::new("onboard").join(part))?);
+        Ok(object)
+    };
+    Ok(OnboardObjects {
+        arch,
+        name: runtime.name,
+        host: part("host", runtime.host)?,
+        aicpu: part("aicpu", runtime.aicpu)?,
     })
 }
 

@@ -30,6 +30,19 @@ impl BundledRuntime {
     }
 }
 
+/// The objects of a runtime that are others on the board, where the host speaks to the device through CANN's functions.
+#[derive(Clone, Copy)]
+pub struct OnboardRuntime {
+    /// The generation it is built for.
+    pub arch: Arch,
+    /// Its name; unique within the generation.
+    pub name: &'static str,
+    /// The host object.
+    pub host: &'static [u8],
+    /// The AICPU object.
+    pub aicpu: &'static [u8],
+}
+
 /// What an object is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectKind {
@@ -39,11 +52,14 @@ pub enum ObjectKind {
     Kernel,
     /// Code that shows one trait of real guests, for tests of the engine and the loader.
     Trait,
+    /// Code of a scenario of the driver.
+    Scenario,
 }
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [ObjectKind; 3] = [ObjectKind::Orchestration, ObjectKind::Kernel, ObjectKind::Trait];
+    pub const ALL: [ObjectKind; 4] =
+        [ObjectKind::Orchestration, ObjectKind::Kernel, ObjectKind::Trait, ObjectKind::Scenario];
 }
 
 impl fmt::Display for ObjectKind {
@@ -52,6 +68,7 @@ impl fmt::Display for ObjectKind {
             ObjectKind::Orchestration => "orchestration",
             ObjectKind::Kernel => "kernel",
             ObjectKind::Trait => "trait",
+            ObjectKind::Scenario => "scenario",
         })
     }
 }
@@ -91,6 +108,13 @@ pub fn runtime(arch: Arch, name: &str) -> Option<&'static BundledRuntime> {
 /// The runtimes for a generation.
 pub fn runtimes(arch: Arch) -> impl Iterator<Item = &'static BundledRuntime> {
     RUNTIMES.iter().filter(move |runtime| runtime.arch == arch)
+}
+
+/// The runtime of that name as it is on the board: with the host and AICPU objects for it.
+pub fn onboard(arch: Arch, name: &str) -> Option<BundledRuntime> {
+    let OnboardRuntime { host, aicpu, .. } =
+        *ONBOARD.iter().find(|runtime| runtime.arch == arch && runtime.name == name)?;
+    Some(BundledRuntime { host, aicpu, ..*runtime(arch, name)? })
 }
 
 /// The object of that kind and name.

@@ -12,4 +12,5 @@ pub mod golden;
 pub mod native_runtime;
 pub mod report;
 pub mod run;
+pub mod scenario;
 pub mod tensor;

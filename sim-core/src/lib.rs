@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod charges;
+pub mod driver_hooks;
 pub mod engine;
 pub mod loader;
 pub mod profile;

@@ -5,11 +5,12 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::AtomicU32;
 
+use crate::driver_hooks::DriverHookTable;
 use crate::engine::ThreadFunctions;
 use crate::loader::heap::Heap;
 
 /// The version of both sides.
-pub const HOOK_ABI: u32 = 3;
+pub const HOOK_ABI: u32 = 4;
 
 /// A guest's thread function.
 pub type ThreadStart = extern "C" fn(*mut c_void) -> *mut c_void;
@@ -133,6 +134,7 @@ pub struct HookTable {
     pub note_edge: extern "C" fn(pred: u64, succ: u64, arg: u32, source: u32),
     pub note_phase: extern "C" fn(phase: u32),
     pub log: extern "C" fn(level: u32, text: *const c_char),
+    pub driver: &'static DriverHookTable,
 }
 
 /// `NpusimShim`: what the shim gives in return.

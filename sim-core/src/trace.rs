@@ -246,6 +246,11 @@ impl Trace {
         self.observer = Some(observer);
     }
 
+    /// Events are shown to nobody from now on.
+    pub fn stop_observing(&mut self) {
+        self.observer = None;
+    }
+
     /// Says what an actor is. Ids are given in order; those of ended actors are given again.
     pub fn name_actor(&mut self, id: ActorId, kind: ActorKind) {
         self.actors.truncate(id.0 as usize);

@@ -5,9 +5,10 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "npusim/driver_hooks.h"
 #include "npusim/platform.h"
 
-enum { NPUSIM_HOOK_ABI = 3 };
+enum { NPUSIM_HOOK_ABI = 4 };
 
 #define NPUSIM_NO_DEADLINE UINT64_MAX
 
@@ -58,6 +59,8 @@ typedef struct NpusimHooks {
     void (*note_edge)(uint64_t pred, uint64_t succ, uint32_t arg, uint32_t source);
     void (*note_phase)(uint32_t phase);
     void (*log)(uint32_t level, const char *text);
+    // ---- driver
+    const NpusimDriverHooks *driver;
 } NpusimHooks;
 
 // What an actor waits for, in `block`.

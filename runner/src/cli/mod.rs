@@ -16,6 +16,7 @@ mod options;
 mod progress;
 mod quantity;
 mod run;
+mod scenario;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -48,6 +49,7 @@ enum Action {
     Audit(Box<audit::AuditCommand>),
     /// List the bundled cases.
     List(list::ListCommand),
+    Scenario(scenario::ScenarioCommand),
     /// Measure the simulator itself.
     Bench(bench::BenchCommand),
 }
@@ -56,7 +58,7 @@ impl Action {
     /// Whether it makes devices in this process, which has to be started with other settings then.
     fn needs_namespaces(&self) -> bool {
         match self {
-            Action::Run(_) | Action::Ci(_) | Action::Audit(_) | Action::Bench(_) => true,
+            Action::Run(_) | Action::Ci(_) | Action::Audit(_) | Action::Scenario(_) | Action::Bench(_) => true,
             Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
         }
     }
@@ -81,6 +83,7 @@ pub fn main() -> ExitCode {
         Action::Inspect(command) => command.execute(),
         Action::Audit(command) => command.execute(),
         Action::List(command) => command.execute(),
+        Action::Scenario(command) => command.execute(),
         Action::Bench(command) => command.execute(),
     };
     match done {

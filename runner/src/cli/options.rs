@@ -9,10 +9,10 @@ use sim_hbm::FillPolicy;
 use super::quantity::{HostTime, Parameter, Size};
 use crate::case::Runtime;
 use crate::device::EngineKind;
-use crate::run::settings::RunSettings;
+use crate::run::settings::{Front, RunSettings};
 
 /// Those of [`DeviceOptions`] that mean nothing to device code which brings its own runtime.
-pub(super) const OF_OWN_DEVICE: [&str; 3] = ["clusters", "fast_forward", "keep_so"];
+pub(super) const OF_OWN_DEVICE: [&str; 5] = ["clusters", "fast_forward", "keep_so", "front", "faithful"];
 
 /// The device and how it runs.
 #[derive(Debug, Args)]
@@ -27,6 +27,12 @@ pub(super) struct DeviceOptions {
     /// Clusters of AICores [default: all of the generation].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     clusters: Option<u32>,
+    /// Through which functions a bundled host runtime reaches the device.
+    #[arg(long, value_enum, default_value_t = FrontChoice::Platform)]
+    front: FrontChoice,
+    /// Let the driver have the flaws of the real one: it installs one AICPU object per process.
+    #[arg(long)]
+    faithful: bool,
     /// How device code is run.
     #[arg(long, value_enum, default_value_t = EngineChoice::Virtual)]
     engine: EngineChoice,
@@ -60,6 +66,24 @@ pub(super) struct DeviceOptions {
     keep_so: Option<PathBuf>,
 }
 
+/// Through which functions a bundled host runtime reaches the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FrontChoice {
+    /// Those of the simulator's platform layer.
+    Platform,
+    /// Those of CANN's runtime, as on the board.
+    Driver,
+}
+
+impl From<FrontChoice> for Front {
+    fn from(choice: FrontChoice) -> Self {
+        match choice {
+            FrontChoice::Platform => Front::Platform,
+            FrontChoice::Driver => Front::Driver,
+        }
+    }
+}
+
 /// How device code is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum EngineChoice {
@@ -90,6 +114,8 @@ impl DeviceOptions {
         Ok(RunSettings {
             arch: self.arch,
             runtime: self.runtime,
+            front: self.front.into(),
+            faithful: self.faithful,
             engine: self.engine.into(),
             workers: self.workers.map(|count| count as usize),
             fill: self.hbm_fill,

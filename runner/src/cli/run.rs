@@ -74,6 +74,9 @@ impl RunCommand {
             Ok((run?, out))
         });
         let (run, out) = self.begun(run)?;
+        for finding in run.findings() {
+            eprintln!("npusim: the driver found: {finding}");
+        }
         self.show(&run.summary, run.status(), Failure::of_run(&run), || {
             out.map(|out| run.write(&out)).transpose().map(drop)
         })

@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sim_hbm::HbmError;
 
+use crate::device::driver::error::DriverError;
 use crate::device::error::DeviceError;
 
 /// A negative return code, and whether the call that returned it executes a run.
@@ -39,11 +40,15 @@ impl FailureClass {
             DeviceError::Hbm(HbmError::Exhausted { .. } | HbmError::BadCapacity { .. }) => FailureClass::Input,
             DeviceError::Deadlock(_) | DeviceError::FreeRunTimeout { .. } => FailureClass::Deadlock,
             DeviceError::Reported(error) => error.class,
+            DeviceError::Driver(DriverError::Hbm(HbmError::Exhausted { .. })) => FailureClass::Input,
+            DeviceError::Driver(DriverError::SyncTimeout { .. }) => FailureClass::Deadlock,
             DeviceError::Hbm(_)
             | DeviceError::Threads(_)
             | DeviceError::Crash(_)
             | DeviceError::Hang(_)
             | DeviceError::Refused { .. }
+            | DeviceError::Overdue(_)
+            | DeviceError::Driver(_)
             | DeviceError::Poisoned => FailureClass::Fault,
         }
     }

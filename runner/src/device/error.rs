@@ -4,13 +4,14 @@
 use std::fmt;
 
 use sim_core::actor::ActorKind;
-use sim_core::engine::{Deadlock, Fault, Stalled};
+use sim_core::engine::{Deadlock, EndedBy, Fault, Stalled};
 use sim_core::loader::load_error::LoadError;
 use sim_core::loader::loaded_object::{CodeSite, CodeSites};
 use sim_core::profile::ProfileError;
-use sim_core::time::SimTime;
+use sim_core::time::{SimDuration, SimTime};
 use sim_hbm::{Hbm, HbmError, Place};
 
+use super::driver::error::DriverError;
 use crate::exec::report::ReportedError;
 
 /// A device error that silicon has a number for.
@@ -61,6 +62,9 @@ pub fn code_of(fault: &Fault) -> DeviceCode {
         Fault::Deadlock(_) => DeviceCode::StreamSyncTimeout,
         Fault::Refused(refusal) if on_core(&refusal.kind) => DeviceCode::AicoreException,
         Fault::Refused(_) => DeviceCode::AicpuException,
+        Fault::Overdue(overdue) if on_core(&overdue.kind) => DeviceCode::AicoreTimeout,
+        // Whatever ends an AICPU task, CANN has this one code for it.
+        Fault::Overdue(_) => DeviceCode::AicpuException,
     }
 }
 
@@ -100,6 +104,10 @@ pub enum DeviceError {
     /// this device ended with an earlier fault; make a new one
     Poisoned,
     /// {0}
+    Overdue(Box<OverdueReport>),
+    /// {0}
+    Driver(#[from] DriverError),
+    /// {0}
     Reported(Box<ReportedError>),
 }
 
@@ -113,6 +121,8 @@ impl DeviceError {
             DeviceError::Deadlock(_) | DeviceError::FreeRunTimeout { .. } => Some(DeviceCode::StreamSyncTimeout),
             DeviceError::Refused { .. } => Some(DeviceCode::AicpuException),
             DeviceError::Poisoned => Some(DeviceCode::ContextPoisoned),
+            DeviceError::Overdue(overdue) => Some(overdue.code),
+            DeviceError::Driver(error) => DeviceCode::from_number(error.code() as u32),
             DeviceError::Reported(error) => error.device_code.and_then(DeviceCode::from_number),
             DeviceError::Profile(_) | DeviceError::Load(_) | DeviceError::Threads(_) => None,
         }
@@ -187,6 +197,38 @@ impl fmt::Display for HangReport {
     }
 }
 
+/// A task that the driver ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverdueReport {
+    /// Who had not ended.
+    pub kind: ActorKind,
+    /// When the task was ended.
+    pub at: SimTime,
+    /// How long it had taken until then.
+    pub taken: SimDuration,
+    /// Why it was ended.
+    pub by: EndedBy,
+    /// Where it was.
+    pub place: InCode,
+    /// The code that silicon would give.
+    pub code: DeviceCode,
+}
+
+impl fmt::Display for OverdueReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OverdueReport { kind, at, taken, by, place, code } = self;
+        let code = *code as u32;
+        match by {
+            EndedBy::TimeOut => write!(
+                f,
+                "{kind} had not ended at {at}, {taken} after its task began{place} (device code {code}); a task that \
+                 needs longer needs aclrtSetOpExecuteTimeOutV2 or driver.op_timeout"
+            ),
+            EndedBy::Reset => write!(f, "{kind} was ended by a reset at {at}, {taken} after its task began{place}"),
+        }
+    }
+}
+
 /// Who waits for what when nothing goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadlockReport {
@@ -253,6 +295,14 @@ impl Explainer<'_> {
                 reason: refusal.reason.clone(),
                 place: self.place(refusal.caller),
             },
+            Fault::Overdue(overdue) => DeviceError::Overdue(Box::new(OverdueReport {
+                kind: overdue.kind,
+                at: overdue.at,
+                taken: overdue.taken,
+                by: overdue.by,
+                place: self.place(overdue.caller),
+                code,
+            })),
         }
     }
 

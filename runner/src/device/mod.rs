@@ -11,6 +11,7 @@
 //! A namespace can serve one device after the other: [`Device::vacate`] ends a device and gives its namespace,
 //! [`Device::in_namespace`] makes the next one in it. [`pool`] does that for any number of tasks.
 
+pub mod driver;
 pub mod error;
 mod hooks;
 pub mod host_calls;
@@ -44,6 +45,8 @@ use sim_core::trace::{ContentHash, Observer, Trace};
 use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, Residency};
 
 use crate::report::tasks::TaskNotes;
+use driver::Driver;
+use driver::finding::Finding;
 use error::{DeviceError, Explainer};
 use notes::{LogLine, Notebook};
 use rooms::{FreeRooms, Loads, Rooms, Stopwatch};
@@ -110,6 +113,8 @@ pub struct DeviceConfig {
     pub watch_leaks: bool,
     /// Costs of kernels by name.
     pub kernel_costs: KernelTable,
+    /// The driver has the flaws of the real one.
+    pub faithful: bool,
     /// What is known of kernels beside their code.
     pub kernels: BTreeMap<ContentHash, Description>,
 }
@@ -129,6 +134,7 @@ impl DeviceConfig {
             keep_objects: None,
             watch_leaks: false,
             kernel_costs: KernelTable::default(),
+            faithful: false,
             kernels: BTreeMap::new(),
         }
     }
@@ -265,6 +271,11 @@ impl Device {
         self.engine().trace_mut().observe_with(observer);
     }
 
+    /// Nobody sees events any more.
+    pub fn stop_observing(&self) {
+        self.engine().trace_mut().stop_observing();
+    }
+
     /// The trace so far.
     pub fn trace(&self) -> std::cell::Ref<'_, Trace> {
         self.engine().trace()
@@ -293,6 +304,18 @@ impl Device {
     /// What guests noted of their tasks; empty unless events are kept.
     pub fn take_task_notes(&self) -> TaskNotes {
         self.rooms().notebook.borrow_mut().tasks.take().unwrap_or_default()
+    }
+
+    /// What the driver found odd.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.rooms().driver.borrow().findings().to_vec()
+    }
+
+    /// The address of a function of the driver.
+    pub fn driver_symbol(&self, name: &str) -> Result<usize, DeviceError> {
+        let namespace = self.rooms().namespace.borrow();
+        let shim = namespace.object(ObjectId::SHIM).ok_or(DeviceError::Poisoned)?;
+        Ok(shim.symbol(name)?)
     }
 
     /// What guests logged.
@@ -331,7 +354,8 @@ impl Device {
         self.engine().host_time()
     }
 
-    /// Ends the device; gives the ledger as it is when everything is closed. After a fault nothing is closed.
+    /// Ends the device; gives the ledger as it is when everything is closed. After a fault,
+    /// or with work left on it, nothing is closed.
     pub fn close(mut self) -> LoadLedger {
         if self.end() {
             self.rooms().close_guests();
@@ -339,7 +363,8 @@ impl Device {
         self.loads()
     }
 
-    /// Ends the device and gives its namespace; `None` if a fault has taken that with it.
+    /// Ends the device and gives its namespace; `None` if a fault or work that has not ended
+    /// has taken that with it.
     pub fn vacate(mut self) -> Option<VacantNamespace> {
         let can_close = self.end();
         let functions = self.functions;
@@ -356,7 +381,8 @@ impl Device {
     fn end(&mut self) -> bool {
         // The engine holds the rooms, and the rooms the namespace: the lenders end before the objects are closed.
         let Some(engine) = self.engine.take() else { return false };
-        if engine.fault().is_some() {
+        // What has not ended is stopped where it is: its objects cannot be closed under it either.
+        if engine.fault().is_some() || !engine.is_complete() {
             self.rooms().namespace.borrow_mut().abandon();
             return false;
         }
@@ -436,6 +462,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         loads: RefCell::new(Loads::default()),
         watch: config.watch_leaks.then(RefCell::default),
         launch: Launched::new(array),
+        driver: RefCell::new(Driver::new(*profile.driver.op_timeout, config.faithful)),
         notebook: RefCell::new(Notebook::new(config.keep_events)),
         last_code: Cell::new(0),
         last_error: RefCell::new(None),

@@ -29,6 +29,7 @@ use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, EventKind};
 use sim_hbm::{DmaEngine, Hbm};
 
+use super::driver::Driver;
 use super::error::DeviceError;
 use super::notes::Notebook;
 
@@ -49,6 +50,7 @@ pub(super) struct Rooms {
     /// Looks at what objects leave behind, if somebody asked for that.
     pub(super) watch: Option<RefCell<Watch>>,
     pub(super) launch: Launched,
+    pub(super) driver: RefCell<Driver>,
     pub(super) notebook: RefCell<Notebook>,
     /// The code of the last failure that a guest can ask for, negated.
     pub(super) last_code: Cell<i32>,

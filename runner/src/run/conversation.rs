@@ -71,20 +71,29 @@ pub(super) fn status_of(failure: Option<&RunFailure>, verdict: Verdict) -> ExitS
     }
 }
 
+/// What is between the runs and what the host process does before and after them, which may run device code too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Milestone {
+    /// The callable is registered; the runs follow.
+    Registered,
+    /// All runs are over and have succeeded.
+    Ran,
+}
+
 /// The comparison of results that there are none of.
 const NO_RESULTS: Golden = Golden { verdict: Verdict::Fail, worst_absolute: f64::NAN, worst_relative: f64::NAN };
 
-/// Runs the input on a device, with the objects that its host runtime hands on to AICPU and AICores. `registered` is
-/// called between the registration of the callable, which may run device code too, and the first run.
+/// Runs the input on a device, with the objects that its host runtime hands on to AICPU and AICores. `reached` is called
+/// at each milestone.
 pub(super) fn converse(
     device: &dyn HostCalls,
     input: &RunInput,
     aicpu: &[u8],
     aicore: &[u8],
-    registered: impl FnOnce(),
+    mut reached: impl FnMut(Milestone),
 ) -> Outcome {
     let mut elapsed = Duration::ZERO;
-    let (golden, failure) = match compared(device, input, aicpu, aicore, registered, &mut elapsed) {
+    let (golden, failure) = match compared(device, input, aicpu, aicore, &mut reached, &mut elapsed) {
         Ok(golden) => (golden, None),
         Err(failure) => (NO_RESULTS, Some(failure)),
     };
@@ -96,7 +105,7 @@ fn compared(
     input: &RunInput,
     aicpu: &[u8],
     aicore: &[u8],
-    registered: impl FnOnce(),
+    reached: &mut impl FnMut(Milestone),
     elapsed: &mut Duration,
 ) -> Result<Golden, RunFailure> {
     let case = &input.case;
@@ -104,7 +113,7 @@ fn compared(
         Program { aicpu, aicore, callable: &input.callable, callable_id: case.callable_id, config: &input.call_config };
     let scalars = case.scalar_words();
     let mut session = Session::open(device, &program)?;
-    registered();
+    reached(Milestone::Registered);
     let mut tensors = input.tensors.clone();
     for _ in 0..case.runs {
         for (tensor, before) in tensors.iter_mut().zip(&input.tensors) {
@@ -114,6 +123,7 @@ fn compared(
         *elapsed = session.elapsed();
         ended?;
     }
+    reached(Milestone::Ran);
     session.close()?;
     Ok(summary_of(&golden::check(case, &input.tensors, &tensors)?))
 }

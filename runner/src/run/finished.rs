@@ -7,6 +7,7 @@ use std::time::Duration;
 use sim_core::loader::ledger::LoadLedger;
 
 use crate::bundled;
+use crate::device::driver::finding::Finding;
 use crate::device::error::{DeadlockReport, DeviceError};
 use crate::device::notes::{LogLevel, LogLine};
 use crate::device::pool::{Worker, WorkerError};
@@ -18,7 +19,7 @@ use crate::report::record::RunRecord;
 use crate::report::statistics::{RunStatistics, StatisticsObserver};
 use crate::report::summary::{DeviceSummary, EngineFacts, EngineMode, RunFacts, RunSummary, Simulated};
 
-use super::conversation::{Outcome, RunFailure, converse, status_of};
+use super::conversation::{Milestone, Outcome, RunFailure, converse, status_of};
 use super::exit::ExitStatus;
 use super::observer::RunObserver;
 use super::plan::RunPlan;
@@ -62,13 +63,20 @@ impl FinishedRun {
         let observer = RunObserver { statistics: StatisticsObserver::default(), pulse };
         let mut prepared = HostEffort::default();
         let (aicpu, aicore) = (&plan.objects.aicpu.bytes, &plan.objects.aicore.bytes);
-        // Registering a callable launches AICPU code, too. The totals are those of the runs alone.
-        let outcome = converse(&device, &plan.input, aicpu, aicore, || {
-            prepared = HostEffort::of(&device);
-            device.observe(Box::new(observer.clone()));
+        let mut ran = None;
+        // The totals are those of the runs alone.
+        let outcome = converse(&device, &plan.input, aicpu, aicore, |milestone| match milestone {
+            Milestone::Registered => {
+                prepared = HostEffort::of(&device);
+                device.observe(Box::new(observer.clone()));
+            }
+            Milestone::Ran => {
+                ran = Some(HostEffort::of(&device));
+                device.stop_observing();
+            }
         });
         let statistics = observer.statistics.statistics();
-        let effort = HostEffort::of(&device).since(prepared);
+        let effort = ran.unwrap_or_else(|| HostEffort::of(&device)).since(prepared);
         let facts = facts_of(&plan, &device, effort.elapsed, &outcome);
         let mut totals = DeviceSummary::new(&statistics);
         if plan.config.engine == EngineKind::Threads {
@@ -90,6 +98,11 @@ impl FinishedRun {
     /// The number of the namespace that the run's objects were in; 0 if none was loaded.
     pub fn namespace(&self) -> u32 {
         self.device.loads().records().iter().find_map(|load| load.namespace).unwrap_or(0)
+    }
+
+    /// What the driver found odd, if the host spoke to it.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.device.findings()
     }
 
     /// What guests logged as errors, if the run ended early: the runtime's own reasons.

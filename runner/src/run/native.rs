@@ -130,7 +130,7 @@ impl FinishedNativeRun {
     pub fn of(plan: NativePlan, account: Option<Account>) -> Result<FinishedNativeRun, NativeError> {
         let NativePlan { input, directory, engine } = plan;
         let runtime = NativeRuntime::load(&directory, input.arch, account.clone())?;
-        let outcome = converse(&runtime, &input, &directory.aicpu, &directory.aicore, || {});
+        let outcome = converse(&runtime, &input, &directory.aicpu, &directory.aicore, |_| {});
         let engine = match engine.map(|settings| settings.engine) {
             Some(EngineKind::Naive) => EngineMode::Naive,
             Some(EngineKind::Virtual) => EngineMode::Virtual,

@@ -9,12 +9,12 @@ use sim_core::profile::{Arch, Profile, ProfileError};
 
 use super::input::RunInput;
 use super::objects::{Bundle, CodeObject};
-use super::settings::RunSettings;
+use super::settings::{Front, RunSettings};
 use crate::bundled::{self, BundledRuntime};
 use crate::case::{CaseError, CaseOrigin, CaseSpec, ObjectSource};
 use crate::client::callable::CallableError;
 use crate::client::callable_file::CallableFileError;
-use crate::device::DeviceConfig;
+use crate::device::{DeviceConfig, EngineKind};
 
 /// What an AICPU object exports.
 pub(crate) const AICPU_ENTRY: &str = "aicpu_execute";
@@ -66,6 +66,8 @@ pub enum PlanError {
         /// What is wrong with it.
         error: CallableFileError,
     },
+    /// --front driver needs virtual time: take --engine virtual or naive
+    DriverOnThreads,
     /// {origin}: {error}
     Callable {
         /// The case.
@@ -120,7 +122,10 @@ impl RunPlan {
         let input = RunInput::new(case.on_runtime(settings.runtime), settings)?;
         let mut config = device_of(&input, settings)?;
         config.kernels = input.kernels.iter().cloned().collect();
-        Ok(RunPlan { objects: runtime_of(&input)?, input, config })
+        if settings.front == Front::Driver && settings.engine == EngineKind::Threads {
+            return Err(PlanError::DriverOnThreads);
+        }
+        Ok(RunPlan { objects: runtime_of(&input, settings.front)?, input, config })
     }
 }
 
@@ -137,6 +142,7 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
         workers: settings.workers.unwrap_or(defaults.workers),
         fill: settings.fill.unwrap_or(defaults.fill),
         fast_forward: settings.fast_forward,
+        faithful: settings.faithful,
         guest_limit: settings.guest_limit.unwrap_or(defaults.guest_limit),
         keep_events: settings.keep_events,
         keep_objects: settings.keep_objects.clone(),
@@ -148,14 +154,18 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
 }
 
 /// The runtime: its own objects, with those of the case in their place.
-fn runtime_of(input: &RunInput) -> Result<RuntimeObjects, PlanError> {
+fn runtime_of(input: &RunInput, front: Front) -> Result<RuntimeObjects, PlanError> {
     let bundle = Bundle { origin: &input.case.origin, arch: input.arch };
     let (runtime, objects) = (input.case.runtime, &input.case.objects);
     let name = runtime.name();
-    let bundled = bundled::runtime(input.arch, name);
+    let bundled = match front {
+        Front::Platform => bundled::runtime(input.arch, name).copied(),
+        Front::Driver => bundled::onboard(input.arch, name),
+    };
     let part = |path: Option<&PathBuf>, part: &str, symbol, bytes: fn(&BundledRuntime) -> &'static [u8]| match path {
         Some(path) => CodeObject::read(path, symbol, "that part of a runtime"),
         None => bundled
+            .as_ref()
             .map(|runtime| CodeObject::bundled(&format!("{name}.{part}"), bytes(runtime)))
             .ok_or_else(|| bundle.lacks("runtime", name)),
     };

@@ -9,6 +9,15 @@ use sim_hbm::FillPolicy;
 use crate::case::Runtime;
 use crate::device::EngineKind;
 
+/// Through which functions a bundled host runtime reaches the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Front {
+    /// Those of the simulator's platform layer.
+    Platform,
+    /// Those of CANN's runtime, as on the board.
+    Driver,
+}
+
 /// Choices of whoever runs a case. What is none is left to the case or to the device.
 #[derive(Clone, Debug)]
 pub struct RunSettings {
@@ -16,6 +25,10 @@ pub struct RunSettings {
     pub arch: Option<Arch>,
     /// The runtime.
     pub runtime: Option<Runtime>,
+    /// Through which functions the host reaches the device.
+    pub front: Front,
+    /// The driver has the flaws of the real one.
+    pub faithful: bool,
     /// How guests are run.
     pub engine: EngineKind,
     /// Threads that run kernel bodies.
@@ -45,6 +58,8 @@ impl Default for RunSettings {
         RunSettings {
             arch: None,
             runtime: None,
+            front: Front::Platform,
+            faithful: false,
             engine: EngineKind::Virtual,
             workers: None,
             fill: None,

@@ -222,7 +222,7 @@ impl<'a> CurrentActor<'a> {
 
     /// Whether everything that was launched has ended.
     pub fn is_complete(&self) -> bool {
-        self.engine.state.borrow().launched == 0
+        self.engine.is_complete()
     }
 
     /// Blocks until `other` has ended; what it returned.
@@ -318,7 +318,12 @@ impl<'a> CurrentActor<'a> {
     /// The guest asked for something that a device cannot do: the device's work ends here.
     pub fn refuse(&self, reason: String, caller: usize) -> ! {
         let (actor, kind, at) = (self.id(), self.kind(), self.now());
-        self.engine.refusal.replace(Some(Refusal { actor, kind, at, reason, caller }));
+        self.give_up(Fault::Refused(Refusal { actor, kind, at, reason, caller }))
+    }
+
+    /// The device's work ends with `fault`, and this actor with it.
+    pub(super) fn give_up(&self, fault: Fault) -> ! {
+        self.engine.last_words.replace(Some(fault));
         self.engine.refused.set(true);
         loop {
             self.suspend();

@@ -16,6 +16,34 @@ pub enum Fault {
     Deadlock(Deadlock),
     /// A guest asked for something that a device cannot do.
     Refused(Refusal),
+    /// The host's driver ended a task.
+    Overdue(Overdue),
+}
+
+/// Why a driver ended a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// It took longer than a task may.
+    TimeOut,
+    /// The device was reset while it ran.
+    Reset,
+}
+
+/// A task that the driver ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// The first actor of the task that had not ended.
+    pub actor: ActorId,
+    /// What the actor is.
+    pub kind: ActorKind,
+    /// When it was ended.
+    pub at: SimTime,
+    /// How long it had taken until then.
+    pub taken: SimDuration,
+    /// Why it was ended.
+    pub by: EndedBy,
+    /// Code address of the guest that called the simulator last; 0 if it never did.
+    pub caller: usize,
 }
 
 /// Something that a guest asked for and a device cannot do.
@@ -80,6 +108,7 @@ impl Fault {
             Fault::Hang(hang) => hang.at,
             Fault::Deadlock(deadlock) => deadlock.at,
             Fault::Refused(refusal) => refusal.at,
+            Fault::Overdue(overdue) => overdue.at,
         }
     }
 }

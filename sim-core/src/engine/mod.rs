@@ -45,6 +45,7 @@ mod queue;
 mod settings;
 mod signals;
 mod state;
+mod stream_wait;
 mod tcb;
 mod wait;
 pub mod wait_trap;
@@ -62,7 +63,7 @@ use corosensei::stack::DefaultStack;
 pub use context::{ActorContext, Standing, calling_actor, on_host};
 pub use cpu::ThreadCpu;
 pub use current_actor::CurrentActor;
-pub use fault::{Crash, Fault, Hang, Refusal, Stalled};
+pub use fault::{Crash, EndedBy, Fault, Hang, Overdue, Refusal, Stalled};
 pub use fiber::{GuestCall, Trap};
 pub use lender::ThreadFunctions;
 pub use native::HostCost;
@@ -172,8 +173,8 @@ pub struct Engine {
     fault: RefCell<Option<Fault>>,
     rooms: OnceCell<Rc<dyn Any>>,
     guest_threads: Cell<u16>,
-    /// Set by a guest that asked for something impossible, until the engine has taken note.
-    refusal: RefCell<Option<Refusal>>,
+    /// Set by an actor that ends the device's work and itself, until the engine has taken note.
+    last_words: RefCell<Option<Fault>>,
     refused: Cell<bool>,
     /// The host runtime was stopped in the middle of a call: it can make no more.
     host_lost: Cell<bool>,
@@ -226,7 +227,7 @@ impl Engine {
             fault: RefCell::default(),
             rooms: OnceCell::new(),
             guest_threads: Cell::new(0),
-            refusal: RefCell::default(),
+            last_words: RefCell::default(),
             refused: Cell::new(false),
             host_lost: Cell::new(false),
             host,
@@ -425,7 +426,7 @@ impl Engine {
             Ok(suspension) if !self.refused.get() => Ok(Some(suspension)),
             Ok(suspension) => {
                 self.refused.set(false);
-                self.refusal.take().map_or(Ok(Some(suspension)), |refusal| Err(Fault::Refused(refusal)))
+                self.last_words.take().map_or(Ok(Some(suspension)), Err)
             }
             Err(Exit::Returned(result)) => {
                 self.end(id, result);
@@ -529,6 +530,11 @@ impl Engine {
     /// What ended the device's work, if something did. It stays: a device does not recover.
     pub fn fault(&self) -> Option<Ref<'_, Fault>> {
         Ref::filter_map(self.fault.borrow(), Option::as_ref).ok()
+    }
+
+    /// Whether everything that was launched has ended.
+    pub fn is_complete(&self) -> bool {
+        self.state.borrow().launched == 0
     }
 
     /// If only polling was left at some time: how that looked, and how far time leapt.

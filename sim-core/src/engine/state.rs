@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::HOST;
 use super::fiber::Fiber;
 use super::lender::Lender;
 use super::native::Job;
@@ -519,13 +520,15 @@ impl State {
         let now = self.progress.next_check;
         let horizon = now + self.stall_window;
         let pending = self.queue.iter().any(|entry| match entry.item {
-            Item::Effect(_) => true,
+            Item::Effect(slot) => self.deadline_of_host(slot).is_none(),
             Item::Actor(id) => {
                 let actor = self.actor(id);
                 actor.working || matches!(actor.status, Status::Native(_))
             }
         });
-        if pending {
+        let deadline = self.next_deadline_of_host();
+        // A host that only lets time pass, while nothing is on the device, is not stalled.
+        if pending || deadline.is_some_and(|deadline| deadline <= horizon || self.launched == 0) {
             self.progress.next_check = horizon;
             return None;
         }
@@ -536,11 +539,39 @@ impl State {
         let by = self.stall_window * (1 << self.progress.leaps.min(40));
         let allowed = self.progress.clock_read && by <= self.leap_limit;
         self.progress.snapshot.get_or_insert_with(|| snapshot.clone());
+        if let Some(deadline) = deadline {
+            // Nobody but the host does anything before its deadline, except guests with timeouts of their own.
+            let left = deadline.since(now);
+            let by = if allowed { by.min(left) } else { left };
+            self.leap(by);
+            return Some(Next::Leapt(by));
+        }
         if !allowed {
             return Some(Next::Dead(snapshot));
         }
         self.leap(by);
         Some(Next::Leapt(by))
+    }
+
+    /// The wait of the host that this effect ends, by its number, if it is a deadline of the host.
+    fn deadline_of_host(&self, slot: u32) -> Option<u32> {
+        match self.effects[slot as usize] {
+            Some(Effect::Deadline { actor: HOST, generation }) => Some(generation),
+            _ => None,
+        }
+    }
+
+    /// When the host stops waiting, if it waits for so long only. Deadlines of earlier waits mean nothing.
+    fn next_deadline_of_host(&self) -> Option<SimTime> {
+        if !self.blocked.contains(&HOST) {
+            return None;
+        }
+        let current = Some(self.actor(HOST).generation);
+        let deadlines = self.queue.iter().filter(|entry| match entry.item {
+            Item::Effect(slot) => self.deadline_of_host(slot) == current,
+            Item::Actor(_) => false,
+        });
+        deadlines.map(|entry| entry.key.time).min()
     }
 
     /// Moves every poller by the same span, so that nothing changes but the clocks that guests read.

@@ -450,3 +450,119 @@ fn does_a_thread_that_a_guest_makes_become_an_actor_and_can_it_be_joined() {
     assert_eq!(call(&engine, host, 0), Ok(42));
     assert_eq!(engine.trace().actors(), [ActorKind::Host, ActorKind::Thread(0)]);
 }
+
+/// The host launches two pollers that nobody will ever stop, and waits for them until `deadline_ms`.
+fn wait_in_vain(polling: Polling, deadline_ms: u64) -> (u64, u64, Rc<Engine>) {
+    extern "C" fn poller(_: u64) -> u64 {
+        loop {
+            on_actor(|actor| actor.spin(ns(115), Poll::Spin, 0));
+        }
+    }
+    extern "C" fn host(deadline_ms: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, poller, 2, PollPolicy::Execute);
+            let timed_out = actor.wait_for_an_end(SimTime::from_ns(deadline_ms * 1_000_000));
+            assert!(!actor.has_ended(ActorId(1)));
+            u64::from(timed_out)
+        })
+    }
+    let engine = engine(Settings { polling, ..quick() });
+    let timed_out = call(&engine, host, deadline_ms).expect("the host returns");
+    (timed_out, engine.host_time().as_ns(), engine)
+}
+
+#[test]
+fn does_a_wait_of_the_host_end_at_its_deadline_without_every_poll_being_made() {
+    for polling in [Polling::Parked, Polling::Naive] {
+        let (timed_out, at, engine) = wait_in_vain(polling, 50_000);
+        assert_eq!((timed_out, at), (1, 50_000_000_000), "{polling:?}");
+        assert!(engine.counters().hooks < 200_000, "{polling:?}: {} hooks", engine.counters().hooks);
+        assert!(engine.fault().is_none(), "{polling:?}");
+    }
+}
+
+#[test]
+fn does_a_host_that_waits_for_nobody_count_as_a_stall() {
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| u64::from(actor.wait_for_an_end(SimTime::from_ns(45_000_000_000))))
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, 0), Ok(1));
+    assert_eq!(engine.host_time().as_ns(), 45_000_000_000);
+    assert!(engine.stalled().is_none());
+}
+
+#[test]
+fn is_a_task_that_takes_too_long_ended_by_name() {
+    extern "C" fn poller(_: u64) -> u64 {
+        loop {
+            on_actor(|actor| actor.spin(ns(115), Poll::Spin, 0));
+        }
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, poller, 2, PollPolicy::Execute);
+            assert!(actor.wait_for_an_end(SimTime::from_ns(3_000_000_000)));
+            actor.end_task(ActorId(2), SimDuration::from_ns(3_000_000_000), EndedBy::TimeOut);
+            u64::from(actor.has_ended(ActorId(1)) && actor.has_ended(ActorId(2)) && actor.is_complete())
+        })
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, 0), Ok(1));
+    let fault = engine.fault().map(|fault| fault.clone());
+    let Some(Fault::Overdue(overdue)) = fault else { panic!("{fault:?}") };
+    assert_eq!((overdue.actor, overdue.kind), (ActorId(2), ActorKind::Aicpu(1)));
+    assert_eq!((overdue.at.as_ns(), overdue.taken.as_ns()), (3_000_000_000, 3_000_000_000));
+}
+
+#[test]
+fn does_a_thread_of_the_host_that_ends_a_task_end_with_it_and_the_host_go_on() {
+    extern "C" fn poller(_: u64) -> u64 {
+        loop {
+            on_actor(|actor| actor.spin(ns(115), Poll::Spin, 0));
+        }
+    }
+    extern "C" fn thread(_: u64) -> u64 {
+        on_actor(|actor| {
+            assert!(actor.wait_for_an_end(SimTime::from_ns(3_000_000)));
+            actor.end_task(ActorId(1), SimDuration::from_ns(3_000_000), EndedBy::TimeOut);
+        });
+        unreachable!("it has ended")
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, poller, 1, PollPolicy::Execute);
+            let call = GuestCall::new(address(thread), &[]);
+            // SAFETY: as in `call`.
+            let handle = unsafe { actor.spawn_thread(call) }.expect("a lender starts");
+            let other = actor.engine().find_thread(handle).expect("it was just made");
+            actor.join(other, 0);
+            u64::from(actor.is_complete())
+        })
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, 0), Ok(1));
+    assert_eq!(engine.fault().map(|fault| fault.at().as_ns()), Some(3_000_000));
+}
+
+#[test]
+fn does_the_end_of_an_actor_end_the_hosts_wait_before_its_deadline() {
+    extern "C" fn worker(index: u64) -> u64 {
+        on_actor(|actor| actor.charge(ns(1_000 * (index + 1)), 0));
+        0
+    }
+    extern "C" fn host(_: u64) -> u64 {
+        on_actor(|actor| {
+            launch(actor, worker, 2, PollPolicy::Execute);
+            let mut wakes = 0;
+            while !(actor.has_ended(ActorId(1)) && actor.has_ended(ActorId(2))) {
+                assert!(!actor.wait_for_an_end(SimTime::from_ns(50_000_000_000)));
+                wakes += 1;
+            }
+            wakes
+        })
+    }
+    let engine = engine(quick());
+    assert_eq!(call(&engine, host, 0), Ok(2));
+    assert_eq!(engine.host_time().as_ns(), 2_000);
+}

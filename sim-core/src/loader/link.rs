@@ -11,6 +11,13 @@ use std::path::PathBuf;
 
 use crate::engine::GuestCall;
 
+/// What the dynamic linker knows an object by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Handle(pub(super) *mut c_void);
+
+// SAFETY: only the dynamic linker looks at what is behind it, for any thread, under a lock of its own.
+unsafe impl Send for Handle {}
+
 /// Room for what the dynamic linker has to say.
 const MESSAGE_BYTES: usize = 1024;
 

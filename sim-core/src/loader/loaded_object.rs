@@ -12,6 +12,7 @@ use super::elf::Elf;
 use super::image::CodeImage;
 use super::image_error::ImageError;
 use super::ledger::{FailedStrategy, LoadStrategy};
+use super::link::Handle;
 use super::load_error::LoadError;
 use super::symbols::{SymbolMap, SymbolOffset};
 use super::wait_loops::{self, WaitLoop};
@@ -25,7 +26,7 @@ pub struct LoadedObject {
     pub(super) bytes: Arc<[u8]>,
     pub(super) library: Library,
     /// What `library` owns.
-    pub(super) handle: *mut c_void,
+    pub(super) handle: Handle,
     pub(super) load_address: usize,
     /// The address range of its code and data.
     pub(super) range: Range<usize>,

@@ -24,7 +24,7 @@ use super::heap::Heap;
 use super::image::CodeImage;
 use super::ledger::FailedStrategy;
 use super::libstdcxx::{LIBSTDCXX, libstdcxx};
-use super::link::{self, LinkStep, LinkedObject, NamespaceId};
+use super::link::{self, Handle, LinkStep, LinkedObject, NamespaceId};
 use super::load_error::LoadError;
 use super::loaded_object::{CodeSite, CodeSites, LoadedObject, address_range};
 use super::staging::{Staged, StagingArea};
@@ -137,7 +137,7 @@ impl Namespace {
             bytes,
             // SAFETY: the handle was just opened, and this library is its only owner.
             library: unsafe { Library::from_raw(raw) },
-            handle: raw,
+            handle: Handle(raw),
             load_address,
             fallbacks,
             examination: None,
@@ -152,7 +152,7 @@ impl Namespace {
         let own = self.objects.iter().flatten().map(|object| OwnObject {
             name: object.image.name.clone(),
             range: object.range(),
-            handle: object.handle,
+            handle: object.handle.0,
         });
         self.peers.update(linked, own);
         if let Some(Some(object)) = self.objects.get_mut(id.0) {
@@ -166,7 +166,7 @@ impl Namespace {
 
     /// Everything that the dynamic linker has in this namespace.
     pub(super) fn linked(&self) -> Vec<LinkedObject> {
-        self.object(ObjectId::SHIM).map_or_else(Vec::new, |shim| link::objects_beside(shim.handle))
+        self.object(ObjectId::SHIM).map_or_else(Vec::new, |shim| link::objects_beside(shim.handle.0))
     }
 
     /// The guests that are loaded.

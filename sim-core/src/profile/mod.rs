@@ -28,7 +28,7 @@ pub use document::Override;
 pub use entry::{Confidence, Entry, Sourced};
 pub use error::ProfileError;
 pub use quantity::{Bandwidth, Dimension};
-pub use sections::{Aicore, Aicpu, Clock, Guards, Hbm, HostLink, Mmio, Registers, Topology};
+pub use sections::{Aicore, Aicpu, Clock, Driver, Guards, Hbm, HostLink, Mmio, Registers, Topology};
 
 use document::Document;
 
@@ -53,6 +53,8 @@ pub struct Profile {
     pub aicpu: Aicpu,
     /// What AICores pay.
     pub aicore: Aicore,
+    /// What the host's driver costs.
+    pub driver: Driver,
     /// When the simulator intervenes.
     pub guards: Guards,
     document: Document,
@@ -94,6 +96,7 @@ impl Profile {
             mmio: Mmio::read(&document)?,
             aicpu: Aicpu::read(&document)?,
             aicore: Aicore::read(&document, *clock.aicore)?,
+            driver: Driver::read(&document)?,
             guards: Guards::read(&document)?,
             clock,
             document,

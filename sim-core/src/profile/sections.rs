@@ -185,6 +185,51 @@ impl HostLink {
     }
 }
 
+/// What the host's driver costs, beside the link.
+#[derive(Clone, Debug)]
+pub struct Driver {
+    /// The number of the first CPU that AICPU threads run on.
+    pub first_user_cpu: Sourced<u32>,
+    /// Creating a stream.
+    pub stream_create: Sourced<SimDuration>,
+    /// Destroying one.
+    pub stream_destroy: Sourced<SimDuration>,
+    /// Fixed cost of allocating device memory.
+    pub malloc: Sourced<SimDuration>,
+    /// Rate of allocating memory that nobody had before.
+    pub first_touch_bandwidth: Sourced<Bandwidth>,
+    /// Rate of allocating memory that somebody had before, and of freeing it.
+    pub warm_bandwidth: Sourced<Bandwidth>,
+    /// The first launch of an AICore binary, while no AICPU task runs.
+    pub module_load: Sourced<SimDuration>,
+    /// The same after an AICPU task has begun.
+    pub late_module_load: Sourced<SimDuration>,
+    /// Writing an AICPU object into the preinstall directory.
+    pub bootstrap: Sourced<SimDuration>,
+    /// How long a task may take, unless the host says otherwise.
+    pub op_timeout: Sourced<SimDuration>,
+    /// A reset by force.
+    pub device_reset: Sourced<SimDuration>,
+}
+
+impl Driver {
+    pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
+        Ok(Driver {
+            first_user_cpu: document.entry("driver.first_user_cpu")?.count()?,
+            stream_create: document.entry("driver.stream_create")?.duration()?,
+            stream_destroy: document.entry("driver.stream_destroy")?.duration()?,
+            malloc: document.entry("driver.malloc")?.duration()?,
+            first_touch_bandwidth: document.entry("driver.first_touch_bandwidth")?.bandwidth()?,
+            warm_bandwidth: document.entry("driver.warm_bandwidth")?.bandwidth()?,
+            module_load: document.entry("driver.module_load")?.duration()?,
+            late_module_load: document.entry("driver.late_module_load")?.duration()?,
+            bootstrap: document.entry("driver.bootstrap")?.duration()?,
+            op_timeout: document.entry("driver.op_timeout")?.positive_duration()?,
+            device_reset: document.entry("driver.device_reset")?.duration()?,
+        })
+    }
+}
+
 /// What AICPU threads and AICores pay to reach each other through registers.
 #[derive(Clone, Debug)]
 pub struct Mmio {

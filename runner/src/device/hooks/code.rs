@@ -88,7 +88,7 @@ fn load_as_guest(
 }
 
 /// Loads an object of the runtime, traps its wait loops, and lets the time pass that the load takes on the device.
-fn load_guest(
+pub(super) fn load_guest(
     actor: &CurrentActor<'_>,
     rooms: &Rooms,
     origin: LoadOrigin,
@@ -131,7 +131,7 @@ pub(super) extern "C" fn unload(object: u64) -> c_int {
     if unloaded.flatten().is_some() { 0 } else { -1 }
 }
 
-fn unload_object(actor: &CurrentActor<'_>, rooms: &Rooms, id: ObjectId) -> Option<()> {
+pub(super) fn unload_object(actor: &CurrentActor<'_>, rooms: &Rooms, id: ObjectId) -> Option<()> {
     let (range, image) =
         rooms.namespace.borrow().object(id).map(|object| (object.range(), Arc::clone(&object.image)))?;
     let load_address = range.start;

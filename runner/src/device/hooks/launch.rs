@@ -4,11 +4,11 @@ use std::ffi::c_int;
 use std::sync::Arc;
 
 use sim_aicore::array::CoreArray;
-use sim_core::actor::ActorKind;
+use sim_core::actor::{ActorId, ActorKind};
 use sim_core::engine::free::FreeRun;
 use sim_core::engine::{CurrentActor, GuestCall, NewActor, Poll, PollPolicy};
 use sim_core::shim::{Launch, Topology};
-use sim_core::time::SimDuration;
+use sim_core::time::{SimDuration, SimTime};
 
 use super::super::error::DeviceError;
 use super::super::rooms::Rooms;
@@ -67,8 +67,20 @@ fn start(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch) -> std::io::R
 }
 
 fn start_virtual(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch, array: CoreArray) -> std::io::Result<()> {
-    let start = actor.now();
-    for kind in array.kinds() {
+    start_cores(actor, rooms, launch, array, actor.now())?;
+    start_aicpus(actor, launch, actor.now())?;
+    Ok(())
+}
+
+/// Adds the cores of a launch, in order of core id.
+pub(super) fn start_cores(
+    actor: &CurrentActor<'_>,
+    rooms: &Rooms,
+    launch: &Launch,
+    array: CoreArray,
+    start: SimTime,
+) -> std::io::Result<Vec<ActorId>> {
+    let start_core = |kind: ActorKind| {
         let core = kind.core().unwrap_or_default();
         let (register, cond) = rooms.registers.cond(core);
         let new = NewActor {
@@ -81,10 +93,17 @@ fn start_virtual(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch, array
             joinable: false,
         };
         // SAFETY: the host runtime vouches for the entry; the registers outlive the engine.
-        rooms.launch.add_core(unsafe { actor.engine().spawn(&new) }?);
-    }
+        let id = unsafe { actor.engine().spawn(&new) }?;
+        rooms.launch.add_core(id);
+        Ok(id)
+    };
+    array.kinds().map(start_core).collect()
+}
+
+/// Adds the AICPU threads of a launch.
+pub(super) fn start_aicpus(actor: &CurrentActor<'_>, launch: &Launch, start: SimTime) -> std::io::Result<Vec<ActorId>> {
     let fast_forward = actor.engine().settings().fast_forward;
-    for index in 0..launch.aicpu_threads {
+    let start_thread = |index: u32| {
         let new = NewActor {
             kind: ActorKind::Aicpu(index as u16),
             start,
@@ -95,9 +114,9 @@ fn start_virtual(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch, array
             joinable: false,
         };
         // SAFETY: the host runtime vouches for the entry.
-        unsafe { actor.engine().spawn(&new) }?;
-    }
-    Ok(())
+        unsafe { actor.engine().spawn(&new) }
+    };
+    (0..launch.aicpu_threads).map(start_thread).collect()
 }
 
 fn start_free(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch, array: CoreArray) -> std::io::Result<()> {

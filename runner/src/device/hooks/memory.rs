@@ -42,7 +42,7 @@ pub(super) extern "C" fn free(device: usize) -> c_int {
 }
 
 /// Performs a transfer, lets its time pass and notes it.
-fn transfer(actor: &CurrentActor<'_>, rooms: &Rooms, request: DmaRequest<'_>) -> Result<(), HbmError> {
+pub(super) fn transfer(actor: &CurrentActor<'_>, rooms: &Rooms, request: DmaRequest<'_>) -> Result<(), HbmError> {
     let (direction, bytes) = (request.direction(), request.bytes());
     let begun = actor.now();
     let completion = rooms.dma.borrow_mut().submit(&mut rooms.hbm.borrow_mut(), begun, request)?;

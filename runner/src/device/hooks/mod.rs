@@ -7,6 +7,7 @@
 mod aicore;
 mod aicpu;
 mod code;
+mod driver;
 mod engine;
 mod launch;
 mod memory;
@@ -64,6 +65,7 @@ pub(super) static TABLE: HookTable = HookTable {
     note_edge: notes::note_edge,
     note_phase: notes::note_phase,
     log: notes::log,
+    driver: &driver::TABLE,
 };
 
 /// Serves the actor that calls from its fiber, with the rooms of its device. `None`: no such actor calls.

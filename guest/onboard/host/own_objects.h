@@ -1,0 +1,29 @@
+// Objects that the host loads into its own process, such as an orchestration that builds its graph there.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace onboard {
+
+// The shim's functions. In this object their names mean the board's, so they are asked for by name.
+class OwnObjects {
+public:
+    static const OwnObjects &get();
+
+    uint64_t load(uint32_t origin, const void *bytes, size_t size, const char *name) const;
+    void *symbol(uint64_t object, const char *name) const;
+    int unload(uint64_t object) const;
+    // Why the last load failed: a code, negated.
+    int last_error() const;
+
+private:
+    OwnObjects();
+
+    uint64_t (*load_)(uint32_t, const void *, size_t, const char *);
+    void *(*symbol_)(uint64_t, const char *);
+    int (*unload_)(uint64_t);
+    int (*last_error_)();
+};
+
+}  // namespace onboard
