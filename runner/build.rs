@@ -223,6 +223,7 @@ impl Language {
 enum Linkage {
     Shared,
     Program,
+    CProgram,
 }
 
 impl Linkage {
@@ -230,6 +231,7 @@ impl Linkage {
     const fn flags(self) -> &'static [&'static str] {
         match self {
             Linkage::Shared => &["-shared"],
+            Linkage::CProgram => &["-Wl,--no-as-needed,-ldl"],
             Linkage::Program => &["-static-libstdc++", "-static-libgcc", "-Wl,--no-as-needed,-ldl"],
         }
     }
@@ -345,6 +347,7 @@ struct NamedObject {
 /// Everything that is embedded.
 struct Guests {
     shim: Object,
+    sandbox: Object,
     runtimes: Vec<RuntimeObjects>,
     objects: Vec<NamedObject>,
     sim_shaped: Vec<SimShapedFile>,
@@ -361,6 +364,8 @@ struct SimShapedFile {
 impl Guests {
     fn plan(layout: &Layout) -> Result<Self, BuildError> {
         let shim = layout.object("shim".to_owned(), Language::C, ["-O2"], vec![PathBuf::from("shim/shim.c")]);
+        let sandbox = layout.object("sandbox".to_owned(), Language::C, ["-O2"], vec!["sandbox/sandbox.c".into()]);
+        let sandbox = Object { linkage: Linkage::CProgram, ..sandbox };
         let runtimes = RUNTIMES.iter().map(|runtime| plan_runtime(layout, runtime)).collect::<Result<_, _>>()?;
         let mut objects = Vec::new();
         for faulty in FAULTY_AICORES {
@@ -376,14 +381,14 @@ impl Guests {
         for family in SIM_SHAPED_FAMILIES {
             sim_shaped.extend(plan_sim_shaped_family(layout, family)?);
         }
-        Ok(Self { shim, runtimes, objects, sim_shaped })
+        Ok(Self { shim, sandbox, runtimes, objects, sim_shaped })
     }
 
     fn all(&self) -> Vec<&Object> {
         let runtimes = self.runtimes.iter().flat_map(|runtime| [&runtime.host, &runtime.aicpu, &runtime.aicore]);
         let named = self.objects.iter().map(|named| &named.object);
         let sim_shaped = self.sim_shaped.iter().map(|file| &file.object);
-        runtimes.chain([&self.shim]).chain(named).chain(sim_shaped).collect()
+        runtimes.chain([&self.shim, &self.sandbox]).chain(named).chain(sim_shaped).collect()
     }
 }
 
@@ -524,6 +529,8 @@ fn embed(guests: &Guests) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(text, "/// The shim: the first object of every namespace.")?;
     writeln!(text, "pub static SHIM: &[u8] = {};", bytes(&guests.shim))?;
+    writeln!(text, "/// The program in which objects are tried out.")?;
+    writeln!(text, "pub static SANDBOX: &[u8] = {};", bytes(&guests.sandbox))?;
     writeln!(text, "/// Every bundled runtime.\npub static RUNTIMES: &[BundledRuntime] = &[")?;
     for RuntimeObjects { runtime, host, aicpu, aicore } in &guests.runtimes {
         let (arch, name) = (runtime.arch.variant(), runtime.name);

@@ -16,7 +16,6 @@ mod rooms;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,12 +32,14 @@ use sim_core::engine::{Counters, Engine, Fault, GuestCall, Polling, Settings};
 use sim_core::loader::ledger::{LoadLedger, LoadOrigin};
 use sim_core::loader::namespace::{Namespace, ObjectId};
 use sim_core::loader::staging::StagingArea;
+use sim_core::loader::staging::sandbox::Sandbox;
 use sim_core::profile::Profile;
 use sim_core::shim::Topology;
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, Observer, Trace};
 use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, Residency};
 
+use crate::bundled;
 use crate::report::tasks::TaskNotes;
 use error::{DeviceError, Explainer};
 use notes::{LogLine, Notebook};
@@ -100,8 +101,8 @@ pub struct DeviceConfig {
     pub guest_limit: Duration,
     /// Keep events and task notes, not only their sums.
     pub keep_events: bool,
-    /// Put real files for loaded objects here, and leave them.
-    pub keep_objects: Option<PathBuf>,
+    /// How and where objects are staged.
+    pub staging: StagingArea,
     /// Costs of kernels by name.
     pub kernel_costs: KernelTable,
     /// What is known of kernels beside their code.
@@ -120,7 +121,10 @@ impl DeviceConfig {
             fast_forward: false,
             guest_limit: settings.guest_limit,
             keep_events: false,
-            keep_objects: None,
+            staging: StagingArea {
+                sandbox: Some(Sandbox { program: bundled::SANDBOX, before: Some(bundled::SHIM) }),
+                ..StagingArea::default()
+            },
             kernel_costs: KernelTable::default(),
             kernels: BTreeMap::new(),
         }
@@ -150,8 +154,7 @@ impl Device {
     pub fn new(config: DeviceConfig, shim: &[u8], host_runtime: NamedObject<'_>) -> Result<Device, DeviceError> {
         // First what can be refused: once there is a namespace, it has to outlive the engine.
         let hbm = hbm_of(&config)?;
-        let area = StagingArea { keep: config.keep_objects.clone(), ..StagingArea::default() };
-        let (namespace, functions) = Namespace::open(shim, &hooks::TABLE, area)?;
+        let (namespace, functions) = Namespace::open(shim, &hooks::TABLE, config.staging.clone())?;
         let engine = Engine::new(settings_of(&config), functions.threads).map_err(DeviceError::Threads)?;
         let lenders = lenders_of(&config);
         let rooms = Rc::new(rooms_of(config, namespace, hbm));
@@ -213,7 +216,9 @@ impl Device {
 
     /// The loads so far.
     pub fn loads(&self) -> LoadLedger {
-        self.rooms.loads.borrow().ledger.clone()
+        let mut loads = self.rooms.loads.borrow_mut();
+        loads.look_after(&self.rooms.namespace.borrow());
+        loads.ledger.clone()
     }
 
     /// What holds how much memory.

@@ -20,7 +20,7 @@ use sim_core::loader::image::CodeImage;
 use sim_core::loader::ledger::{HostSide, LoadId, LoadLedger, LoadOrigin, LoadOutcome, LoadRecord};
 use sim_core::loader::load_error::LoadError;
 use sim_core::loader::loaded_object::LoadedObject;
-use sim_core::loader::namespace::{Linking, Namespace, ObjectId};
+use sim_core::loader::namespace::{Adopted, Linking, Namespace, ObjectId};
 use sim_core::profile::Profile;
 use sim_core::shim::Topology;
 use sim_core::time::{SimDuration, SimTime};
@@ -150,12 +150,22 @@ impl Loads {
         }
     }
 
-    /// An object was closed.
-    pub(super) fn close(&mut self, object: ObjectId) {
+    /// An object was closed, and is gone or not.
+    pub(super) fn close(&mut self, object: ObjectId, gone: bool) {
         self.release(object);
         if let Some(index) = self.records.iter().position(|(known, _)| *known == object) {
             let (_, id) = self.records.swap_remove(index);
-            let _ = self.ledger.close(id, true);
+            let _ = self.ledger.close(id, gone);
+        }
+    }
+
+    /// Adds what has happened to objects since they were loaded.
+    pub(super) fn look_after(&mut self, namespace: &Namespace) {
+        for (object, id) in &self.records {
+            for finding in namespace.object(*object).map(LoadedObject::findings).unwrap_or_default() {
+                // The record exists, so the ledger takes it.
+                let _ = self.ledger.find(*id, finding);
+            }
         }
     }
 
@@ -173,7 +183,7 @@ impl Rooms {
         name: &str,
         bytes: &[u8],
         device_time: SimDuration,
-        call: impl FnOnce(GuestCall) -> Result<u64, F>,
+        call: impl Fn(GuestCall) -> Result<u64, F>,
     ) -> Result<Result<ObjectId, LoadError>, F> {
         let prepared = self.namespace.borrow().prepare(name, bytes);
         let loaded = match prepared {
@@ -184,18 +194,24 @@ impl Rooms {
         Ok(loaded)
     }
 
-    /// Makes the linking call. The object waits in the rooms meanwhile: an initialiser that crashes takes everything
+    /// Makes the linking call, or one for each strategy. The object waits in the rooms meanwhile: an initialiser that crashes takes everything
     /// with it that is on its stack.
     fn link<F>(
         &self,
         mut linking: Linking,
-        call: impl FnOnce(GuestCall) -> Result<u64, F>,
+        call: impl Fn(GuestCall) -> Result<u64, F>,
     ) -> Result<Result<ObjectId, LoadError>, F> {
-        let guest_call = linking.call();
-        self.linking.borrow_mut().push(linking);
-        call(guest_call)?;
-        let linking = self.linking.borrow_mut().pop();
-        Ok(linking.map_or_else(|| unreachable!("links nest"), |linking| self.namespace.borrow_mut().adopt(linking)))
+        loop {
+            let guest_call = linking.call();
+            self.linking.borrow_mut().push(linking);
+            call(guest_call)?;
+            let Some(linked) = self.linking.borrow_mut().pop() else { unreachable!("links nest") };
+            match self.namespace.borrow_mut().adopt(linked) {
+                Ok(Adopted::Loaded(object)) => return Ok(Ok(object)),
+                Ok(Adopted::Again(next)) => linking = next,
+                Err(error) => return Ok(Err(error)),
+            }
+        }
     }
 
     /// Writes a load into the ledger.
@@ -221,7 +237,12 @@ impl Rooms {
             Err(error) => {
                 if let Ok(image) = CodeImage::parse(name, bytes) {
                     let outcome = LoadOutcome::Failure { error: error.to_string() };
-                    loads.ledger.add(LoadRecord::new(origin, &image, outcome));
+                    loads.ledger.add(LoadRecord {
+                        namespace: u32::try_from(namespace.id()).ok(),
+                        fallbacks: error.tried().to_vec(),
+                        findings: error.finding().cloned().into_iter().collect(),
+                        ..LoadRecord::new(origin, &image, outcome)
+                    });
                 }
             }
         }

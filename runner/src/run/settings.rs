@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sim_core::loader::staging::{Ladder, StagingArea, device_directories};
 use sim_core::profile::{Arch, Override};
 use sim_hbm::FillPolicy;
 
@@ -33,6 +34,23 @@ pub struct RunSettings {
     pub keep_events: bool,
     /// Put real files for loaded objects here.
     pub keep_objects: Option<PathBuf>,
+    /// How objects are staged.
+    pub ladder: Option<Ladder>,
+    /// The root of the file system in which AICPU code would look for a place for objects.
+    pub load_root: Option<PathBuf>,
+}
+
+impl RunSettings {
+    /// Changes what is left to the device into what was chosen.
+    pub(super) fn choose_staging(&self, staging: &mut StagingArea) {
+        staging.keep.clone_from(&self.keep_objects);
+        if let Some(ladder) = &self.ladder {
+            staging.ladder.clone_from(ladder);
+        }
+        if let Some(root) = &self.load_root {
+            staging.directories = device_directories(root);
+        }
+    }
 }
 
 impl Default for RunSettings {
@@ -49,6 +67,8 @@ impl Default for RunSettings {
             fast_forward: false,
             keep_events: false,
             keep_objects: None,
+            ladder: None,
+            load_root: None,
         }
     }
 }

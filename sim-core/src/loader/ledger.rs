@@ -18,6 +18,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::image::CodeImage;
+use super::staging::aicpu_os::PathUser;
 use crate::time::SimDuration;
 use crate::trace::ContentHash;
 
@@ -65,6 +66,22 @@ pub enum LoadStrategy {
         /// Where it is.
         directory: String,
     },
+    /// A sealed file in memory, opened by its descriptor's name in this process.
+    ProcFd,
+    /// A file without a name.
+    UnnamedFile {
+        /// Where it is.
+        directory: String,
+    },
+    /// A file whose name others may use as well.
+    FixedPath {
+        /// Where it is.
+        directory: String,
+    },
+    /// A range of a bigger file.
+    View,
+    /// A sealed file in memory that a sandboxed process tried out first.
+    Sandbox,
 }
 
 impl fmt::Display for LoadStrategy {
@@ -73,6 +90,11 @@ impl fmt::Display for LoadStrategy {
             LoadStrategy::SealedMemfd => f.write_str("sealed memfd"),
             LoadStrategy::TemporaryFile { directory } => write!(f, "file in {directory}"),
             LoadStrategy::KeptFile { directory } => write!(f, "file kept in {directory}"),
+            LoadStrategy::ProcFd => f.write_str("sealed memfd by its descriptor"),
+            LoadStrategy::UnnamedFile { directory } => write!(f, "unnamed file in {directory}"),
+            LoadStrategy::FixedPath { directory } => write!(f, "fixed path in {directory}"),
+            LoadStrategy::View => f.write_str("view of a file"),
+            LoadStrategy::Sandbox => f.write_str("sandboxed trial"),
         }
     }
 }
@@ -84,6 +106,53 @@ pub struct FailedStrategy {
     pub strategy: LoadStrategy,
     /// Why it did not work.
     pub reason: String,
+}
+
+impl fmt::Display for FailedStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.strategy, self.reason)
+    }
+}
+
+/// Something about a load that somebody should know, though it may have succeeded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum LoadFinding {
+    /// Two loads that did not know of each other had one path.
+    PathCollision {
+        /// The directory of the path.
+        directory: String,
+        /// The other, if it is known.
+        with: Option<PathUser>,
+        /// What came of it.
+        effect: CollisionEffect,
+    },
+}
+
+/// What came of a collision, to the load that has the finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CollisionEffect {
+    /// It wrote over the file that the other had loaded.
+    ReplacedTheOther,
+    /// The other wrote over its file: its code is no longer its own.
+    WasReplaced,
+    /// The dynamic linker gave it another object than it asked for.
+    GotAnotherObject,
+}
+
+impl fmt::Display for LoadFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LoadFinding::PathCollision { directory, with, effect } = self;
+        let with = with.as_ref().map_or_else(|| "somebody unknown".to_owned(), ToString::to_string);
+        match effect {
+            CollisionEffect::ReplacedTheOther => write!(f, "its file in {directory} was that of {with}, too: now overwritten"),
+            CollisionEffect::WasReplaced => write!(f, "its file in {directory} was overwritten by {with}"),
+            CollisionEffect::GotAnotherObject => {
+                write!(f, "its path in {directory} led to another object than was asked for, that of {with}")
+            }
+        }
+    }
 }
 
 /// What came of a request.
@@ -149,6 +218,9 @@ pub struct LoadRecord {
     pub outcome: LoadOutcome,
     /// Strategies that were tried before, in order.
     pub fallbacks: Vec<FailedStrategy>,
+    /// What somebody should know about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<LoadFinding>,
     /// What the load takes on the device.
     #[serde(rename = "device_time_ps")]
     pub device_time: SimDuration,
@@ -174,6 +246,7 @@ impl LoadRecord {
             namespace: None,
             outcome,
             fallbacks: Vec::new(),
+            findings: Vec::new(),
             device_time: SimDuration::ZERO,
             users: u32::from(loaded),
             state: loaded.then_some(LoadState::Live),
@@ -192,6 +265,7 @@ impl LoadRecord {
             namespace: None,
             outcome: LoadOutcome::Failure { error: error.to_string() },
             fallbacks: Vec::new(),
+            findings: Vec::new(),
             device_time: SimDuration::ZERO,
             users: 0,
             state: None,
@@ -269,6 +343,7 @@ impl LoadLedger {
         let record = LoadRecord {
             outcome: LoadOutcome::Reuse { of },
             fallbacks: Vec::new(),
+            findings: Vec::new(),
             device_time: SimDuration::ZERO,
             users: 0,
             state: None,
@@ -295,6 +370,16 @@ impl LoadLedger {
             return Err(LedgerError::InUse { id: id.0, users: record.users });
         }
         record.state = Some(if gone { LoadState::Unloaded } else { LoadState::Pinned });
+        Ok(())
+    }
+
+    /// Adds what was found out about a record, unless it has that.
+    pub fn find(&mut self, id: LoadId, finding: LoadFinding) -> Result<(), LedgerError> {
+        let count = self.records.len();
+        let record = self.records.get_mut(id.0 as usize).ok_or(LedgerError::Unknown { id: id.0, count })?;
+        if !record.findings.contains(&finding) {
+            record.findings.push(finding);
+        }
         Ok(())
     }
 

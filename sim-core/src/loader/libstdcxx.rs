@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::image::CodeImage;
-use super::load_error::LoadError;
+use super::ledger::{FailedStrategy, LoadStrategy};
+use super::load_error::{LoadError, Tried};
 use super::staging::SealedBytes;
 use super::unique::without_unique;
 
@@ -41,6 +42,12 @@ pub(super) fn libstdcxx() -> Result<&'static Libstdcxx, LoadError> {
     let bytes: Arc<[u8]> = without_unique(LIBSTDCXX, &original)?.bytes.into();
     let image = Arc::new(CodeImage::parse(LIBSTDCXX, &bytes)?);
     let sealed = SealedBytes::new(LIBSTDCXX, &bytes)
-        .map_err(|error| LoadError::Staging { name: LIBSTDCXX.to_owned(), tried: error.to_string() })?;
+        .map_err(|error| not_staged(&error))?;
     Ok(COPY.get_or_init(|| Libstdcxx { image, bytes, sealed }))
+}
+
+/// It is staged in one way alone.
+pub(super) fn not_staged(error: &std::io::Error) -> LoadError {
+    let failed = FailedStrategy { strategy: LoadStrategy::SealedMemfd, reason: error.to_string() };
+    LoadError::Staging { name: LIBSTDCXX.to_owned(), tried: Tried(vec![failed]) }
 }

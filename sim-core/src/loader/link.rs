@@ -22,23 +22,52 @@ pub(super) struct LinkStep {
     operation: Operation,
     handle: *mut c_void,
     message: [u8; MESSAGE_BYTES],
+    mishap: Option<Mishap>,
 }
 
 enum Operation {
     Open { namespace: NamespaceId, path: CString },
     Close,
+    /// Nothing: the result is there already.
+    Nothing,
+}
+
+/// Something that the code of an object does in a step, if that is planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mishap {
+    /// It throws, nobody catches, and the program aborts.
+    Throws,
+    /// It never comes back.
+    Hangs,
 }
 
 impl LinkStep {
     /// Opens `path` in a namespace, `LM_ID_NEWLM` for a new one.
     pub(super) fn open(namespace: NamespaceId, path: &CStr) -> LinkStep {
         let operation = Operation::Open { namespace, path: path.to_owned() };
-        LinkStep { operation, handle: std::ptr::null_mut(), message: [0; MESSAGE_BYTES] }
+        LinkStep { operation, handle: std::ptr::null_mut(), message: [0; MESSAGE_BYTES], mishap: None }
+    }
+
+    /// Opens nothing, because the dynamic linker would say this.
+    pub(super) fn refused(reason: &str) -> LinkStep {
+        let mut message = [0; MESSAGE_BYTES];
+        copy_message(&mut message, reason.as_bytes());
+        LinkStep { operation: Operation::Nothing, handle: std::ptr::null_mut(), message, mishap: None }
     }
 
     /// Closes an object.
     pub(super) fn close(handle: *mut c_void) -> LinkStep {
-        LinkStep { operation: Operation::Close, handle, message: [0; MESSAGE_BYTES] }
+        LinkStep { operation: Operation::Close, handle, message: [0; MESSAGE_BYTES], mishap: None }
+    }
+
+    /// Closes nothing: what is to be closed can be neither run nor unloaded any more.
+    pub(super) fn leave(handle: *mut c_void) -> LinkStep {
+        LinkStep { operation: Operation::Nothing, ..LinkStep::close(handle) }
+    }
+
+    /// The same, with something that goes wrong in it.
+    pub(super) fn with(self, mishap: Option<Mishap>) -> LinkStep {
+        LinkStep { mishap, ..self }
     }
 
     /// Makes the call on this thread.
@@ -66,7 +95,17 @@ impl LinkStep {
 extern "C" fn perform(step: *mut c_void) -> u64 {
     // SAFETY: both callers pass a live step that nobody else uses meanwhile.
     let step = unsafe { &mut *step.cast::<LinkStep>() };
+    match step.mishap {
+        // What the C++ library does with an exception that nobody catches.
+        // SAFETY: it takes nothing.
+        Some(Mishap::Throws) => unsafe { libc::abort() },
+        Some(Mishap::Hangs) => loop {
+            std::hint::spin_loop();
+        },
+        None => {}
+    }
     match &step.operation {
+        Operation::Nothing => {}
         Operation::Open { namespace, path } => {
             // SAFETY: the bytes behind the path have been checked as far as that is possible; RTLD_GLOBAL is refused
             // in namespaces.
@@ -92,6 +131,10 @@ fn keep_message(message: &mut [u8; MESSAGE_BYTES]) {
     }
     // SAFETY: as above.
     let bytes = unsafe { CStr::from_ptr(text) }.to_bytes();
+    copy_message(message, bytes);
+}
+
+fn copy_message(message: &mut [u8; MESSAGE_BYTES], bytes: &[u8]) {
     let length = bytes.len().min(MESSAGE_BYTES - 1);
     message[..length].copy_from_slice(&bytes[..length]);
 }

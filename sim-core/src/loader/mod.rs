@@ -24,6 +24,7 @@
 
 pub mod condition;
 mod elf;
+pub mod faults;
 pub mod heap;
 pub mod hooks;
 pub mod image;

@@ -18,20 +18,21 @@ use std::time::Instant;
 
 use libloading::os::unix::Library;
 
+use super::faults::LoadFault;
 use super::heap::Heap;
 use super::image::CodeImage;
-use super::ledger::FailedStrategy;
-use super::libstdcxx::{LIBSTDCXX, libstdcxx};
-use super::link::{self, LinkStep, NamespaceId};
-use super::load_error::LoadError;
-use super::loaded_object::{CodeSite, CodeSites, LoadedObject, address_range};
-use super::staging::{Staged, StagingArea};
+use super::ledger::{CollisionEffect, LoadFinding, LoadStrategy};
+use super::libstdcxx::{LIBSTDCXX, libstdcxx, not_staged};
+use super::link::{self, LinkStep, Mishap, NamespaceId};
+use super::load_error::{LoadError, Tried};
+use super::loaded_object::{CodeSite, CodeSites, LoadedObject, address_range, still_has_code};
+use super::staging::{Descent, FileView, Staged, Staging, StagingArea};
 use super::unique::without_unique;
 use crate::engine::{GuestCall, wait_trap};
 use crate::shim::{BIND, Bind, HOOK_ABI, HookTable, ShimFunctions};
 
-/// The objects before are the shim and libstdc++.
-const FIRST_GUEST: usize = 2;
+/// The objects before the first guest: the shim and libstdc++.
+const OWN_OBJECTS: usize = 2;
 
 /// A namespace of the dynamic linker with its shim and its libstdc++.
 pub struct Namespace {
@@ -39,6 +40,10 @@ pub struct Namespace {
     area: StagingArea,
     /// In order of loading: the shim, libstdc++, guests. Guests that were unloaded leave a hole.
     objects: Vec<Option<LoadedObject>>,
+    /// How many of the objects are no guests.
+    own_objects: usize,
+    /// What the dynamic linker gave instead of what was asked for.
+    strays: Vec<Library>,
     abandoned: bool,
     /// Goes after the last object; guests of an abandoned namespace may still hold some of it.
     heap: ManuallyDrop<Box<Heap>>,
@@ -70,20 +75,42 @@ impl Namespace {
         hooks: &'static HookTable,
         area: StagingArea,
     ) -> Result<(Namespace, ShimFunctions), LoadError> {
-        let mut namespace = Namespace {
-            id: libc::LM_ID_NEWLM,
-            area,
-            objects: Vec::new(),
-            abandoned: false,
-            heap: ManuallyDrop::new(Box::default()),
-        };
-        let mut linking = namespace.prepare("libnpusim_shim.so", shim)?;
-        linking.step.run();
-        let shim = namespace.adopt(linking)?;
+        let mut namespace = Namespace::with(libc::LM_ID_NEWLM, area, OWN_OBJECTS);
+        let shim = namespace.load("libnpusim_shim.so", shim)?;
         // Before libstdc++, so that what that allocates for itself comes from the namespace's heap already.
         let functions = namespace.bind(shim, hooks)?;
         namespace.load_libstdcxx()?;
         Ok((namespace, functions))
+    }
+
+    /// The namespace that the process began with, for objects that need no shim: what loading costs and how it fails
+    /// can be seen there.
+    pub fn of_process(area: StagingArea) -> Namespace {
+        Namespace::with(libc::LM_ID_BASE as NamespaceId, area, 0)
+    }
+
+    fn with(id: NamespaceId, area: StagingArea, own_objects: usize) -> Namespace {
+        let heap = ManuallyDrop::new(Box::default());
+        Namespace { id, area, objects: Vec::new(), own_objects, strays: Vec::new(), abandoned: false, heap }
+    }
+
+    /// Loads an object that needs nobody's thread control block: its initialisers run as code of this thread.
+    pub fn load(&mut self, name: &str, bytes: &[u8]) -> Result<ObjectId, LoadError> {
+        let mut linking = self.prepare(name, bytes)?;
+        loop {
+            linking.step.run();
+            match self.adopt(linking)? {
+                Adopted::Loaded(object) => return Ok(object),
+                Adopted::Again(next) => linking = next,
+            }
+        }
+    }
+
+    /// Unloads an object that was loaded so.
+    pub fn unload(&mut self, id: ObjectId) {
+        if let Some(mut unlinking) = self.remove(id) {
+            unlinking.step.run();
+        }
     }
 
     fn bind(&self, shim: ObjectId, hooks: &'static HookTable) -> Result<ShimFunctions, LoadError> {
@@ -106,34 +133,75 @@ impl Namespace {
     pub fn prepare(&self, name: &str, bytes: &[u8]) -> Result<Linking, LoadError> {
         let image = CodeImage::parse(name, bytes)?;
         if image.unique_symbols.is_empty() {
-            return self.stage(image, Arc::from(bytes));
+            return self.stage(Candidate::new(image, Arc::from(bytes)), Descent::default());
         }
         let bytes: Arc<[u8]> = without_unique(name, bytes)?.bytes.into();
-        self.stage(CodeImage::parse(name, &bytes)?, bytes)
+        self.stage(Candidate::new(CodeImage::parse(name, &bytes)?, bytes), Descent::default())
     }
 
-    /// Takes an object in whose linking call has been made.
-    pub fn adopt(&mut self, linking: Linking) -> Result<ObjectId, LoadError> {
-        let Linking { image, bytes, staged, step, fallbacks, begun } = linking;
-        let failed = |message| LoadError::Link { name: image.name.clone(), message };
-        let raw = step.opened().map_err(failed)?;
+    /// The same with an object that is a range of a file, which is not copied through this process unless it has to be
+    /// changed.
+    pub fn prepare_view(&self, name: &str, view: &FileView) -> Result<Linking, LoadError> {
+        let failed = |error: std::io::Error| {
+            let mut descent = Descent::default();
+            descent.failed(LoadStrategy::View, error.to_string());
+            staging_error(name, descent)
+        };
+        let bytes: Arc<[u8]> = view.read().map_err(failed)?.into();
+        let image = CodeImage::parse(name, &bytes)?;
+        if !image.unique_symbols.is_empty() {
+            return self.prepare(name, &bytes);
+        }
+        let candidate = Candidate::new(image, bytes);
+        let staged = self.area.stage_view(name, view).map_err(failed)?;
+        Ok(self.linking(candidate, staged, Descent::default()))
+    }
+
+    /// Takes an object in whose linking call has been made; or gives the next attempt to link it, if the dynamic linker
+    /// did not want it in the way it was staged.
+    pub fn adopt(&mut self, linking: Linking) -> Result<Adopted, LoadError> {
+        let Linking { candidate, staged, step, mut descent } = linking;
+        let raw = match step.opened() {
+            Ok(raw) => raw,
+            Err(message) if is_of_the_object(&message) && descent.failed.is_empty() => {
+                return Err(LoadError::Link { name: candidate.image.name.clone(), message });
+            }
+            Err(message) => {
+                descent.failed(staged.strategy().clone(), message.clone());
+                drop(staged);
+                if is_of_the_object(&message) {
+                    return Err(staging_error(&candidate.image.name, descent));
+                }
+                return self.stage(candidate, descent).map(Adopted::Again);
+            }
+        };
+        // SAFETY: the handle was just opened, and this library is its only owner.
+        let library = unsafe { Library::from_raw(raw) };
         let load_address = link::load_address(raw).unwrap_or(0);
-        if self.objects.is_empty() {
+        if self.objects.is_empty() && self.own_objects > 0 {
             self.id = link::namespace_of(raw).unwrap_or(self.id);
         }
+        let is_known = self.objects().any(|object| object.handle == raw as usize);
+        if let Some(finding) = collision(&candidate, &staged, load_address, is_known)? {
+            self.strays.push(library);
+            return Err(LoadError::Collision { name: candidate.image.name.clone(), finding: Box::new(finding) });
+        }
+        let Candidate { image, bytes, begun } = candidate;
         self.objects.push(Some(LoadedObject {
             range: address_range(load_address, &bytes),
             strategy: staged.strategy().clone(),
             opened_as: staged.path().to_string_lossy().into_owned(),
+            claim: staged.into_claim(),
             bind_time: begun.elapsed(),
             image,
             bytes,
-            // SAFETY: the handle was just opened, and this library is its only owner.
-            library: unsafe { Library::from_raw(raw) },
+            library,
+            handle: raw as usize,
             load_address,
-            fallbacks,
+            fallbacks: descent.failed,
+            faults: Arc::clone(&self.area.faults),
         }));
-        Ok(ObjectId(self.objects.len() - 1))
+        Ok(Adopted::Loaded(ObjectId(self.objects.len() - 1)))
     }
 
     /// One object, unless it was removed.
@@ -149,11 +217,18 @@ impl Namespace {
     /// Gives up a guest. The call that [`Unlinking::call`] gives has to be made as guest code, since it runs the
     /// object's finalisers. `None`: there is no such guest.
     pub fn remove(&mut self, id: ObjectId) -> Option<Unlinking> {
-        if id.0 < FIRST_GUEST {
+        if id.0 < self.own_objects {
             return None;
         }
         let object = self.objects.get_mut(id.0)?.take()?;
-        Some(Unlinking { step: Box::new(LinkStep::close(object.library.into_raw())) })
+        let is_damaged = object.is_damaged();
+        let handle = object.library.into_raw();
+        if is_damaged {
+            // Its finalisers are no longer there: in their place is what somebody else wrote.
+            return Some(Unlinking { step: Box::new(LinkStep::leave(handle)), stays: true });
+        }
+        let mishap = self.area.faults.strikes(LoadFault::FinaliserHangs).then_some(Mishap::Hangs);
+        Some(Unlinking { step: Box::new(LinkStep::close(handle).with(mishap)), stays: false })
     }
 
     /// A guest crashed: nothing of this namespace is run or unloaded any more.
@@ -161,36 +236,63 @@ impl Namespace {
         self.abandoned = true;
     }
 
-    fn stage(&self, image: CodeImage, bytes: Arc<[u8]>) -> Result<Linking, LoadError> {
-        let begun = Instant::now();
-        let mut fallbacks = Vec::new();
-        let staged = self
-            .area
-            .stage(&image.name, &bytes, &mut fallbacks)
-            .map_err(|()| staging_error(&image.name, &fallbacks))?;
-        let step = Box::new(LinkStep::open(self.id, staged.path()));
-        Ok(Linking { image: Arc::new(image), bytes, staged, step, fallbacks, begun })
+    fn stage(&self, candidate: Candidate, mut descent: Descent) -> Result<Linking, LoadError> {
+        let Candidate { image, bytes, .. } = &candidate;
+        let staging = Staging { name: &image.name, content: image.content, bytes };
+        match self.area.stage(staging, &mut descent) {
+            Ok(staged) => Ok(self.linking(candidate, staged, descent)),
+            Err(()) => Err(staging_error(&image.name, descent)),
+        }
+    }
+
+    fn linking(&self, candidate: Candidate, staged: Staged, descent: Descent) -> Linking {
+        let faults = &self.area.faults;
+        let step = match staged.planned_refusal(faults) {
+            Some(message) => LinkStep::refused(&message),
+            None => LinkStep::open(self.id, staged.path()),
+        };
+        let mishap = faults.strikes(LoadFault::InitialiserThrows).then_some(Mishap::Throws);
+        Linking { candidate, staged, step: Box::new(step.with(mishap)), descent }
     }
 
     /// Every namespace gets its own libstdc++ from the same sealed memory.
     fn load_libstdcxx(&mut self) -> Result<(), LoadError> {
         let source = libstdcxx()?;
-        let begun = Instant::now();
-        let staged = source
-            .sealed
-            .stage(&self.area, LIBSTDCXX)
-            .map_err(|error| LoadError::Staging { name: LIBSTDCXX.to_owned(), tried: error.to_string() })?;
-        let mut linking = Linking {
-            image: Arc::clone(&source.image),
-            bytes: Arc::clone(&source.bytes),
-            step: Box::new(LinkStep::open(self.id, staged.path())),
-            staged,
-            fallbacks: Vec::new(),
-            begun,
-        };
-        linking.step.run();
-        self.adopt(linking).map(|_| ())
+        let candidate =
+            Candidate { image: Arc::clone(&source.image), bytes: Arc::clone(&source.bytes), begun: Instant::now() };
+        let staged = source.sealed.stage(&self.area, LIBSTDCXX).map_err(|error| not_staged(&error))?;
+        let mut step = Box::new(LinkStep::open(self.id, staged.path()));
+        step.run();
+        match self.adopt(Linking { candidate, staged, step, descent: Descent::default() })? {
+            Adopted::Loaded(_) => Ok(()),
+            Adopted::Again(mut linking) => {
+                linking.step.run();
+                self.adopt(linking).map(drop)
+            }
+        }
     }
+}
+
+/// Whether what the dynamic linker says is about the object itself, however it was staged.
+fn is_of_the_object(message: &str) -> bool {
+    const OF_OBJECT: [&str; 3] = ["undefined symbol", "static TLS block", "no more namespaces"];
+    OF_OBJECT.iter().any(|text| message.contains(text))
+}
+
+/// What is found out about an object that was opened from a path that others may use, if it is not what was asked for.
+fn collision(
+    candidate: &Candidate,
+    staged: &Staged,
+    load_address: usize,
+    is_known: bool,
+) -> Result<Option<LoadFinding>, LoadError> {
+    let Some(claim) = staged.claim() else { return Ok(None) };
+    if !is_known && still_has_code(&candidate.image.name, &candidate.bytes, load_address)? {
+        return Ok(None);
+    }
+    let with = claim.replaced_by().or_else(|| claim.before().cloned());
+    let effect = CollisionEffect::GotAnotherObject;
+    Ok(Some(LoadFinding::PathCollision { directory: claim.directory(), with, effect }))
 }
 
 impl CodeSites for Namespace {
@@ -199,14 +301,33 @@ impl CodeSites for Namespace {
     }
 }
 
-/// An object on its way into a namespace. What it left in a file system goes when this goes.
-pub struct Linking {
+/// An object that is to be loaded.
+struct Candidate {
     image: Arc<CodeImage>,
     bytes: Arc<[u8]>,
+    begun: Instant,
+}
+
+impl Candidate {
+    fn new(image: CodeImage, bytes: Arc<[u8]>) -> Self {
+        Candidate { image: Arc::new(image), bytes, begun: Instant::now() }
+    }
+}
+
+/// An object on its way into a namespace. What it left in a file system goes when this goes.
+pub struct Linking {
+    candidate: Candidate,
     staged: Staged,
     step: Box<LinkStep>,
-    fallbacks: Vec<FailedStrategy>,
-    begun: Instant,
+    descent: Descent,
+}
+
+/// What came of a linking call.
+pub enum Adopted {
+    /// The object is loaded.
+    Loaded(ObjectId),
+    /// The dynamic linker did not want it in this way; the call of the next attempt is to be made.
+    Again(Linking),
 }
 
 impl Linking {
@@ -219,9 +340,15 @@ impl Linking {
 /// An object on its way out of a namespace.
 pub struct Unlinking {
     step: Box<LinkStep>,
+    stays: bool,
 }
 
 impl Unlinking {
+    /// Whether the object stays loaded all the same, because its finalisers cannot be run.
+    pub fn stays(&self) -> bool {
+        self.stays
+    }
+
     /// The call that closes the object, to be made once, while this lives.
     pub fn call(&mut self) -> GuestCall {
         self.step.as_guest_call()
@@ -231,9 +358,15 @@ impl Unlinking {
 impl Drop for Namespace {
     /// Closes what is still open, in reverse order. The namespace's threads have ended by then.
     fn drop(&mut self) {
+        for stray in self.strays.drain(..).rev() {
+            // Closed once for each time it was given.
+            let step = LinkStep::close(stray.into_raw());
+            if !self.abandoned { step } else { LinkStep::leave(std::ptr::null_mut()) }.run();
+        }
         for object in self.objects.drain(..).rev().flatten() {
-            let (range, handle) = (object.range(), object.library.into_raw());
-            if !self.abandoned {
+            let (range, is_damaged) = (object.range(), object.is_damaged());
+            let handle = object.library.into_raw();
+            if !self.abandoned && !is_damaged {
                 LinkStep::close(handle).run();
                 wait_trap::remove(range);
             }
@@ -245,9 +378,8 @@ impl Drop for Namespace {
     }
 }
 
-fn staging_error(name: &str, fallbacks: &[FailedStrategy]) -> LoadError {
-    let tried: Vec<String> = fallbacks.iter().map(|tried| format!("{}: {}", tried.strategy, tried.reason)).collect();
-    LoadError::Staging { name: name.to_owned(), tried: tried.join("; ") }
+fn staging_error(name: &str, descent: Descent) -> LoadError {
+    LoadError::Staging { name: name.to_owned(), tried: Tried(descent.failed) }
 }
 
 /// Reads an object from a file.

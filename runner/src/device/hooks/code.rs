@@ -131,11 +131,12 @@ pub(super) extern "C" fn unload(object: u64) -> c_int {
 fn unload_object(actor: &CurrentActor<'_>, rooms: &Rooms, id: ObjectId) -> Option<()> {
     let range = rooms.namespace.borrow().object(id)?.range();
     wait_trap::remove(range);
+    rooms.loads.borrow_mut().look_after(&rooms.namespace.borrow());
     let mut unlinking = rooms.namespace.borrow_mut().remove(id)?;
     let call = unlinking.call();
     // SAFETY: the call closes the object.
     actor.as_guest(|| unsafe { call.invoke() });
-    rooms.loads.borrow_mut().close(id);
+    rooms.loads.borrow_mut().close(id, !unlinking.stays());
     Some(())
 }
 

@@ -1,0 +1,160 @@
+//! Faults that a load can be made to meet, for those who want to know what becomes of it then.
+//!
+//! A [`FaultPlan`] is data that is handed to a loader ([`StagingArea::faults`](super::staging::StagingArea)); there is
+//! nothing global about it. Each step of a load that can fail asks its plan ([`FaultPlan::strikes`]) before it asks the
+//! system, and fails in the way in which the system would. What comes of each is in `docs/loading-faults.md`, which a
+//! test writes.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::io::Errno;
+
+/// Something that goes wrong in a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LoadFault {
+    /// The kernel has no memory files: `memfd_create` gives `ENOSYS`.
+    MemoryUnknown,
+    /// A sandbox forbids them: `EPERM`.
+    MemoryForbidden,
+    /// `vm.memfd_noexec` forbids them: `EACCES`.
+    MemoryNotExecutable,
+    /// The process has no file descriptor left: `EMFILE`.
+    NoDescriptor,
+    /// There is no room for the bytes: `ENOSPC`.
+    NoSpace,
+    /// A write takes only half of what it is given.
+    ShortWrite,
+    /// A signal interrupts a write: `EINTR`.
+    Interrupted,
+    /// A file is on a file system from which no code may be mapped.
+    NoexecMount,
+    /// A directory cannot be written to: `EROFS`.
+    ReadOnlyDirectory,
+    /// Somebody removes a file or a link between its making and the dynamic linker's opening it.
+    UnlinkRace,
+    /// The dynamic linker refuses to open it.
+    LinkRefused,
+    /// The object does not have the symbol that is asked for.
+    MissingEntry,
+    /// An initialiser throws, nobody catches, and the program is told to abort.
+    InitialiserThrows,
+    /// A finaliser never comes back.
+    FinaliserHangs,
+}
+
+impl LoadFault {
+    /// Every fault, in the order of the steps of a load.
+    pub const ALL: [LoadFault; 14] = [
+        LoadFault::MemoryUnknown,
+        LoadFault::MemoryForbidden,
+        LoadFault::MemoryNotExecutable,
+        LoadFault::NoDescriptor,
+        LoadFault::NoSpace,
+        LoadFault::ShortWrite,
+        LoadFault::Interrupted,
+        LoadFault::ReadOnlyDirectory,
+        LoadFault::UnlinkRace,
+        LoadFault::NoexecMount,
+        LoadFault::LinkRefused,
+        LoadFault::MissingEntry,
+        LoadFault::InitialiserThrows,
+        LoadFault::FinaliserHangs,
+    ];
+
+    /// What the system says then, for faults of which it says something.
+    pub(super) fn errno(self) -> Option<Errno> {
+        Some(match self {
+            LoadFault::MemoryUnknown => Errno::NOSYS,
+            LoadFault::MemoryForbidden => Errno::PERM,
+            LoadFault::MemoryNotExecutable => Errno::ACCESS,
+            LoadFault::NoDescriptor => Errno::MFILE,
+            LoadFault::NoSpace => Errno::NOSPC,
+            LoadFault::Interrupted => Errno::INTR,
+            LoadFault::ReadOnlyDirectory => Errno::ROFS,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for LoadFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LoadFault::MemoryUnknown => "memfd_create: ENOSYS",
+            LoadFault::MemoryForbidden => "memfd_create: EPERM",
+            LoadFault::MemoryNotExecutable => "memfd_create: EACCES (memfd_noexec)",
+            LoadFault::NoDescriptor => "no descriptor left: EMFILE",
+            LoadFault::NoSpace => "write: ENOSPC",
+            LoadFault::ShortWrite => "short write",
+            LoadFault::Interrupted => "write: EINTR",
+            LoadFault::ReadOnlyDirectory => "read-only directory: EROFS",
+            LoadFault::UnlinkRace => "removed before it is opened",
+            LoadFault::NoexecMount => "noexec mount",
+            LoadFault::LinkRefused => "dlopen fails",
+            LoadFault::MissingEntry => "missing entry symbol",
+            LoadFault::InitialiserThrows => "initialiser throws",
+            LoadFault::FinaliserHangs => "finaliser never returns",
+        })
+    }
+}
+
+/// Which faults a loader meets, and how often. Empty unless somebody plans one.
+#[derive(Debug, Default)]
+pub struct FaultPlan(Vec<Planned>);
+
+#[derive(Debug)]
+struct Planned {
+    fault: LoadFault,
+    left: AtomicU32,
+}
+
+impl FaultPlan {
+    /// A plan with one fault that strikes at the first occasion.
+    pub fn once(fault: LoadFault) -> Self {
+        FaultPlan::default().and(fault, 1)
+    }
+
+    /// A plan with one fault that strikes at every occasion.
+    pub fn always(fault: LoadFault) -> Self {
+        FaultPlan::default().and(fault, u32::MAX)
+    }
+
+    /// The same with another fault, that strikes at so many occasions.
+    pub fn and(mut self, fault: LoadFault, occasions: u32) -> Self {
+        self.0.push(Planned { fault, left: AtomicU32::new(occasions) });
+        self
+    }
+
+    /// Whether a fault strikes at this occasion.
+    pub(super) fn strikes(&self, fault: LoadFault) -> bool {
+        let count_down = |planned: &Planned| {
+            let taken = planned.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| match left {
+                u32::MAX => Some(left),
+                _ => left.checked_sub(1),
+            });
+            taken.is_ok()
+        };
+        self.0.iter().any(|planned| planned.fault == fault && count_down(planned))
+    }
+
+    /// Fails as the system would, if one of these faults strikes.
+    pub(super) fn strike(&self, faults: &[LoadFault]) -> std::io::Result<()> {
+        let errno = faults.iter().find(|fault| self.strikes(**fault)).and_then(|fault| fault.errno());
+        errno.map_or(Ok(()), |errno| Err(errno.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn does_a_fault_strike_as_often_as_planned() {
+        let plan = FaultPlan::once(LoadFault::NoSpace).and(LoadFault::Interrupted, u32::MAX);
+        let strikes: Vec<bool> = (0..3).map(|_| plan.strikes(LoadFault::NoSpace)).collect();
+        assert_eq!(strikes, [true, false, false]);
+        assert!((0..3).all(|_| plan.strikes(LoadFault::Interrupted)));
+        assert!(!plan.strikes(LoadFault::ShortWrite));
+        assert_eq!(plan.strike(&[LoadFault::Interrupted]).unwrap_err().raw_os_error(), Some(libc::EINTR));
+    }
+}
