@@ -2,7 +2,11 @@
 // open no socket and use little CPU time. The object comes as standard input, a sealed memory file; whoever sent it goes
 // on to load the same pages.
 //
-//   sandbox [OBJECT]     OBJECT: what is loaded before it, for the symbols it needs
+//   sandbox OBJECT INITIALISERS COUNT FINALISERS COUNT
+//
+// OBJECT is loaded before it, for the symbols it needs; `-` is none. The loader takes an object's initialisers and
+// finalisers out of the dynamic linker's sight and calls them itself; so does this, with arrays of so many functions at
+// these offsets from where it is loaded.
 //
 // What is reached is said on standard output, a line each:
 //   sandboxed            nothing of the object has run yet
@@ -20,6 +24,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -114,8 +119,13 @@ static void say_linked(const struct link_map *object) {
     say(text);
 }
 
-int main(int count, char **arguments) {
-    if (count > 1 && !dlopen(arguments[1], RTLD_NOW | RTLD_GLOBAL)) return 4;
+typedef void (*Function)(int, char **, char **);
+
+int main(int count, char **arguments, char **environment) {
+    if (count != 6) return 4;
+    if (strcmp(arguments[1], "-") != 0 && !dlopen(arguments[1], RTLD_NOW | RTLD_GLOBAL)) return 4;
+    const unsigned long first = strtoul(arguments[2], NULL, 10), initialisers = strtoul(arguments[3], NULL, 10);
+    const unsigned long last = strtoul(arguments[4], NULL, 10), finalisers = strtoul(arguments[5], NULL, 10);
     if (enter_sandbox() != 0) return 5;
     say("sandboxed\n");
     void *object = dlopen("/proc/self/fd/0", RTLD_NOW | RTLD_LOCAL);
@@ -127,7 +137,10 @@ int main(int count, char **arguments) {
     }
     struct link_map *map = NULL;
     if (dlinfo(object, RTLD_DI_LINKMAP, &map) != 0) return 6;
+    const Function *begin = (const Function *)(map->l_addr + first), *end = (const Function *)(map->l_addr + last);
+    for (unsigned long i = 0; i < initialisers; i++) begin[i](0, arguments + count, environment);
     say_linked(map);
+    for (unsigned long i = finalisers; i-- > 0;) end[i](0, arguments + count, environment);
     dlclose(object);
     say("closed\n");
     return 0;

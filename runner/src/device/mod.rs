@@ -218,7 +218,13 @@ impl Device {
     pub fn loads(&self) -> LoadLedger {
         let mut loads = self.rooms.loads.borrow_mut();
         loads.look_after(&self.rooms.namespace.borrow());
-        loads.ledger.clone()
+        let mut ledger = loads.ledger.clone();
+        if self.engine().fault().is_some() {
+            for record in self.rooms.interrupted_loads() {
+                ledger.add(record);
+            }
+        }
+        ledger
     }
 
     /// What holds how much memory.
@@ -339,6 +345,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         costs: CostModel::new(&profile, config.kernel_costs),
         namespace: RefCell::new(namespace),
         linking: RefCell::default(),
+        unlinking: RefCell::default(),
         loads: RefCell::new(Loads::default()),
         launch: Launched::new(array),
         notebook: RefCell::new(Notebook::new(config.keep_events)),

@@ -20,7 +20,7 @@ use sim_core::loader::image::CodeImage;
 use sim_core::loader::ledger::{HostSide, LoadId, LoadLedger, LoadOrigin, LoadOutcome, LoadRecord};
 use sim_core::loader::load_error::LoadError;
 use sim_core::loader::loaded_object::LoadedObject;
-use sim_core::loader::namespace::{Adopted, Linking, Namespace, ObjectId};
+use sim_core::loader::namespace::{Adopted, Linking, Namespace, ObjectId, Unlinking};
 use sim_core::profile::Profile;
 use sim_core::shim::Topology;
 use sim_core::time::{SimDuration, SimTime};
@@ -42,7 +42,9 @@ pub(super) struct Rooms {
     pub(super) costs: CostModel,
     pub(super) namespace: RefCell<Namespace>,
     /// Objects whose initialisers are running.
-    pub(super) linking: RefCell<Vec<Linking>>,
+    pub(super) linking: RefCell<Vec<(LoadOrigin, Linking)>>,
+    /// Objects whose finalisers are running.
+    pub(super) unlinking: RefCell<Vec<Unlinking>>,
     pub(super) loads: RefCell<Loads>,
     pub(super) launch: Launched,
     pub(super) notebook: RefCell<Notebook>,
@@ -112,8 +114,8 @@ impl Stopwatch {
     }
 }
 
-/// The record of an object that was loaded from these bytes.
-fn record_of(origin: LoadOrigin, object: &LoadedObject, bytes: &[u8]) -> LoadRecord {
+/// The record of an object that was loaded.
+fn record_of(origin: LoadOrigin, object: &LoadedObject) -> LoadRecord {
     let outcome = LoadOutcome::Miss { strategy: object.strategy.clone() };
     let host = HostSide {
         opened_as: object.opened_as.clone(),
@@ -122,7 +124,6 @@ fn record_of(origin: LoadOrigin, object: &LoadedObject, bytes: &[u8]) -> LoadRec
     LoadRecord {
         fallbacks: object.fallbacks.clone(),
         host: Some(host),
-        content: ContentHash::of(bytes),
         ..LoadRecord::new(origin, &object.image, outcome)
     }
 }
@@ -187,31 +188,45 @@ impl Rooms {
     ) -> Result<Result<ObjectId, LoadError>, F> {
         let prepared = self.namespace.borrow().prepare(name, bytes);
         let loaded = match prepared {
-            Ok(linking) => self.link(linking, call)?,
+            Ok(linking) => self.link(origin, linking, call)?,
             Err(error) => Err(error),
         };
         self.account(origin, name, bytes, device_time, &loaded);
         Ok(loaded)
     }
 
-    /// Makes the linking call, or one for each strategy. The object waits in the rooms meanwhile: an initialiser that crashes takes everything
-    /// with it that is on its stack.
+    /// Makes the calls that link an object and initialise it. The object waits in the rooms meanwhile: an initialiser
+    /// that crashes takes everything with it that is on its stack.
     fn link<F>(
         &self,
+        origin: LoadOrigin,
         mut linking: Linking,
         call: impl Fn(GuestCall) -> Result<u64, F>,
     ) -> Result<Result<ObjectId, LoadError>, F> {
         loop {
             let guest_call = linking.call();
-            self.linking.borrow_mut().push(linking);
+            self.linking.borrow_mut().push((origin, linking));
             call(guest_call)?;
-            let Some(linked) = self.linking.borrow_mut().pop() else { unreachable!("links nest") };
+            let Some((_, linked)) = self.linking.borrow_mut().pop() else { unreachable!("links nest") };
             match self.namespace.borrow_mut().adopt(linked) {
                 Ok(Adopted::Loaded(object)) => return Ok(Ok(object)),
                 Ok(Adopted::Again(next)) => linking = next,
                 Err(error) => return Ok(Err(error)),
             }
         }
+    }
+
+    /// Records of objects whose initialisers ended the device.
+    pub(super) fn interrupted_loads(&self) -> Vec<LoadRecord> {
+        let linking = self.linking.borrow();
+        let interrupted = linking.iter().map(|(origin, linking)| {
+            let outcome = LoadOutcome::Failure { error: "its initialisers did not come back".to_owned() };
+            LoadRecord {
+                namespace: u32::try_from(self.namespace.borrow().id()).ok(),
+                ..LoadRecord::new(*origin, linking.image(), outcome)
+            }
+        });
+        interrupted.collect()
     }
 
     /// Writes a load into the ledger.
@@ -229,7 +244,7 @@ impl Rooms {
             Ok(id) => {
                 if let Some(object) = namespace.object(*id) {
                     let namespace = u32::try_from(namespace.id()).ok();
-                    let record = LoadRecord { namespace, device_time, ..record_of(origin, object, bytes) };
+                    let record = LoadRecord { namespace, device_time, ..record_of(origin, object) };
                     loads.add(*id, record);
                 }
             }
@@ -280,7 +295,7 @@ impl Rooms {
     }
 
     /// Records a load in the trace.
-    pub(super) fn record_load(actor: &CurrentActor<'_>, bytes: &[u8]) {
-        actor.record(EventKind::Load { object: ContentHash::of(bytes) });
+    pub(super) fn record_load(actor: &CurrentActor<'_>, object: ContentHash) {
+        actor.record(EventKind::Load { object });
     }
 }

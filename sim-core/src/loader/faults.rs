@@ -6,7 +6,7 @@
 //! test writes.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
@@ -100,41 +100,42 @@ impl fmt::Display for LoadFault {
 
 /// Which faults a loader meets, and how often. Empty unless somebody plans one.
 #[derive(Debug, Default)]
-pub struct FaultPlan(Vec<Planned>);
+pub struct FaultPlan(Mutex<Vec<Planned>>);
 
 #[derive(Debug)]
 struct Planned {
     fault: LoadFault,
-    left: AtomicU32,
+    left: u32,
 }
 
+/// How many occasions are every occasion.
+pub const ALWAYS: u32 = u32::MAX;
+
 impl FaultPlan {
-    /// A plan with one fault that strikes at the first occasion.
-    pub fn once(fault: LoadFault) -> Self {
-        FaultPlan::default().and(fault, 1)
+    /// Lets a fault strike at the next so many occasions.
+    pub fn meet(&self, fault: LoadFault, occasions: u32) {
+        self.planned().push(Planned { fault, left: occasions });
     }
 
-    /// A plan with one fault that strikes at every occasion.
-    pub fn always(fault: LoadFault) -> Self {
-        FaultPlan::default().and(fault, u32::MAX)
-    }
-
-    /// The same with another fault, that strikes at so many occasions.
-    pub fn and(mut self, fault: LoadFault, occasions: u32) -> Self {
-        self.0.push(Planned { fault, left: AtomicU32::new(occasions) });
-        self
+    /// Forgets everything that was planned.
+    pub fn clear(&self) {
+        self.planned().clear();
     }
 
     /// Whether a fault strikes at this occasion.
     pub(super) fn strikes(&self, fault: LoadFault) -> bool {
-        let count_down = |planned: &Planned| {
-            let taken = planned.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| match left {
-                u32::MAX => Some(left),
-                _ => left.checked_sub(1),
-            });
-            taken.is_ok()
+        let mut planned = self.planned();
+        let Some(planned) = planned.iter_mut().find(|planned| planned.fault == fault && planned.left > 0) else {
+            return false;
         };
-        self.0.iter().any(|planned| planned.fault == fault && count_down(planned))
+        if planned.left != ALWAYS {
+            planned.left -= 1;
+        }
+        true
+    }
+
+    fn planned(&self) -> MutexGuard<'_, Vec<Planned>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fails as the system would, if one of these faults strikes.
@@ -150,7 +151,9 @@ mod tests {
 
     #[test]
     fn does_a_fault_strike_as_often_as_planned() {
-        let plan = FaultPlan::once(LoadFault::NoSpace).and(LoadFault::Interrupted, u32::MAX);
+        let plan = FaultPlan::default();
+        plan.meet(LoadFault::NoSpace, 1);
+        plan.meet(LoadFault::Interrupted, ALWAYS);
         let strikes: Vec<bool> = (0..3).map(|_| plan.strikes(LoadFault::NoSpace)).collect();
         assert_eq!(strikes, [true, false, false]);
         assert!((0..3).all(|_| plan.strikes(LoadFault::Interrupted)));

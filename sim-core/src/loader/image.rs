@@ -2,7 +2,7 @@
 //!
 //! A [`CodeImage`] is a set of facts; it keeps no reference to the bytes. The facts that decide over loading are:
 //! - [`CodeImage::unique_symbols`] and [`CodeImage::no_delete`]: the object would stay loaded for ever, and its
-//!   namespace with it. The first has a cure ([`super::unique`]), the second has none.
+//!   namespace with it. The first has a cure (`unique.rs`), the second has none.
 //! - [`CodeImage::tls`] with `static_block`: it takes room from a small reserve that all namespaces share.
 //! - [`CodeImage::imports`]: through which functions it reaches the device, and whether it may block.
 

@@ -146,7 +146,9 @@ impl fmt::Display for LoadFinding {
         let LoadFinding::PathCollision { directory, with, effect } = self;
         let with = with.as_ref().map_or_else(|| "somebody unknown".to_owned(), ToString::to_string);
         match effect {
-            CollisionEffect::ReplacedTheOther => write!(f, "its file in {directory} was that of {with}, too: now overwritten"),
+            CollisionEffect::ReplacedTheOther => {
+                write!(f, "its file in {directory} was that of {with}, too: now overwritten")
+            }
             CollisionEffect::WasReplaced => write!(f, "its file in {directory} was overwritten by {with}"),
             CollisionEffect::GotAnotherObject => {
                 write!(f, "its path in {directory} led to another object than was asked for, that of {with}")

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use super::image::CodeImage;
 use super::ledger::{FailedStrategy, LoadStrategy};
 use super::load_error::{LoadError, Tried};
+use super::preparation::Preparation;
 use super::staging::SealedBytes;
-use super::unique::without_unique;
 
 /// Where distributions keep libstdc++.
 const LIBRARY_DIRECTORIES: [&str; 7] = [
@@ -27,6 +27,7 @@ pub(super) const LIBSTDCXX: &str = "libstdc++.so.6";
 pub(super) struct Libstdcxx {
     pub(super) image: Arc<CodeImage>,
     pub(super) bytes: Arc<[u8]>,
+    pub(super) preparation: Preparation,
     pub(super) sealed: SealedBytes,
 }
 
@@ -39,11 +40,12 @@ pub(super) fn libstdcxx() -> Result<&'static Libstdcxx, LoadError> {
     let directories = LIBRARY_DIRECTORIES.map(|directory| Path::new(directory).join(LIBSTDCXX));
     let found = directories.iter().find_map(|path| std::fs::read(path).ok());
     let original = found.ok_or_else(|| LoadError::NoLibstdcxx { searched: LIBRARY_DIRECTORIES.join(", ") })?;
-    let bytes: Arc<[u8]> = without_unique(LIBSTDCXX, &original)?.bytes.into();
-    let image = Arc::new(CodeImage::parse(LIBSTDCXX, &bytes)?);
-    let sealed = SealedBytes::new(LIBSTDCXX, &bytes)
-        .map_err(|error| not_staged(&error))?;
-    Ok(COPY.get_or_init(|| Libstdcxx { image, bytes, sealed }))
+    let (image, preparation) = (CodeImage::parse(LIBSTDCXX, &original)?, Preparation::of(LIBSTDCXX, &original)?);
+    let (image, mut bytes) = (Arc::new(image), original);
+    preparation.apply(&mut bytes);
+    let bytes: Arc<[u8]> = bytes.into();
+    let sealed = SealedBytes::new(LIBSTDCXX, &bytes).map_err(|error| not_staged(&error))?;
+    Ok(COPY.get_or_init(|| Libstdcxx { image, bytes, preparation, sealed }))
 }
 
 /// It is staged in one way alone.

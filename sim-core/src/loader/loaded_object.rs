@@ -14,6 +14,7 @@ use super::faults::{FaultPlan, LoadFault};
 use super::image::CodeImage;
 use super::image_error::ImageError;
 use super::ledger::{CollisionEffect, FailedStrategy, LoadFinding, LoadStrategy};
+use super::link::Located;
 use super::load_error::LoadError;
 use super::staging::aicpu_os::Claim;
 use super::symbols::{SymbolMap, SymbolOffset};
@@ -42,6 +43,7 @@ pub struct LoadedObject {
     pub opened_as: String,
     /// The path that others may write to, while it is loaded from there.
     pub(super) claim: Option<Claim>,
+    pub(super) finalisers: Option<Located>,
     pub(super) faults: Arc<FaultPlan>,
 }
 

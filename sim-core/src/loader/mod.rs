@@ -6,7 +6,9 @@
 //! 1. [`image`]: is this a shared object that this host can load, and what does it bring along? [`image::CodeImage`]
 //!    has the facts, [`image_error::ImageError`] says in one sentence why not. The dynamic linker trusts its input; no
 //!    bytes may reach it that have not passed here.
-//! 2. [`unique`]: in a copy of the bytes, unique symbols become global ones, so that the object can be unloaded again.
+//! 2. `preparation`: in a copy of the bytes, unique symbols become global ones, so that the object can be unloaded
+//!    again, and initialisers and finalisers are taken out of the dynamic linker's sight, since it would run them with
+//!    its lock held.
 //! 3. [`wait_loops`]: loops that wait for memory without calling anything. No hook sees them; the engine puts a trap
 //!    on their back edge, and evaluates the branch it replaced with [`condition::Condition`].
 //! 4. [`staging`] gives the bytes a name that the dynamic linker can open, and [`namespace`] has it opened there,
@@ -37,12 +39,13 @@ pub mod link;
 pub mod load_error;
 pub mod loaded_object;
 pub mod namespace;
+mod preparation;
 pub mod program;
 pub mod staging;
 pub mod symbols;
 pub mod thunk;
 pub mod tunables;
-pub mod unique;
+mod unique;
 pub mod wait_loops;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! There can be 15 namespaces at once. A namespace whose guest crashed must not run that guest's destructors: it is
 //! abandoned ([`Namespace::abandon`]) and stays allocated until the process ends.
 
+use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,11 +24,11 @@ use super::heap::Heap;
 use super::image::CodeImage;
 use super::ledger::{CollisionEffect, LoadFinding, LoadStrategy};
 use super::libstdcxx::{LIBSTDCXX, libstdcxx, not_staged};
-use super::link::{self, LinkStep, Mishap, NamespaceId};
+use super::link::{self, LinkStep, Located, Mishap, NamespaceId};
 use super::load_error::{LoadError, Tried};
 use super::loaded_object::{CodeSite, CodeSites, LoadedObject, address_range, still_has_code};
+use super::preparation::{Functions, Preparation};
 use super::staging::{Descent, FileView, Staged, Staging, StagingArea};
-use super::unique::without_unique;
 use crate::engine::{GuestCall, wait_trap};
 use crate::shim::{BIND, Bind, HOOK_ABI, HookTable, ShimFunctions};
 
@@ -96,14 +97,8 @@ impl Namespace {
 
     /// Loads an object that needs nobody's thread control block: its initialisers run as code of this thread.
     pub fn load(&mut self, name: &str, bytes: &[u8]) -> Result<ObjectId, LoadError> {
-        let mut linking = self.prepare(name, bytes)?;
-        loop {
-            linking.step.run();
-            match self.adopt(linking)? {
-                Adopted::Loaded(object) => return Ok(object),
-                Adopted::Again(next) => linking = next,
-            }
-        }
+        let linking = self.prepare(name, bytes)?;
+        self.finish(linking)
     }
 
     /// Unloads an object that was loaded so.
@@ -131,37 +126,27 @@ impl Namespace {
     /// Then the call that [`Linking::call`] gives has to be made as guest code, since it runs the object's
     /// initialisers, and the object handed to [`Namespace::adopt`]. The namespace can be used meanwhile.
     pub fn prepare(&self, name: &str, bytes: &[u8]) -> Result<Linking, LoadError> {
-        let image = CodeImage::parse(name, bytes)?;
-        if image.unique_symbols.is_empty() {
-            return self.stage(Candidate::new(image, Arc::from(bytes)), Descent::default());
-        }
-        let bytes: Arc<[u8]> = without_unique(name, bytes)?.bytes.into();
-        self.stage(Candidate::new(CodeImage::parse(name, &bytes)?, bytes), Descent::default())
+        self.stage(Candidate::new(name, Arc::from(bytes))?, Descent::default())
     }
 
-    /// The same with an object that is a range of a file, which is not copied through this process unless it has to be
-    /// changed.
+    /// The same with an object that is a range of a file, from which it is copied inside the kernel.
     pub fn prepare_view(&self, name: &str, view: &FileView) -> Result<Linking, LoadError> {
         let failed = |error: std::io::Error| {
             let mut descent = Descent::default();
             descent.failed(LoadStrategy::View, error.to_string());
             staging_error(name, descent)
         };
-        let bytes: Arc<[u8]> = view.read().map_err(failed)?.into();
-        let image = CodeImage::parse(name, &bytes)?;
-        if !image.unique_symbols.is_empty() {
-            return self.prepare(name, &bytes);
-        }
-        let candidate = Candidate::new(image, bytes);
-        let staged = self.area.stage_view(name, view).map_err(failed)?;
+        let candidate = Candidate::new(name, view.read().map_err(failed)?.into())?;
+        let staged = self.area.stage_view(name, view, &candidate.preparation.patches).map_err(failed)?;
         Ok(self.linking(candidate, staged, Descent::default()))
     }
 
-    /// Takes an object in whose linking call has been made; or gives the next attempt to link it, if the dynamic linker
-    /// did not want it in the way it was staged.
+    /// Takes an object in whose linking call has been made, or gives the next call that is to be made for it: after
+    /// linking, to initialise it; or to link it by another strategy, if the dynamic linker did not want it so.
     pub fn adopt(&mut self, linking: Linking) -> Result<Adopted, LoadError> {
-        let Linking { candidate, staged, step, mut descent } = linking;
+        let Linking { candidate, staged, step, mut descent, is_open } = linking;
         let raw = match step.opened() {
+            Ok(raw) if is_open => return Ok(Adopted::Loaded(self.take_in(candidate, staged, raw, descent))),
             Ok(raw) => raw,
             Err(message) if is_of_the_object(&message) && descent.failed.is_empty() => {
                 return Err(LoadError::Link { name: candidate.image.name.clone(), message });
@@ -175,33 +160,49 @@ impl Namespace {
                 return self.stage(candidate, descent).map(Adopted::Again);
             }
         };
-        // SAFETY: the handle was just opened, and this library is its only owner.
-        let library = unsafe { Library::from_raw(raw) };
-        let load_address = link::load_address(raw).unwrap_or(0);
         if self.objects.is_empty() && self.own_objects > 0 {
             self.id = link::namespace_of(raw).unwrap_or(self.id);
         }
+        let load_address = link::load_address(raw).unwrap_or(0);
         let is_known = self.objects().any(|object| object.handle == raw as usize);
         if let Some(finding) = collision(&candidate, &staged, load_address, is_known)? {
-            self.strays.push(library);
+            // SAFETY: the handle was just opened, and this library is its only owner.
+            self.strays.push(unsafe { Library::from_raw(raw) });
             return Err(LoadError::Collision { name: candidate.image.name.clone(), finding: Box::new(finding) });
         }
-        let Candidate { image, bytes, begun } = candidate;
+        let mishap = self.area.faults.strikes(LoadFault::InitialiserThrows).then_some(Mishap::Throws);
+        match candidate.preparation.initialisers {
+            None if mishap.is_none() => Ok(Adopted::Loaded(self.take_in(candidate, staged, raw, descent))),
+            initialisers => {
+                let none = Functions { address: 0, count: 0 };
+                let initialisers = Located::new(load_address, initialisers.unwrap_or(none));
+                let step = Box::new(LinkStep::initialise(raw, initialisers).with(mishap));
+                Ok(Adopted::Again(Linking { candidate, staged, step, descent, is_open: true }))
+            }
+        }
+    }
+
+    /// Takes an object in that is open and initialised.
+    fn take_in(&mut self, candidate: Candidate, staged: Staged, raw: *mut c_void, descent: Descent) -> ObjectId {
+        let load_address = link::load_address(raw).unwrap_or(0);
+        let Candidate { image, bytes, preparation, begun } = candidate;
         self.objects.push(Some(LoadedObject {
             range: address_range(load_address, &bytes),
             strategy: staged.strategy().clone(),
             opened_as: staged.path().to_string_lossy().into_owned(),
             claim: staged.into_claim(),
+            finalisers: preparation.finalisers.map(|finalisers| Located::new(load_address, finalisers)),
             bind_time: begun.elapsed(),
             image,
             bytes,
-            library,
+            // SAFETY: the handle was just opened, and this library is its only owner.
+            library: unsafe { Library::from_raw(raw) },
             handle: raw as usize,
             load_address,
             fallbacks: descent.failed,
             faults: Arc::clone(&self.area.faults),
         }));
-        Ok(Adopted::Loaded(ObjectId(self.objects.len() - 1)))
+        ObjectId(self.objects.len() - 1)
     }
 
     /// One object, unless it was removed.
@@ -221,14 +222,14 @@ impl Namespace {
             return None;
         }
         let object = self.objects.get_mut(id.0)?.take()?;
-        let is_damaged = object.is_damaged();
+        let (is_damaged, finalisers) = (object.is_damaged(), object.finalisers);
         let handle = object.library.into_raw();
         if is_damaged {
             // Its finalisers are no longer there: in their place is what somebody else wrote.
             return Some(Unlinking { step: Box::new(LinkStep::leave(handle)), stays: true });
         }
         let mishap = self.area.faults.strikes(LoadFault::FinaliserHangs).then_some(Mishap::Hangs);
-        Some(Unlinking { step: Box::new(LinkStep::close(handle).with(mishap)), stays: false })
+        Some(Unlinking { step: Box::new(LinkStep::close(handle, finalisers).with(mishap)), stays: false })
     }
 
     /// A guest crashed: nothing of this namespace is run or unloaded any more.
@@ -237,8 +238,8 @@ impl Namespace {
     }
 
     fn stage(&self, candidate: Candidate, mut descent: Descent) -> Result<Linking, LoadError> {
-        let Candidate { image, bytes, .. } = &candidate;
-        let staging = Staging { name: &image.name, content: image.content, bytes };
+        let Candidate { image, bytes, preparation, .. } = &candidate;
+        let staging = Staging { name: &image.name, content: image.content, bytes, preparation };
         match self.area.stage(staging, &mut descent) {
             Ok(staged) => Ok(self.linking(candidate, staged, descent)),
             Err(()) => Err(staging_error(&image.name, descent)),
@@ -251,23 +252,30 @@ impl Namespace {
             Some(message) => LinkStep::refused(&message),
             None => LinkStep::open(self.id, staged.path()),
         };
-        let mishap = faults.strikes(LoadFault::InitialiserThrows).then_some(Mishap::Throws);
-        Linking { candidate, staged, step: Box::new(step.with(mishap)), descent }
+        Linking { candidate, staged, step: Box::new(step), descent, is_open: false }
     }
 
     /// Every namespace gets its own libstdc++ from the same sealed memory.
     fn load_libstdcxx(&mut self) -> Result<(), LoadError> {
         let source = libstdcxx()?;
-        let candidate =
-            Candidate { image: Arc::clone(&source.image), bytes: Arc::clone(&source.bytes), begun: Instant::now() };
+        let candidate = Candidate {
+            image: Arc::clone(&source.image),
+            bytes: Arc::clone(&source.bytes),
+            preparation: source.preparation.clone(),
+            begun: Instant::now(),
+        };
         let staged = source.sealed.stage(&self.area, LIBSTDCXX).map_err(|error| not_staged(&error))?;
-        let mut step = Box::new(LinkStep::open(self.id, staged.path()));
-        step.run();
-        match self.adopt(Linking { candidate, staged, step, descent: Descent::default() })? {
-            Adopted::Loaded(_) => Ok(()),
-            Adopted::Again(mut linking) => {
-                linking.step.run();
-                self.adopt(linking).map(drop)
+        let linking = self.linking(candidate, staged, Descent::default());
+        self.finish(linking).map(drop)
+    }
+
+    /// Makes the calls that are left to be made for an object, as code of this thread.
+    fn finish(&mut self, mut linking: Linking) -> Result<ObjectId, LoadError> {
+        loop {
+            linking.step.run();
+            match self.adopt(linking)? {
+                Adopted::Loaded(object) => return Ok(object),
+                Adopted::Again(next) => linking = next,
             }
         }
     }
@@ -304,13 +312,19 @@ impl CodeSites for Namespace {
 /// An object that is to be loaded.
 struct Candidate {
     image: Arc<CodeImage>,
+    /// Those of the copy that is loaded.
     bytes: Arc<[u8]>,
+    preparation: Preparation,
     begun: Instant,
 }
 
 impl Candidate {
-    fn new(image: CodeImage, bytes: Arc<[u8]>) -> Self {
-        Candidate { image: Arc::new(image), bytes, begun: Instant::now() }
+    fn new(name: &str, mut bytes: Arc<[u8]>) -> Result<Self, LoadError> {
+        let begun = Instant::now();
+        let image = Arc::new(CodeImage::parse(name, &bytes)?);
+        let preparation = Preparation::of(name, &bytes)?;
+        preparation.apply(Arc::make_mut(&mut bytes));
+        Ok(Candidate { image, bytes, preparation, begun })
     }
 }
 
@@ -320,18 +334,25 @@ pub struct Linking {
     staged: Staged,
     step: Box<LinkStep>,
     descent: Descent,
+    /// It is linked; what is left is to initialise it.
+    is_open: bool,
 }
 
 /// What came of a linking call.
 pub enum Adopted {
     /// The object is loaded.
     Loaded(ObjectId),
-    /// The dynamic linker did not want it in this way; the call of the next attempt is to be made.
+    /// Another call is to be made.
     Again(Linking),
 }
 
 impl Linking {
-    /// The call that links the object, to be made once, while this lives.
+    /// The object.
+    pub fn image(&self) -> &CodeImage {
+        &self.candidate.image
+    }
+
+    /// The call that links or initialises the object, to be made once, while this lives.
     pub fn call(&mut self) -> GuestCall {
         self.step.as_guest_call()
     }
@@ -360,14 +381,17 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         for stray in self.strays.drain(..).rev() {
             // Closed once for each time it was given.
-            let step = LinkStep::close(stray.into_raw());
-            if !self.abandoned { step } else { LinkStep::leave(std::ptr::null_mut()) }.run();
+            let handle = stray.into_raw();
+            if !self.abandoned {
+                LinkStep::close(handle, None).run();
+            }
         }
         for object in self.objects.drain(..).rev().flatten() {
-            let (range, is_damaged) = (object.range(), object.is_damaged());
+            let (range, finalisers) = (object.range(), object.finalisers);
+            let stays = self.abandoned || object.is_damaged();
             let handle = object.library.into_raw();
-            if !self.abandoned && !is_damaged {
-                LinkStep::close(handle).run();
+            if !stays {
+                LinkStep::close(handle, finalisers).run();
                 wait_trap::remove(range);
             }
         }

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 
 use rustix::fs::MemfdFlags;
 
 use super::super::faults::FaultPlan;
 use super::super::ledger::LoadStrategy;
+use super::super::preparation::Patch;
 use super::names::{c_string, next_number, unique_spelling};
 use super::system::System;
 use super::view::FileView;
@@ -30,10 +32,18 @@ impl SealedBytes {
         SealedBytes::adopt(system, file.into())
     }
 
-    /// A copy of a range of a file.
-    pub(super) fn copy_view(system: System<'_>, name: &str, view: &FileView) -> io::Result<SealedBytes> {
+    /// A copy of a range of a file, changed in some places.
+    pub(super) fn copy_view(
+        system: System<'_>,
+        name: &str,
+        view: &FileView,
+        patches: &[Patch],
+    ) -> io::Result<SealedBytes> {
         let file: File = system.memory(name)?;
         system.copy_range(&file, view.file(), view.offset(), view.length())?;
+        for (at, byte) in patches {
+            file.write_all_at(&[*byte], *at as u64)?;
+        }
         SealedBytes::adopt(system, file.into())
     }
 

@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use super::faults::{FaultPlan, LoadFault};
 use super::ledger::{FailedStrategy, LoadStrategy};
+use super::preparation::{Patch, Preparation};
 use crate::trace::ContentHash;
 
 use self::aicpu_os::{AicpuOs, Claim, PathUser};
@@ -35,8 +36,8 @@ pub(super) use self::memory::SealedBytes;
 pub use self::memory::writable_memory;
 use self::names::{c_path, c_string, next_number, unique_file_name, unique_spelling};
 use self::sandbox::{Sandbox, Trial};
-pub use self::strategy::{Ladder, Strategy, UnknownStrategy};
 use self::strategy::Attempt;
+pub use self::strategy::{Ladder, Strategy, UnknownStrategy};
 use self::system::System;
 pub use self::view::FileView;
 
@@ -172,6 +173,7 @@ pub(super) struct Staging<'a> {
     pub(super) name: &'a str,
     pub(super) content: ContentHash,
     pub(super) bytes: &'a [u8],
+    pub(super) preparation: &'a Preparation,
 }
 
 /// How far an object has come down a ladder.
@@ -195,9 +197,9 @@ impl StagingArea {
         Ok(SealedBytes::adopt(self.system(), memory)?.staged(self, name, LoadStrategy::SealedMemfd))
     }
 
-    /// Stages a range of a file.
-    pub fn stage_view(&self, name: &str, view: &FileView) -> io::Result<Staged> {
-        Ok(SealedBytes::copy_view(self.system(), name, view)?.staged(self, name, LoadStrategy::View))
+    /// Stages a range of a file, changed in some places.
+    pub(super) fn stage_view(&self, name: &str, view: &FileView, patches: &[Patch]) -> io::Result<Staged> {
+        Ok(SealedBytes::copy_view(self.system(), name, view, patches)?.staged(self, name, LoadStrategy::View))
     }
 
     /// Stages an object with the first attempt that works of those that were not made yet. `Err`: none is left.
@@ -219,7 +221,7 @@ impl StagingArea {
 
     fn attempt(&self, attempt: &Attempt, staging: Staging<'_>) -> Result<Staged, StageFailure> {
         let (system, strategy) = (self.system(), attempt.record());
-        let Staging { name, content, bytes } = staging;
+        let Staging { name, content, bytes, preparation } = staging;
         let sealed = || SealedBytes::copy(system, name, bytes);
         Ok(match attempt {
             Attempt::Kept(directory) => file::kept(system, directory, name, bytes, strategy)?,
@@ -233,12 +235,12 @@ impl StagingArea {
             }
             Attempt::View => {
                 let view = FileView::of_bytes(system, name, bytes)?;
-                SealedBytes::copy_view(system, name, &view)?.staged(self, name, strategy)
+                SealedBytes::copy_view(system, name, &view, &[])?.staged(self, name, strategy)
             }
             Attempt::Sandbox => {
                 let sandbox = self.sandbox.as_ref().ok_or_else(|| no_sandbox())?;
                 let sealed = sealed()?;
-                match sandbox.try_out(sealed.descriptor()) {
+                match sandbox.try_out(sealed.descriptor(), preparation) {
                     Trial::Passed => sealed.staged(self, name, strategy),
                     Trial::Refused(reason) => return Err(StageFailure::Object(reason)),
                     Trial::Impossible(reason) => return Err(StageFailure::Strategy(reason)),
@@ -284,7 +286,8 @@ mod tests {
     }
 
     fn stage(area: &StagingArea, name: &str, descent: &mut Descent) -> Staged {
-        area.stage(Staging { name, content: ContentHash(1), bytes: b"bytes" }, descent).unwrap()
+        let preparation = &Preparation::default();
+        area.stage(Staging { name, content: ContentHash(1), bytes: b"bytes", preparation }, descent).unwrap()
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 
+use super::super::preparation::{Functions, Preparation};
 use super::memory::writable_memory;
 
 /// The program that is the child, and what it loads before each object.
@@ -35,22 +36,25 @@ pub(super) enum Trial {
 
 impl Sandbox {
     /// Tries an object out in a child.
-    pub(super) fn try_out(self, object: BorrowedFd<'_>) -> Trial {
-        match self.run(object) {
+    pub(super) fn try_out(self, object: BorrowedFd<'_>, preparation: &Preparation) -> Trial {
+        match self.run(object, preparation) {
             Ok((said, status)) => judge(&said, status, &identity(object)),
             Err(error) => Trial::Impossible(format!("the sandbox cannot be started: {error}")),
         }
     }
 
-    fn run(self, object: BorrowedFd<'_>) -> io::Result<(String, ExitStatus)> {
+    fn run(self, object: BorrowedFd<'_>, preparation: &Preparation) -> io::Result<(String, ExitStatus)> {
         let program = in_memory("npusim-sandbox", self.program)?;
         let before = self.before.map(|bytes| in_memory("npusim-before", bytes)).transpose()?;
         let of_this_process = |file: &File| format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
         let mut command = Command::new(of_this_process(&program));
-        command.args(before.as_ref().map(of_this_process)).env_clear();
+        command.arg(before.as_ref().map_or_else(|| "-".to_owned(), of_this_process)).env_clear();
+        for functions in [preparation.initialisers, preparation.finalisers] {
+            let Functions { address, count } = functions.unwrap_or(Functions { address: 0, count: 0 });
+            command.args([address.to_string(), count.to_string()]);
+        }
         let object = object.try_clone_to_owned()?;
-        let mut child =
-            command.stdin(Stdio::from(object)).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut child = command.stdin(Stdio::from(object)).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut said = Vec::new();
         // The child's own limits end it.
         let read = child.stdout.take().map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut said));
@@ -122,10 +126,14 @@ mod tests {
         trial_of(&shared_object(language, source, &[]))
     }
 
+    /// Tries out the copy that would be loaded.
     fn trial_of(bytes: &[u8]) -> Trial {
+        let preparation = Preparation::of("object", bytes).unwrap();
+        let mut bytes = bytes.to_vec();
+        preparation.apply(&mut bytes);
         let mut file = File::from(writable_memory("object").unwrap());
-        file.write_all(bytes).unwrap();
-        sandbox().try_out(file.as_fd())
+        file.write_all(&bytes).unwrap();
+        sandbox().try_out(file.as_fd(), &preparation)
     }
 
     fn refused(reason: &str) -> Trial {
@@ -176,6 +184,6 @@ mod tests {
     fn is_a_program_that_is_none_told_from_an_object_that_fails() {
         let file = File::from(writable_memory("object").unwrap());
         let broken = Sandbox { program: b"no program", before: None };
-        assert!(matches!(broken.try_out(file.as_fd()), Trial::Impossible(_)));
+        assert!(matches!(broken.try_out(file.as_fd(), &Preparation::default()), Trial::Impossible(_)));
     }
 }

@@ -190,6 +190,9 @@ mod tests {
         let directories = ["/a".into(), "/b".into()];
         let attempts = Attempt::all(None, &"unnamed-file,memfd,fixed-path".parse().unwrap(), &directories);
         let text: Vec<String> = attempts.iter().map(|attempt| attempt.record().to_string()).collect();
-        assert_eq!(text, ["unnamed file in /a", "unnamed file in /b", "sealed memfd", "fixed path in /a", "fixed path in /b"]);
+        assert_eq!(
+            text,
+            ["unnamed file in /a", "unnamed file in /b", "sealed memfd", "fixed path in /a", "fixed path in /b"]
+        );
     }
 }

@@ -12,7 +12,8 @@ use std::os::unix::fs::FileExt;
 use super::system::System;
 
 /// What precedes the object where a file in memory stands in for an archive. Not a multiple of a page.
-const HEAD: [u8; 96] = *b"npusim archive: the object begins behind this line, at an offset that is no multiple of a page.\n";
+const HEAD: [u8; 96] =
+    *b"npusim archive: the object begins behind this line, at an offset that is no multiple of a page.\n";
 
 /// A range of a file.
 #[derive(Debug)]
@@ -75,10 +76,7 @@ mod tests {
         let view = |offset, length| FileView::new(file.try_clone().unwrap().into(), offset, length);
         assert_eq!(view(3, 4).unwrap().read().unwrap(), b"3456");
         assert_eq!(view(10, 0).unwrap().read().unwrap(), b"");
-        assert_eq!(
-            view(7, 4).unwrap_err().to_string(),
-            "4 bytes from offset 7 do not lie within a file of 10 bytes"
-        );
+        assert_eq!(view(7, 4).unwrap_err().to_string(), "4 bytes from offset 7 do not lie within a file of 10 bytes");
         assert!(view(u64::MAX, 1).is_err());
     }
 }
