@@ -13,7 +13,8 @@
 //!    on their back edge, and evaluates the branch it replaced with [`condition::Condition`].
 //! 4. [`staging`] gives the bytes a name that the dynamic linker can open, and [`namespace`] has it opened there,
 //!    which makes it a [`loaded_object::LoadedObject`].
-//! 5. [`ledger`]: every load leaves a [`ledger::LoadRecord`], whether or not it succeeded.
+//! 5. [`cache`]: what runtimes do so that not every run pays for a load.
+//! 6. [`ledger`]: every load leaves a [`ledger::LoadRecord`], whether or not it succeeded.
 //!
 //! The process has to be started with settings that leave room for namespaces: [`tunables`]. [`program`] tells whether
 //! objects can be preloaded into a program that is to be started.
@@ -24,6 +25,7 @@
 //! Hostile bytes are expected. Each number from a file is checked against the file before it is used as an offset or
 //! a count; the private module `elf` is the only place that turns bytes into tables.
 
+pub mod cache;
 pub mod condition;
 mod elf;
 pub mod faults;
@@ -50,5 +52,7 @@ pub mod wait_loops;
 
 #[cfg(test)]
 mod hostile_tests;
+#[cfg(test)]
+mod stale_tests;
 #[cfg(test)]
 mod test_objects;

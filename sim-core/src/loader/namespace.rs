@@ -101,6 +101,12 @@ impl Namespace {
         self.finish(linking)
     }
 
+    /// The same with an object that is a range of a file.
+    pub fn load_view(&mut self, name: &str, view: &FileView) -> Result<ObjectId, LoadError> {
+        let linking = self.prepare_view(name, view)?;
+        self.finish(linking)
+    }
+
     /// Unloads an object that was loaded so.
     pub fn unload(&mut self, id: ObjectId) {
         if let Some(mut unlinking) = self.remove(id) {
