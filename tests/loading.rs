@@ -7,7 +7,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sim_core::loader::ledger::{CollisionEffect, LoadFinding, LoadOutcome, LoadRecord};
+use sim_core::loader::ledger::{CollisionEffect, LoadFinding, LoadOrigin, LoadOutcome, LoadRecord, LoadState};
 use sim_core::loader::staging::aicpu_os::AicpuOs;
 use sim_core::loader::staging::{Strategy, device_directories};
 use support::driver::{Driver, Handle, trait_bytes};
@@ -74,7 +74,9 @@ fn does_the_ledger_say_which_directories_failed_before_one_did_not() {
         .as_array()
         .expect("a list")
         .iter()
-        .map(|failed| [&failed["strategy"]["directory"], &failed["reason"]].map(|text| text.as_str().unwrap_or_default()))
+        .map(|failed| {
+            [&failed["strategy"]["directory"], &failed["reason"]].map(|text| text.as_str().unwrap_or_default())
+        })
         .collect();
     let missing = "No such file or directory (os error 2)";
     assert_eq!(
@@ -83,7 +85,7 @@ fn does_the_ledger_say_which_directories_failed_before_one_did_not() {
     );
 }
 
-/// A worker that loads by fixed paths, in the file system of `os` below `root`.
+/// A worker that loads what it is told by fixed paths, as runtimes do with orchestrations, in the file system of `os` below `root`.
 fn worker(name: &str, os: &Arc<AicpuOs>, root: &Scratch) -> Driver {
     let directory = root.path().join("tmp");
     fs::create_dir_all(&directory).expect("a directory can be made");
@@ -91,7 +93,7 @@ fn worker(name: &str, os: &Arc<AicpuOs>, root: &Scratch) -> Driver {
         staging.os = Arc::clone(os);
         staging.worker = name.to_owned();
         staging.directories = vec![directory];
-        staging.ladder = Strategy::FixedPath.into();
+        staging.ladder_of.insert(LoadOrigin::Aicpu, Strategy::FixedPath.into());
     })
 }
 
@@ -112,37 +114,38 @@ fn findings(record: &LoadRecord) -> Vec<(String, CollisionEffect)> {
     record.findings.iter().map(told).collect()
 }
 
-/// Two that load different objects from one path: the first is damaged, and both are told.
-fn collide(names: [&str; 2]) {
+/// Two that load from one path: the first is damaged, even by the same bytes, and both are told.
+fn collide(names: [&str; 2], objects: [&str; 2]) {
     let (os, root) = (Arc::new(AicpuOs::of_process(4711)), Scratch::new());
     let [first, second] = names.map(|name| worker(name, &os, &root));
-    let object = first.load(ORCHESTRATION, trait_bytes("harmless")).expect("nobody else is there yet");
-    assert_eq!(entries(&root.path().join("tmp")).iter().filter(|name| name.contains("cid0_4711")).count(), 1);
+    let object = first.load(ORCHESTRATION, trait_bytes(objects[0])).expect("nobody else is there yet");
+    assert_eq!(entries(&root.path().join("tmp")), ["libdevice_orch_cid0_4711.so"]);
     assert_eq!(findings(&last(&first)), []);
 
-    let other: Handle = second.load(ORCHESTRATION, trait_bytes("mutex_cond")).expect("the file can be overwritten");
+    let other: Handle = second.load(ORCHESTRATION, trait_bytes(objects[1])).expect("the file can be overwritten");
     let of = |name: &str| format!("{ORCHESTRATION} of {name}");
     assert_eq!(findings(&last(&second)), [(of(names[0]), CollisionEffect::ReplacedTheOther)]);
     assert_eq!(findings(&last(&first)), [(of(names[1]), CollisionEffect::WasReplaced)]);
 
-    // What was overwritten is neither finalised nor unloaded: its finalisers are no longer there.
+    // What was overwritten is unloaded without its finalisers: they cannot be relied on.
     assert!(first.unload(object).expect("nothing of it is run"));
-    assert_eq!(last(&first).state, Some(sim_core::loader::ledger::LoadState::Pinned));
+    assert_eq!(last(&first).state, Some(LoadState::Unloaded));
     assert!(second.unload(other).expect("it is whole"));
-    assert_eq!(entries(&root.path().join("tmp")).iter().filter(|name| name.contains("cid0")).count(), 0);
+    assert_eq!(last(&second).state, Some(LoadState::Unloaded));
 }
 
 #[test]
 fn do_two_workers_of_one_process_collide_on_a_fixed_path() {
     in_own_process("do_two_workers_of_one_process_collide_on_a_fixed_path", PATIENCE, || {
-        collide(["worker 0", "worker 1"]);
+        collide(["worker 0", "worker 1"], ["harmless", "mutex_cond"]);
+        collide(["worker 0", "worker 1"], ["harmless", "harmless"]);
     });
 }
 
 #[test]
 fn do_two_dies_that_share_a_file_system_collide_on_a_fixed_path() {
     in_own_process("do_two_dies_that_share_a_file_system_collide_on_a_fixed_path", PATIENCE, || {
-        collide(["die 0 of a3", "die 1 of a3"]);
+        collide(["die 0 of a3", "die 1 of a3"], ["mutex_cond", "harmless"]);
     });
 }
 
@@ -162,25 +165,25 @@ fn do_two_callables_of_one_worker_get_each_others_object_from_a_fixed_path() {
 }
 
 #[test]
-fn are_workers_with_unique_names_or_equal_objects_left_alone() {
-    in_own_process("are_workers_with_unique_names_or_equal_objects_left_alone", PATIENCE, || {
-        let (os, root) = (Arc::new(AicpuOs::of_process(4711)), Scratch::new());
-        let [first, second] = ["worker 0", "worker 1"].map(|name| worker(name, &os, &root));
-        let objects = [&first, &second].map(|worker| worker.load(ORCHESTRATION, trait_bytes("harmless")).expect("equal"));
-        assert_eq!([findings(&last(&first)), findings(&last(&second))], [[], []]);
-        assert_eq!([first.ask(objects[0], "answer").ok(), second.ask(objects[1], "answer").ok()], [Some(42); 2]);
-
-        let unique = |name: &str| {
+fn are_workers_with_unique_names_or_file_systems_left_alone() {
+    in_own_process("are_workers_with_unique_names_or_file_systems_left_alone", PATIENCE, || {
+        let roots = [Scratch::new(), Scratch::new()];
+        let os = [4711, 4711].map(|process| Arc::new(AicpuOs::of_process(process)));
+        let apart = [worker("die 0", &os[0], &roots[0]), worker("die 1", &os[1], &roots[1])];
+        let unique = ["worker 2", "worker 3"].map(|name| {
             Driver::new(|staging| {
-                staging.os = Arc::clone(&os);
+                staging.os = Arc::clone(&os[0]);
                 staging.worker = name.to_owned();
-                staging.directories = device_directories(root.path());
+                staging.directories = device_directories(roots[0].path());
                 staging.ladder = Strategy::UniqueFile.into();
             })
-        };
-        let [first, second] = ["worker 2", "worker 3"].map(unique);
-        first.load(ORCHESTRATION, trait_bytes("harmless")).expect("its name is its own");
-        second.load(ORCHESTRATION, trait_bytes("mutex_cond")).expect("its name is its own");
-        assert_eq!([findings(&last(&first)), findings(&last(&second))], [[], []]);
+        });
+        for pair in [apart, unique] {
+            let objects = pair.each_ref().map(|worker| worker.load(ORCHESTRATION, trait_bytes("harmless")));
+            for (worker, object) in pair.iter().zip(objects) {
+                assert_eq!(worker.ask(object.expect("its name is its own"), "answer").ok(), Some(42));
+                assert_eq!(findings(&last(worker)), []);
+            }
+        }
     });
 }

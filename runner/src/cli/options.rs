@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use sim_core::loader::staging::Ladder;
+use sim_core::loader::staging::LadderChoice;
 use sim_core::profile::{Arch, Override, ProfileError};
 use sim_hbm::FillPolicy;
 
@@ -55,9 +55,10 @@ pub(super) struct DeviceOptions {
     #[arg(long, value_name = "DIR")]
     keep_so: Option<PathBuf>,
     /// How objects are loaded: memfd, proc-fd, unique-file, unnamed-file, fixed-path, view or sandbox. Of several, the
-    /// first that works [default: memfd,unique-file].
-    #[arg(long, value_name = "NAME[,NAME...]")]
-    load_strategy: Option<Ladder>,
+    /// first that works [default: memfd,unique-file]. With OBJECT (shim, host-runtime, aicpu, aicore, orchestration,
+    /// kernel) only those. Can be repeated.
+    #[arg(long, value_name = "[OBJECT=]NAME[,NAME...]")]
+    load_strategy: Vec<LadderChoice>,
     /// Stage objects where AICPU code would, in a file system with this root: in usr/lib64, var/tmp, tmp, dev/shm, as
     /// far as they are there.
     #[arg(long, value_name = "DIR")]
@@ -103,7 +104,7 @@ impl DeviceOptions {
             fast_forward: self.fast_forward,
             keep_events,
             keep_objects: self.keep_so.clone(),
-            ladder: self.load_strategy.clone(),
+            ladders: self.load_strategy.clone(),
             load_root: self.load_root.clone(),
         })
     }

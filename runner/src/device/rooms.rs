@@ -151,12 +151,12 @@ impl Loads {
         }
     }
 
-    /// An object was closed, and is gone or not.
-    pub(super) fn close(&mut self, object: ObjectId, gone: bool) {
+    /// An object was closed.
+    pub(super) fn close(&mut self, object: ObjectId) {
         self.release(object);
         if let Some(index) = self.records.iter().position(|(known, _)| *known == object) {
             let (_, id) = self.records.swap_remove(index);
-            let _ = self.ledger.close(id, gone);
+            let _ = self.ledger.close(id, true);
         }
     }
 
@@ -186,7 +186,7 @@ impl Rooms {
         device_time: SimDuration,
         call: impl Fn(GuestCall) -> Result<u64, F>,
     ) -> Result<Result<ObjectId, LoadError>, F> {
-        let prepared = self.namespace.borrow().prepare(name, bytes);
+        let prepared = self.namespace.borrow().prepare(origin, name, bytes);
         let loaded = match prepared {
             Ok(linking) => self.link(origin, linking, call)?,
             Err(error) => Err(error),

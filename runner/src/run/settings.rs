@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sim_core::loader::staging::{Ladder, StagingArea, device_directories};
+use sim_core::loader::staging::{LadderChoice, StagingArea, device_directories};
 use sim_core::profile::{Arch, Override};
 use sim_hbm::FillPolicy;
 
@@ -34,8 +34,8 @@ pub struct RunSettings {
     pub keep_events: bool,
     /// Put real files for loaded objects here.
     pub keep_objects: Option<PathBuf>,
-    /// How objects are staged.
-    pub ladder: Option<Ladder>,
+    /// How objects are staged; later choices count more.
+    pub ladders: Vec<LadderChoice>,
     /// The root of the file system in which AICPU code would look for a place for objects.
     pub load_root: Option<PathBuf>,
 }
@@ -44,8 +44,11 @@ impl RunSettings {
     /// Changes what is left to the device into what was chosen.
     pub(super) fn choose_staging(&self, staging: &mut StagingArea) {
         staging.keep.clone_from(&self.keep_objects);
-        if let Some(ladder) = &self.ladder {
-            staging.ladder.clone_from(ladder);
+        for LadderChoice { origin, ladder } in &self.ladders {
+            match origin {
+                None => staging.ladder.clone_from(ladder),
+                Some(origin) => drop(staging.ladder_of.insert(*origin, ladder.clone())),
+            }
         }
         if let Some(root) = &self.load_root {
             staging.directories = device_directories(root);
@@ -67,7 +70,7 @@ impl Default for RunSettings {
             fast_forward: false,
             keep_events: false,
             keep_objects: None,
-            ladder: None,
+            ladders: Vec::new(),
             load_root: None,
         }
     }

@@ -109,11 +109,6 @@ impl LinkStep {
         LinkStep { operation: Operation::Close(finalisers), handle, message: [0; MESSAGE_BYTES], mishap: None }
     }
 
-    /// Closes nothing: what is to be closed can be neither run nor unloaded any more.
-    pub(super) fn leave(handle: *mut c_void) -> LinkStep {
-        LinkStep { operation: Operation::Nothing, ..LinkStep::close(handle, None) }
-    }
-
     /// The same, with something that goes wrong in it.
     pub(super) fn with(self, mishap: Option<Mishap>) -> LinkStep {
         LinkStep { mishap, ..self }

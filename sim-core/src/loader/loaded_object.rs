@@ -14,8 +14,9 @@ use super::faults::{FaultPlan, LoadFault};
 use super::image::CodeImage;
 use super::image_error::ImageError;
 use super::ledger::{CollisionEffect, FailedStrategy, LoadFinding, LoadStrategy};
-use super::link::Located;
+use super::link::{LinkStep, Located};
 use super::load_error::LoadError;
+use super::snapshot::Snapshot;
 use super::staging::aicpu_os::Claim;
 use super::symbols::{SymbolMap, SymbolOffset};
 use super::wait_loops::{self, WaitLoop};
@@ -43,6 +44,8 @@ pub struct LoadedObject {
     pub opened_as: String,
     /// The path that others may write to, while it is loaded from there.
     pub(super) claim: Option<Claim>,
+    /// What it was like once it was ready, in that case.
+    pub(super) snapshot: Option<Snapshot>,
     pub(super) finalisers: Option<Located>,
     pub(super) faults: Arc<FaultPlan>,
 }
@@ -99,9 +102,19 @@ impl LoadedObject {
         before.into_iter().chain(after).collect()
     }
 
-    /// Whether somebody has written something else over its code.
+    /// Whether somebody has written over the file that its code is in.
     pub fn is_damaged(&self) -> bool {
         self.claim.as_ref().is_some_and(|claim| claim.replaced_by().is_some())
+    }
+
+    /// The step that closes it. Finalisers of an object that was damaged are not run.
+    pub(super) fn into_closing(self) -> LinkStep {
+        let finalisers = if self.is_damaged() { None } else { self.finalisers };
+        if let (true, Some(snapshot)) = (self.is_damaged(), &self.snapshot) {
+            // SAFETY: it is still open, and whoever closes it does not use it any more.
+            unsafe { snapshot.restore() };
+        }
+        LinkStep::close(self.library.into_raw(), finalisers)
     }
 
     /// Whether its code is what was loaded, traps aside.

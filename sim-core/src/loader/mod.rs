@@ -43,6 +43,7 @@ pub mod loaded_object;
 pub mod namespace;
 mod preparation;
 pub mod program;
+mod snapshot;
 pub mod staging;
 pub mod symbols;
 pub mod thunk;

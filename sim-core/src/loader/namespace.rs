@@ -22,12 +22,13 @@ use libloading::os::unix::Library;
 use super::faults::LoadFault;
 use super::heap::Heap;
 use super::image::CodeImage;
-use super::ledger::{CollisionEffect, LoadFinding, LoadStrategy};
+use super::ledger::{CollisionEffect, LoadFinding, LoadOrigin, LoadStrategy};
 use super::libstdcxx::{LIBSTDCXX, libstdcxx, not_staged};
 use super::link::{self, LinkStep, Located, Mishap, NamespaceId};
 use super::load_error::{LoadError, Tried};
 use super::loaded_object::{CodeSite, CodeSites, LoadedObject, address_range, still_has_code};
 use super::preparation::{Functions, Preparation};
+use super::snapshot::Snapshot;
 use super::staging::{Descent, FileView, Staged, Staging, StagingArea};
 use crate::engine::{GuestCall, wait_trap};
 use crate::shim::{BIND, Bind, HOOK_ABI, HookTable, ShimFunctions};
@@ -44,7 +45,7 @@ pub struct Namespace {
     /// How many of the objects are no guests.
     own_objects: usize,
     /// What the dynamic linker gave instead of what was asked for.
-    strays: Vec<Library>,
+    strays: Vec<(Library, Option<Snapshot>)>,
     abandoned: bool,
     /// Goes after the last object; guests of an abandoned namespace may still hold some of it.
     heap: ManuallyDrop<Box<Heap>>,
@@ -77,7 +78,7 @@ impl Namespace {
         area: StagingArea,
     ) -> Result<(Namespace, ShimFunctions), LoadError> {
         let mut namespace = Namespace::with(libc::LM_ID_NEWLM, area, OWN_OBJECTS);
-        let shim = namespace.load("libnpusim_shim.so", shim)?;
+        let shim = namespace.load(LoadOrigin::Shim, "libnpusim_shim.so", shim)?;
         // Before libstdc++, so that what that allocates for itself comes from the namespace's heap already.
         let functions = namespace.bind(shim, hooks)?;
         namespace.load_libstdcxx()?;
@@ -96,14 +97,14 @@ impl Namespace {
     }
 
     /// Loads an object that needs nobody's thread control block: its initialisers run as code of this thread.
-    pub fn load(&mut self, name: &str, bytes: &[u8]) -> Result<ObjectId, LoadError> {
-        let linking = self.prepare(name, bytes)?;
+    pub fn load(&mut self, origin: LoadOrigin, name: &str, bytes: &[u8]) -> Result<ObjectId, LoadError> {
+        let linking = self.prepare(origin, name, bytes)?;
         self.finish(linking)
     }
 
     /// The same with an object that is a range of a file.
-    pub fn load_view(&mut self, name: &str, view: &FileView) -> Result<ObjectId, LoadError> {
-        let linking = self.prepare_view(name, view)?;
+    pub fn load_view(&mut self, origin: LoadOrigin, name: &str, view: &FileView) -> Result<ObjectId, LoadError> {
+        let linking = self.prepare_view(origin, name, view)?;
         self.finish(linking)
     }
 
@@ -131,18 +132,18 @@ impl Namespace {
     ///
     /// Then the call that [`Linking::call`] gives has to be made as guest code, since it runs the object's
     /// initialisers, and the object handed to [`Namespace::adopt`]. The namespace can be used meanwhile.
-    pub fn prepare(&self, name: &str, bytes: &[u8]) -> Result<Linking, LoadError> {
-        self.stage(Candidate::new(name, Arc::from(bytes))?, Descent::default())
+    pub fn prepare(&self, origin: LoadOrigin, name: &str, bytes: &[u8]) -> Result<Linking, LoadError> {
+        self.stage(Candidate::new(origin, name, Arc::from(bytes))?, Descent::default())
     }
 
     /// The same with an object that is a range of a file, from which it is copied inside the kernel.
-    pub fn prepare_view(&self, name: &str, view: &FileView) -> Result<Linking, LoadError> {
+    pub fn prepare_view(&self, origin: LoadOrigin, name: &str, view: &FileView) -> Result<Linking, LoadError> {
         let failed = |error: std::io::Error| {
             let mut descent = Descent::default();
             descent.failed(LoadStrategy::View, error.to_string());
             staging_error(name, descent)
         };
-        let candidate = Candidate::new(name, view.read().map_err(failed)?.into())?;
+        let candidate = Candidate::new(origin, name, view.read().map_err(failed)?.into())?;
         let staged = self.area.stage_view(name, view, &candidate.preparation.patches).map_err(failed)?;
         Ok(self.linking(candidate, staged, Descent::default()))
     }
@@ -172,8 +173,10 @@ impl Namespace {
         let load_address = link::load_address(raw).unwrap_or(0);
         let is_known = self.objects().any(|object| object.handle == raw as usize);
         if let Some(finding) = collision(&candidate, &staged, load_address, is_known)? {
+            let range = address_range(load_address, &candidate.bytes);
+            let snapshot = (!is_known).then(|| Snapshot::take(&range));
             // SAFETY: the handle was just opened, and this library is its only owner.
-            self.strays.push(unsafe { Library::from_raw(raw) });
+            self.strays.push((unsafe { Library::from_raw(raw) }, snapshot));
             return Err(LoadError::Collision { name: candidate.image.name.clone(), finding: Box::new(finding) });
         }
         let mishap = self.area.faults.strikes(LoadFault::InitialiserThrows).then_some(Mishap::Throws);
@@ -191,9 +194,11 @@ impl Namespace {
     /// Takes an object in that is open and initialised.
     fn take_in(&mut self, candidate: Candidate, staged: Staged, raw: *mut c_void, descent: Descent) -> ObjectId {
         let load_address = link::load_address(raw).unwrap_or(0);
-        let Candidate { image, bytes, preparation, begun } = candidate;
+        let Candidate { image, bytes, preparation, begun, .. } = candidate;
+        let range = address_range(load_address, &bytes);
         self.objects.push(Some(LoadedObject {
-            range: address_range(load_address, &bytes),
+            snapshot: staged.claim().map(|_| Snapshot::take(&range)),
+            range,
             strategy: staged.strategy().clone(),
             opened_as: staged.path().to_string_lossy().into_owned(),
             claim: staged.into_claim(),
@@ -228,14 +233,8 @@ impl Namespace {
             return None;
         }
         let object = self.objects.get_mut(id.0)?.take()?;
-        let (is_damaged, finalisers) = (object.is_damaged(), object.finalisers);
-        let handle = object.library.into_raw();
-        if is_damaged {
-            // Its finalisers are no longer there: in their place is what somebody else wrote.
-            return Some(Unlinking { step: Box::new(LinkStep::leave(handle)), stays: true });
-        }
         let mishap = self.area.faults.strikes(LoadFault::FinaliserHangs).then_some(Mishap::Hangs);
-        Some(Unlinking { step: Box::new(LinkStep::close(handle, finalisers).with(mishap)), stays: false })
+        Some(Unlinking { step: Box::new(object.into_closing().with(mishap)) })
     }
 
     /// A guest crashed: nothing of this namespace is run or unloaded any more.
@@ -244,8 +243,8 @@ impl Namespace {
     }
 
     fn stage(&self, candidate: Candidate, mut descent: Descent) -> Result<Linking, LoadError> {
-        let Candidate { image, bytes, preparation, .. } = &candidate;
-        let staging = Staging { name: &image.name, content: image.content, bytes, preparation };
+        let Candidate { origin, image, bytes, preparation, .. } = &candidate;
+        let staging = Staging { origin: *origin, name: &image.name, content: image.content, bytes, preparation };
         match self.area.stage(staging, &mut descent) {
             Ok(staged) => Ok(self.linking(candidate, staged, descent)),
             Err(()) => Err(staging_error(&image.name, descent)),
@@ -265,6 +264,7 @@ impl Namespace {
     fn load_libstdcxx(&mut self) -> Result<(), LoadError> {
         let source = libstdcxx()?;
         let candidate = Candidate {
+            origin: LoadOrigin::CxxLibrary,
             image: Arc::clone(&source.image),
             bytes: Arc::clone(&source.bytes),
             preparation: source.preparation.clone(),
@@ -317,6 +317,7 @@ impl CodeSites for Namespace {
 
 /// An object that is to be loaded.
 struct Candidate {
+    origin: LoadOrigin,
     image: Arc<CodeImage>,
     /// Those of the copy that is loaded.
     bytes: Arc<[u8]>,
@@ -325,12 +326,12 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn new(name: &str, mut bytes: Arc<[u8]>) -> Result<Self, LoadError> {
+    fn new(origin: LoadOrigin, name: &str, mut bytes: Arc<[u8]>) -> Result<Self, LoadError> {
         let begun = Instant::now();
         let image = Arc::new(CodeImage::parse(name, &bytes)?);
         let preparation = Preparation::of(name, &bytes)?;
         preparation.apply(Arc::make_mut(&mut bytes));
-        Ok(Candidate { image, bytes, preparation, begun })
+        Ok(Candidate { origin, image, bytes, preparation, begun })
     }
 }
 
@@ -367,15 +368,9 @@ impl Linking {
 /// An object on its way out of a namespace.
 pub struct Unlinking {
     step: Box<LinkStep>,
-    stays: bool,
 }
 
 impl Unlinking {
-    /// Whether the object stays loaded all the same, because its finalisers cannot be run.
-    pub fn stays(&self) -> bool {
-        self.stays
-    }
-
     /// The call that closes the object, to be made once, while this lives.
     pub fn call(&mut self) -> GuestCall {
         self.step.as_guest_call()
@@ -385,19 +380,19 @@ impl Unlinking {
 impl Drop for Namespace {
     /// Closes what is still open, in reverse order. The namespace's threads have ended by then.
     fn drop(&mut self) {
-        for stray in self.strays.drain(..).rev() {
-            // Closed once for each time it was given.
+        for (stray, snapshot) in self.strays.drain(..).rev() {
+            // SAFETY: it is open, and was never used.
+            snapshot.iter().for_each(|snapshot| unsafe { snapshot.restore() });
             let handle = stray.into_raw();
             if !self.abandoned {
                 LinkStep::close(handle, None).run();
             }
         }
         for object in self.objects.drain(..).rev().flatten() {
-            let (range, finalisers) = (object.range(), object.finalisers);
-            let stays = self.abandoned || object.is_damaged();
-            let handle = object.library.into_raw();
-            if !stays {
-                LinkStep::close(handle, finalisers).run();
+            let range = object.range();
+            let mut step = object.into_closing();
+            if !self.abandoned {
+                step.run();
                 wait_trap::remove(range);
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ledger::LoadOrigin;
 use super::namespace::Namespace;
 use super::staging::{StagingArea, Strategy};
 use super::test_objects::{Language, shared_object};
@@ -48,7 +49,9 @@ fn does_every_object_through_one_descriptor_number_give_itself() {
     let mut namespace =
         Namespace::of_process(StagingArea { ladder: Strategy::ProcFd.into(), ..StagingArea::default() });
     let objects: Vec<_> = (0..OBJECTS)
-        .map(|number| namespace.load("numbered.so", numbered.with(number)).expect("it can be loaded"))
+        .map(|number| {
+            namespace.load(LoadOrigin::Kernel, "numbered.so", numbered.with(number)).expect("it can be loaded")
+        })
         .collect();
     let wrong: Vec<u32> =
         (0..OBJECTS).zip(&objects).filter(|(n, object)| ask(&namespace, **object) != *n).map(|(n, _)| n).collect();
@@ -64,7 +67,9 @@ fn does_every_strategy_give_the_object_that_was_asked_for_while_the_others_stay(
     for strategy in [Strategy::Memfd, Strategy::UniqueFile, Strategy::UnnamedFile, Strategy::View] {
         let mut namespace = Namespace::of_process(StagingArea { ladder: strategy.into(), ..StagingArea::default() });
         let objects: Vec<_> = (0..100)
-            .map(|number| namespace.load("numbered.so", numbered.with(number)).expect("it can be loaded"))
+            .map(|number| {
+                namespace.load(LoadOrigin::Kernel, "numbered.so", numbered.with(number)).expect("it can be loaded")
+            })
             .collect();
         for (number, object) in (0..100).zip(objects) {
             assert_eq!(ask(&namespace, object), number, "{strategy}");
@@ -109,7 +114,7 @@ fn is_a_view_of_a_bigger_file_loaded_from_its_range() {
     for (number, offset) in (0..3).zip(offsets) {
         let file = archive.try_clone().expect("a descriptor").into();
         let view = super::staging::FileView::new(file, offset, numbered.bytes.len() as u64).expect("it is within");
-        let object = namespace.load_view("numbered.so", &view).expect("it can be loaded");
+        let object = namespace.load_view(LoadOrigin::Kernel, "numbered.so", &view).expect("it can be loaded");
         assert_eq!(ask(&namespace, object), number);
         assert_eq!(namespace.object(object).expect("loaded").strategy, super::ledger::LoadStrategy::View);
     }

@@ -138,12 +138,12 @@ fn unload_object(actor: &CurrentActor<'_>, rooms: &Rooms, id: ObjectId) -> Optio
     wait_trap::remove(range);
     rooms.loads.borrow_mut().look_after(&rooms.namespace.borrow());
     let mut unlinking = rooms.namespace.borrow_mut().remove(id)?;
-    let (call, stays) = (unlinking.call(), unlinking.stays());
+    let call = unlinking.call();
     rooms.unlinking.borrow_mut().push(unlinking);
     // SAFETY: the call closes the object, and what it needs waits in the rooms.
     actor.as_loaded_object(|| unsafe { call.invoke() });
     rooms.unlinking.borrow_mut().pop();
-    rooms.loads.borrow_mut().close(id, !stays);
+    rooms.loads.borrow_mut().close(id);
     Some(())
 }
 

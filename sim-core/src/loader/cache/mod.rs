@@ -29,6 +29,7 @@ use serde::Serialize;
 pub use object_cache::{CacheCounts, CacheError, Callable, ObjectCache, UnknownCallable};
 pub use slots::{Entry, LateUse};
 
+use super::ledger::LoadOrigin;
 use super::load_error::LoadError;
 use super::namespace::{Namespace, ObjectId};
 
@@ -79,7 +80,7 @@ impl Loader for Namespace {
     type Object = ObjectId;
 
     fn load(&mut self, name: &str, bytes: &[u8], entry: &str) -> Result<(ObjectId, usize), LoadError> {
-        let object = Namespace::load(self, name, bytes)?;
+        let object = Namespace::load(self, LoadOrigin::Orchestration, name, bytes)?;
         match self.object(object).map(|loaded| loaded.symbol(entry)) {
             Some(Ok(address)) => Ok((object, address)),
             Some(Err(error)) => {

@@ -65,7 +65,7 @@ impl AicpuOs {
 #[derive(Debug)]
 struct Ticket {
     user: PathUser,
-    /// Who wrote something else to the path since.
+    /// Who wrote to the path since.
     replaced_by: Mutex<Option<PathUser>>,
 }
 
@@ -75,24 +75,25 @@ pub(in super::super) struct Claim {
     os: Arc<AicpuOs>,
     path: PathBuf,
     ticket: Arc<Ticket>,
-    /// Whoever had the path with other bytes at that time.
+    /// Whoever had the path at that time.
     before: Option<PathUser>,
     /// The file was there, and nobody here knows whose it was.
     of_a_stranger: bool,
 }
 
 impl Claim {
-    /// The path has just been written to. Whoever has it with other bytes has lost them.
+    /// The path is about to be written to. Whoever has it loses what is mapped from it, even if the same bytes are
+    /// written again: emptying a file takes the private copies of its pages away, too, and with them whatever the
+    /// dynamic linker had filled in.
     pub(super) fn new(os: &Arc<AicpuOs>, path: &Path, user: PathUser, was_there: bool) -> Claim {
         let ticket = Arc::new(Ticket { user, replaced_by: Mutex::default() });
         let mut all = os.tickets();
         let tickets = all.entry(path.to_owned()).or_default();
         let live: Vec<Arc<Ticket>> = tickets.iter().filter_map(Weak::upgrade).collect();
-        let others = live.iter().filter(|other| other.user.content != ticket.user.content);
-        for other in others.clone() {
+        for other in &live {
             lock(&other.replaced_by).get_or_insert_with(|| ticket.user.clone());
         }
-        let before = others.last().map(|other| other.user.clone());
+        let before = live.last().map(|other| other.user.clone());
         tickets.retain(|ticket| ticket.strong_count() > 0);
         tickets.push(Arc::downgrade(&ticket));
         let of_a_stranger = was_there && live.is_empty();
@@ -112,7 +113,7 @@ impl Claim {
         self.of_a_stranger
     }
 
-    /// Who wrote something else to the path since.
+    /// Who wrote to the path since.
     pub(in super::super) fn replaced_by(&self) -> Option<PathUser> {
         lock(&self.ticket.replaced_by).clone()
     }
@@ -149,10 +150,11 @@ mod tests {
         let os = Arc::new(AicpuOs::of_process(7));
         let path = tempfile::tempdir().unwrap().path().join("orch_7.so");
         let first = Claim::new(&os, &path, user("worker 0", 1), false);
+        assert_eq!((first.replaced_by(), first.before(), first.of_a_stranger()), (None, None, false));
         let same = Claim::new(&os, &path, user("worker 1", 1), true);
-        assert_eq!((first.replaced_by(), same.before(), same.of_a_stranger()), (None, None, false));
+        assert_eq!((same.before(), same.of_a_stranger()), (Some(&user("worker 0", 1)), false));
         let other = Claim::new(&os, &path, user("worker 2", 2), true);
-        assert_eq!(first.replaced_by(), Some(user("worker 2", 2)));
+        assert_eq!(first.replaced_by(), Some(user("worker 1", 1)));
         assert_eq!(same.replaced_by(), Some(user("worker 2", 2)));
         assert_eq!(other.before(), Some(&user("worker 1", 1)));
     }

@@ -20,6 +20,7 @@ mod strategy;
 mod system;
 mod view;
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -27,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::faults::{FaultPlan, LoadFault};
-use super::ledger::{FailedStrategy, LoadStrategy};
+use super::ledger::{FailedStrategy, LoadOrigin, LoadStrategy};
 use super::preparation::{Patch, Preparation};
 use crate::trace::ContentHash;
 
@@ -37,7 +38,7 @@ pub use self::memory::writable_memory;
 use self::names::{c_path, c_string, next_number, unique_file_name, unique_spelling};
 use self::sandbox::{Sandbox, Trial};
 use self::strategy::Attempt;
-pub use self::strategy::{Ladder, Strategy, UnknownStrategy};
+pub use self::strategy::{BadChoice, Ladder, LadderChoice, Strategy, UnknownStrategy};
 use self::system::System;
 pub use self::view::FileView;
 
@@ -51,6 +52,8 @@ const DEVICE_DIRECTORIES: [&str; 5] =
 pub struct StagingArea {
     /// What is tried, in order.
     pub ladder: Ladder,
+    /// What is tried for objects that are this to the device, instead.
+    pub ladder_of: BTreeMap<LoadOrigin, Ladder>,
     /// Directories for files and links, in order.
     pub directories: Vec<PathBuf>,
     /// Put real files here before anything else is tried, and leave them.
@@ -71,6 +74,7 @@ impl Default for StagingArea {
         let usual = ["/dev/shm", "/tmp", "/var/tmp"].map(PathBuf::from);
         StagingArea {
             ladder: Ladder::default(),
+            ladder_of: BTreeMap::new(),
             directories: own.into_iter().chain(usual).collect(),
             keep: None,
             faults: Arc::default(),
@@ -170,6 +174,7 @@ impl From<io::Error> for StageFailure {
 /// An object that is to be staged.
 #[derive(Clone, Copy)]
 pub(super) struct Staging<'a> {
+    pub(super) origin: LoadOrigin,
     pub(super) name: &'a str,
     pub(super) content: ContentHash,
     pub(super) bytes: &'a [u8],
@@ -204,7 +209,8 @@ impl StagingArea {
 
     /// Stages an object with the first attempt that works of those that were not made yet. `Err`: none is left.
     pub(super) fn stage(&self, staging: Staging<'_>, descent: &mut Descent) -> Result<Staged, ()> {
-        let attempts = Attempt::all(self.keep.as_deref(), &self.ladder, &self.directories);
+        let ladder = self.ladder_of.get(&staging.origin).unwrap_or(&self.ladder);
+        let attempts = Attempt::all(self.keep.as_deref(), ladder, &self.directories);
         for attempt in attempts.iter().skip(descent.attempts_made) {
             descent.attempts_made += 1;
             match self.attempt(attempt, staging) {
@@ -221,7 +227,7 @@ impl StagingArea {
 
     fn attempt(&self, attempt: &Attempt, staging: Staging<'_>) -> Result<Staged, StageFailure> {
         let (system, strategy) = (self.system(), attempt.record());
-        let Staging { name, content, bytes, preparation } = staging;
+        let Staging { name, content, bytes, preparation, .. } = staging;
         let sealed = || SealedBytes::copy(system, name, bytes);
         Ok(match attempt {
             Attempt::Kept(directory) => file::kept(system, directory, name, bytes, strategy)?,
@@ -287,7 +293,11 @@ mod tests {
 
     fn stage(area: &StagingArea, name: &str, descent: &mut Descent) -> Staged {
         let preparation = &Preparation::default();
-        area.stage(Staging { name, content: ContentHash(1), bytes: b"bytes", preparation }, descent).unwrap()
+        area.stage(
+            Staging { origin: LoadOrigin::Kernel, name, content: ContentHash(1), bytes: b"bytes", preparation },
+            descent,
+        )
+        .unwrap()
     }
 
     #[test]

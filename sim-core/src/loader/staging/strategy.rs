@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::super::ledger::LoadStrategy;
+use super::super::ledger::{LoadOrigin, LoadStrategy};
 
 /// A way from bytes in memory to something that the dynamic linker can open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,6 +113,60 @@ impl FromStr for Ladder {
     }
 }
 
+/// A ladder for all objects, or for those that are something to the device: `orchestration=fixed-path,memfd`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LadderChoice {
+    /// What the objects are; none is all.
+    pub origin: Option<LoadOrigin>,
+    /// What is tried for them.
+    pub ladder: Ladder,
+}
+
+/// What objects can be called in a choice.
+const ORIGINS: [(&str, LoadOrigin); 6] = [
+    ("shim", LoadOrigin::Shim),
+    ("host-runtime", LoadOrigin::HostRuntime),
+    ("aicpu", LoadOrigin::Aicpu),
+    ("aicore", LoadOrigin::Aicore),
+    ("orchestration", LoadOrigin::Orchestration),
+    ("kernel", LoadOrigin::Kernel),
+];
+
+/// Why a text is no choice of strategies.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, displaydoc::Display)]
+pub enum BadChoice {
+    /// {0}
+    Strategy(#[from] UnknownStrategy),
+    /// no object is called `{name}`, did you mean `{nearest}`? Write {known}
+    Origin {
+        /// What was written.
+        name: String,
+        /// The nearest that there is.
+        nearest: &'static str,
+        /// All of them.
+        known: String,
+    },
+}
+
+impl FromStr for LadderChoice {
+    type Err = BadChoice;
+
+    fn from_str(text: &str) -> Result<Self, BadChoice> {
+        let Some((name, ladder)) = text.split_once('=') else {
+            return Ok(LadderChoice { origin: None, ladder: text.parse()? });
+        };
+        let names = ORIGINS.map(|(name, _)| name);
+        match ORIGINS.iter().find(|(known, _)| *known == name.trim()) {
+            Some((_, origin)) => Ok(LadderChoice { origin: Some(*origin), ladder: ladder.parse()? }),
+            None => {
+                let nearest = names.into_iter().min_by_key(|known| strsim::damerau_levenshtein(name, known));
+                let (name, known) = (name.to_owned(), names.join(", "));
+                Err(BadChoice::Origin { name, nearest: nearest.unwrap_or_default(), known })
+            }
+        }
+    }
+}
+
 /// One strategy where it is to be tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Attempt {
@@ -173,6 +227,21 @@ mod tests {
         let ladder: Ladder = "sandbox, memfd,unique-file".parse().unwrap();
         assert_eq!(ladder, Ladder(vec![Strategy::Sandbox, Strategy::Memfd, Strategy::UniqueFile]));
         assert_eq!(ladder.to_string(), "sandbox,memfd,unique-file");
+    }
+
+    #[test]
+    fn is_a_ladder_for_some_objects_alone_read_as_it_is_written() {
+        let choice: LadderChoice = "orchestration=fixed-path".parse().unwrap();
+        assert_eq!(
+            choice,
+            LadderChoice { origin: Some(LoadOrigin::Orchestration), ladder: Strategy::FixedPath.into() }
+        );
+        assert_eq!("memfd".parse(), Ok(LadderChoice { origin: None, ladder: Strategy::Memfd.into() }));
+        assert_eq!(
+            "kernels=memfd".parse::<LadderChoice>().unwrap_err().to_string(),
+            "no object is called `kernels`, did you mean `kernel`? Write shim, host-runtime, aicpu, aicore, \
+             orchestration, kernel"
+        );
     }
 
     #[test]
