@@ -20,18 +20,17 @@ impl ContentHash {
     /// another, byte by byte, would take longer than the load itself.
     pub fn of(bytes: &[u8]) -> Self {
         const PRIME: u64 = 0x9e37_79b9_7f4a_7c55;
-        const LANE: usize = size_of::<u64>();
         let mixed = |state: u64, word: u64| (state ^ word).wrapping_mul(PRIME).rotate_left(31);
         let mut lanes = [1, 2, 3, 4].map(|lane: u64| mixed(PRIME, lane));
-        let mut blocks = bytes.chunks_exact(4 * LANE);
-        for block in &mut blocks {
-            for (lane, word) in lanes.iter_mut().zip(block.chunks_exact(LANE)) {
-                let word = word.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-                *lane = mixed(*lane, word);
+        let (blocks, rest) = bytes.as_chunks::<32>();
+        for block in blocks {
+            let (words, _) = block.as_chunks::<8>();
+            for (lane, word) in lanes.iter_mut().zip(words) {
+                *lane = mixed(*lane, u64::from_le_bytes(*word));
             }
         }
         let state = lanes.into_iter().fold(bytes.len() as u64, mixed);
-        let state = blocks.remainder().iter().fold(state, |state, byte| mixed(state, u64::from(*byte)));
+        let state = rest.iter().fold(state, |state, byte| mixed(state, u64::from(*byte)));
         // So that every bit of the last words reaches every bit.
         let folded = mixed(state ^ state >> 32, 0);
         ContentHash(folded ^ folded >> 29)

@@ -10,6 +10,7 @@ mod failure;
 mod inspect;
 mod lifecycle;
 mod list;
+mod loads;
 mod options;
 mod progress;
 mod quantity;
@@ -43,6 +44,8 @@ enum Action {
     Inspect(inspect::InspectCommand),
     /// List the bundled cases.
     List(list::ListCommand),
+    /// Compare the ways in which objects can be loaded.
+    Loads(loads::LoadsCommand),
     /// Measure the simulator itself.
     Bench(bench::BenchCommand),
 }
@@ -52,7 +55,7 @@ impl Action {
     fn needs_namespaces(&self) -> bool {
         match self {
             Action::Run(_) | Action::Bench(_) => true,
-            Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
+            Action::Exec(_) | Action::Inspect(_) | Action::List(_) | Action::Loads(_) => false,
         }
     }
 }
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Action::Exec(command) => command.execute(),
         Action::Inspect(command) => command.execute(),
         Action::List(command) => command.execute(),
+        Action::Loads(command) => command.execute(),
         Action::Bench(command) => command.execute(),
     };
     match done {
@@ -163,6 +167,9 @@ mod tests {
             &["npusim", "exec", "--out", "dir"],
             &["npusim", "exec", "--clusters", "3", "--", "true"],
             &["npusim", "exec", "--set", "mmio.load", "--", "true"],
+            &["npusim", "loads"],
+            &["npusim", "loads", "--compare", "--repeat", "0"],
+            &["npusim", "run", "chain", "--load-strategy", "memdf"],
             &["npusim", "bench", "control-plane", "--tasks", "0"],
         ] {
             let error = Command::try_parse_from(arguments).expect_err(&arguments.join(" "));

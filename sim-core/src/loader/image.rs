@@ -118,7 +118,16 @@ impl CodeImage {
     /// Reads the facts about the object in `bytes`. Fails unless this host can load it.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<CodeImage, ImageError> {
         let elf = Elf::open(name, bytes)?;
-        let symbols = elf.dynamic_symbols()?;
+        CodeImage::of(name, bytes, &elf, &elf.dynamic_symbols()?)
+    }
+
+    /// The same of what was read already.
+    pub(super) fn of(
+        name: &str,
+        bytes: &[u8],
+        elf: &Elf<'_>,
+        symbols: &[DynamicSymbol<'_>],
+    ) -> Result<CodeImage, ImageError> {
         let tls = elf.tls().map(|(size, align)| ThreadLocalBlock { size, align, static_block: elf.static_tls() });
         let executable = elf.executable_segments().into_iter();
         Ok(CodeImage {
@@ -131,9 +140,9 @@ impl CodeImage {
             build_id: elf.build_id().map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect()),
             tls,
             no_delete: elf.no_delete(),
-            unique_symbols: unique_symbols(&symbols),
-            imports: imports(&elf, &symbols)?,
-            exports: exports(&symbols),
+            unique_symbols: unique_symbols(symbols),
+            imports: imports(elf, symbols)?,
+            exports: exports(symbols),
             executable: executable
                 .map(|code| ExecutableSegment { address: code.address, size: code.bytes.len() as u64 })
                 .collect(),

@@ -40,7 +40,7 @@ pub(super) fn libstdcxx() -> Result<&'static Libstdcxx, LoadError> {
     let directories = LIBRARY_DIRECTORIES.map(|directory| Path::new(directory).join(LIBSTDCXX));
     let found = directories.iter().find_map(|path| std::fs::read(path).ok());
     let original = found.ok_or_else(|| LoadError::NoLibstdcxx { searched: LIBRARY_DIRECTORIES.join(", ") })?;
-    let (image, preparation) = (CodeImage::parse(LIBSTDCXX, &original)?, Preparation::of(LIBSTDCXX, &original)?);
+    let (image, preparation) = Preparation::and_image(LIBSTDCXX, &original)?;
     let (image, mut bytes) = (Arc::new(image), original);
     preparation.apply(&mut bytes);
     let bytes: Arc<[u8]> = bytes.into();

@@ -328,8 +328,8 @@ struct Candidate {
 impl Candidate {
     fn new(origin: LoadOrigin, name: &str, mut bytes: Arc<[u8]>) -> Result<Self, LoadError> {
         let begun = Instant::now();
-        let image = Arc::new(CodeImage::parse(name, &bytes)?);
-        let preparation = Preparation::of(name, &bytes)?;
+        let (image, preparation) = Preparation::and_image(name, &bytes)?;
+        let image = Arc::new(image);
         preparation.apply(Arc::make_mut(&mut bytes));
         Ok(Candidate { origin, image, bytes, preparation, begun })
     }

@@ -12,7 +12,8 @@
 
 use object::elf;
 
-use super::elf::Elf;
+use super::elf::{DynamicSymbol, Elf};
+use super::image::CodeImage;
 use super::image_error::ImageError;
 use super::unique::unique_bindings;
 
@@ -43,16 +44,27 @@ const THREAD_EXIT: [&[u8]; 2] = [b"__cxa_thread_atexit", b"__cxa_thread_atexit_i
 
 impl Preparation {
     /// What is to be done to the object in `bytes`; refuses one that could not be loaded.
+    #[cfg(test)]
     pub(super) fn of(name: &str, bytes: &[u8]) -> Result<Preparation, ImageError> {
         let elf = Elf::open(name, bytes)?;
+        Preparation::of_elf(&elf, &elf.dynamic_symbols()?)
+    }
+
+    /// What is known of an object before it is loaded: the facts, and what is to be done to it.
+    pub(super) fn and_image(name: &str, bytes: &[u8]) -> Result<(CodeImage, Preparation), ImageError> {
+        let elf = Elf::open(name, bytes)?;
         let symbols = elf.dynamic_symbols()?;
-        let mut preparation = Preparation { patches: unique_bindings(&symbols), ..Preparation::default() };
+        Ok((CodeImage::of(name, bytes, &elf, &symbols)?, Preparation::of_elf(&elf, &symbols)?))
+    }
+
+    fn of_elf(elf: &Elf<'_>, symbols: &[DynamicSymbol<'_>]) -> Result<Preparation, ImageError> {
+        let mut preparation = Preparation { patches: unique_bindings(symbols), ..Preparation::default() };
         preparation.initialisers =
-            preparation.take_out(&elf, "initialisers (DT_INIT_ARRAY)", elf::DT_INIT_ARRAY, elf::DT_INIT_ARRAYSZ)?;
+            preparation.take_out(elf, "initialisers (DT_INIT_ARRAY)", elf::DT_INIT_ARRAY, elf::DT_INIT_ARRAYSZ)?;
         let keeps = symbols.iter().any(|symbol| !symbol.symbol.defined && THREAD_EXIT.contains(&symbol.name));
         if !keeps && !elf.no_delete() {
             preparation.finalisers =
-                preparation.take_out(&elf, "finalisers (DT_FINI_ARRAY)", elf::DT_FINI_ARRAY, elf::DT_FINI_ARRAYSZ)?;
+                preparation.take_out(elf, "finalisers (DT_FINI_ARRAY)", elf::DT_FINI_ARRAY, elf::DT_FINI_ARRAYSZ)?;
         }
         Ok(preparation)
     }
