@@ -210,7 +210,7 @@ impl Rooms {
             let Some((_, linked)) = self.linking.borrow_mut().pop() else { unreachable!("links nest") };
             match self.namespace.borrow_mut().adopt(linked) {
                 Ok(Adopted::Loaded(object)) => return Ok(Ok(object)),
-                Ok(Adopted::Again(next)) => linking = next,
+                Ok(Adopted::Again(next)) => linking = *next,
                 Err(error) => return Ok(Err(error)),
             }
         }

@@ -164,7 +164,7 @@ impl Namespace {
                 if is_of_the_object(&message) {
                     return Err(staging_error(&candidate.image.name, descent));
                 }
-                return self.stage(candidate, descent).map(Adopted::Again);
+                return self.stage(candidate, descent).map(|next| Adopted::Again(Box::new(next)));
             }
         };
         if self.objects.is_empty() && self.own_objects > 0 {
@@ -186,7 +186,7 @@ impl Namespace {
                 let none = Functions { address: 0, count: 0 };
                 let initialisers = Located::new(load_address, initialisers.unwrap_or(none));
                 let step = Box::new(LinkStep::initialise(raw, initialisers).with(mishap));
-                Ok(Adopted::Again(Linking { candidate, staged, step, descent, is_open: true }))
+                Ok(Adopted::Again(Box::new(Linking { candidate, staged, step, descent, is_open: true })))
             }
         }
     }
@@ -281,7 +281,7 @@ impl Namespace {
             linking.step.run();
             match self.adopt(linking)? {
                 Adopted::Loaded(object) => return Ok(object),
-                Adopted::Again(next) => linking = next,
+                Adopted::Again(next) => linking = *next,
             }
         }
     }
@@ -350,7 +350,7 @@ pub enum Adopted {
     /// The object is loaded.
     Loaded(ObjectId),
     /// Another call is to be made.
-    Again(Linking),
+    Again(Box<Linking>),
 }
 
 impl Linking {

@@ -244,7 +244,7 @@ impl StagingArea {
                 SealedBytes::copy_view(system, name, &view, &[])?.staged(self, name, strategy)
             }
             Attempt::Sandbox => {
-                let sandbox = self.sandbox.as_ref().ok_or_else(|| no_sandbox())?;
+                let sandbox = self.sandbox.as_ref().ok_or_else(no_sandbox)?;
                 let sealed = sealed()?;
                 match sandbox.try_out(sealed.descriptor(), preparation) {
                     Trial::Passed => sealed.staged(self, name, strategy),
