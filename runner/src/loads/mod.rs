@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(comparison.strategies.len(), SIZES.len() * Strategy::ALL.len());
         assert_eq!(comparison.transfers.len(), SIZES.len() * ObjectTransfer::ALL.len());
         // 5.55 ms, and 7.8 GB/s for the bytes.
-        let expected = [5_552.100, 5_562.821, 5_614.103, 5_684.433, 6_087.731];
+        let expected = [5_552.101, 5_562.821, 5_614.103, 5_684.433, 6_087.731];
         for (size, device) in SIZES.into_iter().zip(expected) {
             for row in comparison.strategies.iter().filter(|row| row.size == size) {
                 assert_eq!((row.device_reload_us * 1e3).round() / 1e3, device, "{} at {size}", row.strategy);
