@@ -113,8 +113,9 @@ pub struct MemoryGain {
 const EXPLANATION: [&str; 3] = [
     "device: the profile has one published figure for a load, aicpu.object_load, from first touch to resolved symbols. How \
      much of it is writing to a file was never published, so the model gives every strategy the same time and no gain.",
-    "host: nearly all of a load is linking, which is the same for both; what is left is memory against a page cache, and \
-     either can win. The host's gain says nothing about the AICPU's flash or its file system.",
+    "host: linking is the same for both; the rest is memory against the file system of /var/tmp, whose cost changes with \
+     what the disk is doing (from -9 % to +72 % within minutes on one machine). It says nothing about the AICPU's file \
+     system.",
     "published: the gain is of the loading of a core's objects as a whole; 5 % of the profile's 5.55 ms would be 0.28 ms \
      spent in the file system.",
 ];
