@@ -18,7 +18,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use compiler::Language;
+use compiler::{Language, Linkage};
 use error::BuildError;
 use families::NamedObject;
 use layout::{Layout, Object};
@@ -29,6 +29,7 @@ use toolchain::Toolchain;
 /// Everything that is embedded.
 struct Guests {
     shim: Object,
+    sandbox: Object,
     runtimes: Vec<RuntimeObjects>,
     objects: Vec<NamedObject>,
     sim_shaped: Vec<SimShapedFile>,
@@ -37,8 +38,10 @@ struct Guests {
 impl Guests {
     fn plan(layout: &Layout) -> Result<Self, BuildError> {
         let shim = layout.object("shim".to_owned(), Language::C, ["-O2"], vec![PathBuf::from("shim/shim.c")]);
+        let sandbox = layout.object("sandbox".to_owned(), Language::C, ["-O2"], vec!["sandbox/sandbox.c".into()]);
         Ok(Self {
             shim,
+            sandbox: Object { linkage: Linkage::CProgram, ..sandbox },
             runtimes: runtimes::plan(layout)?,
             objects: families::plan(layout)?,
             sim_shaped: sim_shaped::plan(layout)?,
@@ -49,7 +52,7 @@ impl Guests {
         let runtimes = self.runtimes.iter().flat_map(RuntimeObjects::all);
         let named = self.objects.iter().map(|named| &named.object);
         let sim_shaped = self.sim_shaped.iter().map(|file| &file.object);
-        runtimes.chain([&self.shim]).chain(named).chain(sim_shaped).collect()
+        runtimes.chain([&self.shim, &self.sandbox]).chain(named).chain(sim_shaped).collect()
     }
 }
 

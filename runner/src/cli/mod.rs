@@ -12,6 +12,7 @@ mod failure;
 mod inspect;
 mod lifecycle;
 mod list;
+mod loads;
 mod options;
 mod progress;
 mod quantity;
@@ -48,6 +49,8 @@ enum Action {
     Audit(Box<audit::AuditCommand>),
     /// List the bundled cases.
     List(list::ListCommand),
+    /// Compare the ways in which objects can be loaded.
+    Loads(loads::LoadsCommand),
     /// Measure the simulator itself.
     Bench(bench::BenchCommand),
 }
@@ -57,7 +60,7 @@ impl Action {
     fn needs_namespaces(&self) -> bool {
         match self {
             Action::Run(_) | Action::Ci(_) | Action::Audit(_) | Action::Bench(_) => true,
-            Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
+            Action::Exec(_) | Action::Inspect(_) | Action::List(_) | Action::Loads(_) => false,
         }
     }
 }
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Action::Inspect(command) => command.execute(),
         Action::Audit(command) => command.execute(),
         Action::List(command) => command.execute(),
+        Action::Loads(command) => command.execute(),
         Action::Bench(command) => command.execute(),
     };
     match done {
@@ -176,6 +180,9 @@ mod tests {
             &["npusim", "audit"],
             &["npusim", "audit", "chain", "--object", "chain.so"],
             &["npusim", "audit", "chain", "--allow", "vdso"],
+            &["npusim", "loads"],
+            &["npusim", "loads", "--compare", "--repeat", "0"],
+            &["npusim", "run", "chain", "--load-strategy", "memdf"],
             &["npusim", "bench", "control-plane", "--tasks", "0"],
         ] {
             let error = Command::try_parse_from(arguments).expect_err(&arguments.join(" "));

@@ -131,7 +131,8 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
         Some(costs) => KernelTable::from_value(&costs.origin, &costs.table, *profile.clock.aicore)?,
         None => KernelTable::default(),
     };
-    let defaults = DeviceConfig::new(profile);
+    let mut defaults = DeviceConfig::new(profile);
+    settings.choose_staging(&mut defaults.staging);
     Ok(DeviceConfig {
         engine: settings.engine,
         workers: settings.workers.unwrap_or(defaults.workers),
@@ -139,7 +140,6 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
         fast_forward: settings.fast_forward,
         guest_limit: settings.guest_limit.unwrap_or(defaults.guest_limit),
         keep_events: settings.keep_events,
-        keep_objects: settings.keep_objects.clone(),
         watch_leaks: settings.watch_leaks,
         kernel_costs,
         kernels: BTreeMap::new(),
