@@ -1,7 +1,7 @@
 //! Faults that a load can be made to meet, for those who want to know what becomes of it then.
 //!
 //! A [`FaultPlan`] is data that is handed to a loader ([`StagingArea::faults`](super::staging::StagingArea)); there is
-//! nothing global about it. Each step of a load that can fail asks its plan ([`FaultPlan::strikes`]) before it asks the
+//! nothing global about it. Each step of a load that can fail asks its plan (`FaultPlan::strikes`) before it asks the
 //! system, and fails in the way in which the system would. What comes of each is in `docs/loading-faults.md`, which a
 //! test writes.
 

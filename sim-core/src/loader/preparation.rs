@@ -1,7 +1,7 @@
 //! What is changed in the copy of an object that is loaded, and which functions the loader runs for it.
 //!
 //! Two things keep an object from being loaded and unloaded like any other, and both are changed in the copy:
-//! - Unique symbols pin it ([`super::unique`]).
+//! - Unique symbols pin it (`unique.rs`).
 //! - The dynamic linker runs initialisers and finalisers while it holds the one lock of the process under which
 //!   anything is opened or closed. An initialiser that crashes, or a finaliser that never returns, would leave the lock
 //!   held by nobody, and the next load, in whatever namespace, would wait for ever. So in the copy these functions are

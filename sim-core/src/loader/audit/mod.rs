@@ -15,7 +15,7 @@
 //! serves is never a collision; what it fronts and somebody else serves is [`FindingKind::HookBypassed`].
 //!
 //! The shim and libstdc++ are not examined: they are the same for every guest. What a guest takes from libstdc++ that
-//! goes past the shim from there is in the table of [`escapes`].
+//! goes past the shim from there is in the table of `escapes`.
 //!
 //! Findings of what is left behind ([`FindingKind::LeakedHandle`] and the two after it) need somebody who compares
 //! before and after: [`Watch`](holdings::Watch).
