@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use sim_core::loader::staging::LadderChoice;
 use sim_core::profile::{Arch, Override, ProfileError};
 use sim_hbm::FillPolicy;
 
@@ -12,7 +13,8 @@ use crate::device::EngineKind;
 use crate::run::settings::{Front, RunSettings};
 
 /// Those of [`DeviceOptions`] that mean nothing to device code which brings its own runtime.
-pub(super) const OF_OWN_DEVICE: [&str; 5] = ["clusters", "fast_forward", "keep_so", "front", "faithful"];
+pub(super) const OF_OWN_DEVICE: [&str; 7] =
+    ["clusters", "fast_forward", "keep_so", "front", "faithful", "load_strategy", "load_root"];
 
 /// The device and how it runs.
 #[derive(Debug, Args)]
@@ -64,6 +66,15 @@ pub(super) struct DeviceOptions {
     /// Leave every loaded object in this directory, for debuggers and profilers.
     #[arg(long, value_name = "DIR")]
     keep_so: Option<PathBuf>,
+    /// How objects are loaded: memfd, proc-fd, unique-file, unnamed-file, fixed-path, view or sandbox. Of several, the
+    /// first that works [default: memfd,unique-file]. With OBJECT (shim, host-runtime, aicpu, aicore, orchestration,
+    /// kernel) only those. Can be repeated.
+    #[arg(long, value_name = "[OBJECT=]NAME[,NAME...]")]
+    load_strategy: Vec<LadderChoice>,
+    /// Stage objects where AICPU code would, in a file system with this root: in usr/lib64, var/tmp, tmp, dev/shm, as
+    /// far as they are there.
+    #[arg(long, value_name = "DIR")]
+    load_root: Option<PathBuf>,
 }
 
 /// Through which functions a bundled host runtime reaches the device.
@@ -127,6 +138,8 @@ impl DeviceOptions {
             keep_events,
             keep_objects: self.keep_so.clone(),
             watch_leaks: false,
+            ladders: self.load_strategy.clone(),
+            load_root: self.load_root.clone(),
         })
     }
 }

@@ -21,7 +21,6 @@ mod rooms;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,12 +37,14 @@ use sim_core::engine::{Counters, Engine, Fault, GuestCall, Polling, Settings};
 use sim_core::loader::ledger::{LoadLedger, LoadOrigin};
 use sim_core::loader::namespace::{Namespace, ObjectId};
 use sim_core::loader::staging::StagingArea;
+use sim_core::loader::staging::sandbox::Sandbox;
 use sim_core::profile::Profile;
 use sim_core::shim::{ShimFunctions, Topology};
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, Observer, Trace};
 use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, Residency};
 
+use crate::bundled;
 use crate::report::tasks::TaskNotes;
 use driver::Driver;
 use driver::finding::Finding;
@@ -107,8 +108,8 @@ pub struct DeviceConfig {
     pub guest_limit: Duration,
     /// Keep events and task notes, not only their sums.
     pub keep_events: bool,
-    /// Put real files for loaded objects here, and leave them.
-    pub keep_objects: Option<PathBuf>,
+    /// How and where objects are staged.
+    pub staging: StagingArea,
     /// Look at what objects leave behind when they go.
     pub watch_leaks: bool,
     /// Costs of kernels by name.
@@ -131,7 +132,10 @@ impl DeviceConfig {
             fast_forward: false,
             guest_limit: settings.guest_limit,
             keep_events: false,
-            keep_objects: None,
+            staging: StagingArea {
+                sandbox: Some(Sandbox { program: bundled::SANDBOX, before: Some(bundled::SHIM) }),
+                ..StagingArea::default()
+            },
             watch_leaks: false,
             kernel_costs: KernelTable::default(),
             faithful: false,
@@ -189,7 +193,7 @@ impl Device {
     pub fn new(config: DeviceConfig, shim: &[u8], host_runtime: NamedObject<'_>) -> Result<Device, DeviceError> {
         // First what can be refused.
         let hbm = hbm_of(&config)?;
-        let vacant = VacantNamespace::open_in(area_of(&config), shim)?;
+        let vacant = VacantNamespace::open_in(config.staging.clone(), shim)?;
         Device::assemble(vacant, config, hbm, host_runtime).map_err(|not_made| not_made.error)
     }
 
@@ -212,7 +216,7 @@ impl Device {
         host_runtime: NamedObject<'_>,
     ) -> Result<Device, Box<NotMade>> {
         let VacantNamespace { mut namespace, functions } = vacant;
-        namespace.reset(area_of(&config));
+        namespace.reset(config.staging.clone());
         let not_made = |error| Box::new(NotMade { error: DeviceError::Threads(error), vacant: None });
         // From here on the namespace has to outlive the engine.
         let engine = Engine::new(settings_of(&config), functions.threads).map_err(not_made)?;
@@ -293,7 +297,14 @@ impl Device {
 
     /// The loads so far.
     pub fn loads(&self) -> LoadLedger {
-        self.rooms().loads.borrow().ledger.clone()
+        let rooms = self.rooms();
+        let mut loads = rooms.loads.borrow_mut();
+        loads.look_after(&rooms.namespace.borrow());
+        let mut ledger = loads.ledger.clone();
+        for record in rooms.interrupted_loads() {
+            ledger.add(record);
+        }
+        ledger
     }
 
     /// What holds how much memory.
@@ -420,11 +431,6 @@ fn lenders_of(config: &DeviceConfig) -> usize {
     if config.engine == EngineKind::Threads { 0 } else { cores + *topology.aicpu_launched as usize }
 }
 
-/// Where objects are staged.
-fn area_of(config: &DeviceConfig) -> StagingArea {
-    StagingArea { keep: config.keep_objects.clone(), ..StagingArea::default() }
-}
-
 fn hbm_of(config: &DeviceConfig) -> Result<Hbm, HbmError> {
     Hbm::new(HbmConfig {
         capacity: *config.profile.hbm.capacity,
@@ -459,6 +465,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         costs: CostModel::new(&profile, config.kernel_costs),
         namespace: RefCell::new(namespace),
         linking: RefCell::default(),
+        unlinking: RefCell::default(),
         loads: RefCell::new(Loads::default()),
         watch: config.watch_leaks.then(RefCell::default),
         launch: Launched::new(array),

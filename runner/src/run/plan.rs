@@ -136,7 +136,8 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
         Some(costs) => KernelTable::from_value(&costs.origin, &costs.table, *profile.clock.aicore)?,
         None => KernelTable::default(),
     };
-    let defaults = DeviceConfig::new(profile);
+    let mut defaults = DeviceConfig::new(profile);
+    settings.choose_staging(&mut defaults.staging);
     Ok(DeviceConfig {
         engine: settings.engine,
         workers: settings.workers.unwrap_or(defaults.workers),
@@ -145,7 +146,6 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
         faithful: settings.faithful,
         guest_limit: settings.guest_limit.unwrap_or(defaults.guest_limit),
         keep_events: settings.keep_events,
-        keep_objects: settings.keep_objects.clone(),
         watch_leaks: settings.watch_leaks,
         kernel_costs,
         kernels: BTreeMap::new(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sim_core::loader::staging::{LadderChoice, StagingArea, device_directories};
 use sim_core::profile::{Arch, Override};
 use sim_hbm::FillPolicy;
 
@@ -51,6 +52,26 @@ pub struct RunSettings {
     pub keep_objects: Option<PathBuf>,
     /// Look at what objects leave behind when they go.
     pub watch_leaks: bool,
+    /// How objects are staged; later choices count more.
+    pub ladders: Vec<LadderChoice>,
+    /// The root of the file system in which AICPU code would look for a place for objects.
+    pub load_root: Option<PathBuf>,
+}
+
+impl RunSettings {
+    /// Changes what is left to the device into what was chosen.
+    pub(super) fn choose_staging(&self, staging: &mut StagingArea) {
+        staging.keep.clone_from(&self.keep_objects);
+        for LadderChoice { origin, ladder } in &self.ladders {
+            match origin {
+                None => staging.ladder.clone_from(ladder),
+                Some(origin) => drop(staging.ladder_of.insert(*origin, ladder.clone())),
+            }
+        }
+        if let Some(root) = &self.load_root {
+            staging.directories = device_directories(root);
+        }
+    }
 }
 
 impl Default for RunSettings {
@@ -71,6 +92,8 @@ impl Default for RunSettings {
             keep_events: false,
             keep_objects: None,
             watch_leaks: false,
+            ladders: Vec::new(),
+            load_root: None,
         }
     }
 }

@@ -80,7 +80,7 @@ fn load_as_guest(
 ) -> Result<ObjectId, LoadError> {
     let loaded = rooms.load(origin, name, bytes, device_time, |call| {
         // SAFETY: the call links the object.
-        Ok::<u64, Infallible>(actor.as_guest(|| unsafe { call.invoke() }))
+        Ok::<u64, Infallible>(actor.as_loaded_object(|| unsafe { call.invoke() }))
     });
     match loaded {
         Ok(loaded) => loaded,
@@ -100,9 +100,14 @@ pub(super) fn load_guest(
     let cost = if on_device { *rooms.profile.aicpu.object_load } else { SimDuration::ZERO };
     let object = load_as_guest(actor, rooms, origin, name, bytes, cost)?;
     if !rooms.free {
-        rooms.namespace.borrow().object(object).map(|object| object.trap_wait_loops()).transpose()?;
+        let namespace = rooms.namespace.borrow();
+        let content = match namespace.object(object) {
+            Some(object) => object.trap_wait_loops().map(|()| object.image.content)?,
+            None => unreachable!("the object was just loaded"),
+        };
+        drop(namespace);
         actor.charge(cost, 0);
-        Rooms::record_load(actor, bytes);
+        Rooms::record_load(actor, content);
     }
     Ok(object)
 }
@@ -136,10 +141,13 @@ pub(super) fn unload_object(actor: &CurrentActor<'_>, rooms: &Rooms, id: ObjectI
         rooms.namespace.borrow().object(id).map(|object| (object.range(), Arc::clone(&object.image)))?;
     let load_address = range.start;
     wait_trap::remove(range);
+    rooms.loads.borrow_mut().look_after(&rooms.namespace.borrow());
     let mut unlinking = rooms.namespace.borrow_mut().remove(id)?;
     let call = unlinking.call();
-    // SAFETY: the call closes the object.
-    actor.as_guest(|| unsafe { call.invoke() });
+    rooms.unlinking.borrow_mut().push(unlinking);
+    // SAFETY: the call closes the object, and what it needs waits in the rooms.
+    actor.as_loaded_object(|| unsafe { call.invoke() });
+    rooms.unlinking.borrow_mut().pop();
     rooms.account_closed(id, &image, load_address);
     Some(())
 }
