@@ -110,7 +110,11 @@ fn is_anything_left_after_an_interrupt() {
     let out = artifacts.new_out();
     fs::create_dir(&out).expect("it can be made");
     let outcome = assert_leaves_nothing(&artifacts, |temporary| {
-        let mut command = artifacts.command(&[], "mix", &["--rounds", "1000000"]);
+        let exec = artifacts.command(&[], "mix", &["--rounds", "1000000"]);
+        // Whoever started the tests may ignore the signal, as a shell does for what it runs in the background.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT").arg(exec.get_program()).args(exec.get_args());
+        command.envs(exec.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("TMPDIR", temporary).env("NPUSIM_OUT", &out).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().expect("it can be started");
         let deadline = Instant::now() + PATIENCE;
