@@ -48,6 +48,7 @@ use crate::bundled;
 use crate::report::tasks::TaskNotes;
 use driver::Driver;
 use driver::finding::Finding;
+pub(crate) use driver::fingerprint;
 use error::{DeviceError, Explainer};
 use notes::{LogLine, Notebook};
 use rooms::{FreeRooms, Loads, Rooms, Stopwatch};
