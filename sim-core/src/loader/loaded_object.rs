@@ -42,9 +42,6 @@ pub struct LoadedObject {
     pub examination: Option<Arc<Examination>>,
 }
 
-// SAFETY: `handle` names an object to the dynamic linker, which any thread may ask about it; it is never dereferenced.
-unsafe impl Send for LoadedObject {}
-
 /// A place in an object, for people.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct CodeSite {
