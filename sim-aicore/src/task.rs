@@ -37,6 +37,12 @@ const _: () =
     assert!(std::mem::size_of::<TensorDescriptor>() == 64 && std::mem::offset_of!(TensorDescriptor, shape) == 44);
 
 impl TensorDescriptor {
+    /// Device address of the view's first element.
+    pub fn address(&self) -> u64 {
+        let element = ELEMENT_BYTES.get(usize::from(self.data_type)).copied().unwrap_or(0);
+        self.buffer.saturating_add(self.start_offset.saturating_mul(element))
+    }
+
     /// How many elements the view has.
     pub fn elements(&self) -> u64 {
         let dimensions = (self.dimensions as usize).min(self.shape.len());
