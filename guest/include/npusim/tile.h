@@ -549,15 +549,8 @@ private:
     }
     void record(const NpusimInstruction &instruction) {
         if (!recorder_) return;
-        if (recorder_->count == recorder_->room) grow();
+        if (recorder_->count == recorder_->room) npusim_recorder_grow();
         recorder_->instructions[recorder_->count++] = instruction;
-    }
-    void grow() {
-        const uint64_t room = recorder_->room ? 2 * recorder_->room : 256;
-        void *block = std::realloc(recorder_->instructions, room * sizeof(NpusimInstruction));
-        if (!block) std::abort();
-        recorder_->instructions = static_cast<NpusimInstruction *>(block);
-        recorder_->room = room;
     }
     void flag(NpusimInstructionKind kind, Pipe from, Pipe to, uint16_t event) {
         NpusimInstruction instruction = blank(kind, 0);
