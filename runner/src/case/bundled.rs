@@ -21,9 +21,10 @@ pub struct BundledCase {
 
 impl BundledCase {
     /// Every bundled case: examples first, then what goes wrong on purpose.
-    pub const ALL: [BundledCase; 14] = [
+    pub const ALL: [BundledCase; 15] = [
         BundledCase { name: "vector_example", text: include_str!("../../cases/vector_example.json") },
         BundledCase { name: "bgemm", text: include_str!("../../cases/bgemm.json") },
+        BundledCase { name: "bgemm_pipes", text: include_str!("../../cases/bgemm_pipes.json") },
         BundledCase { name: "bgemm_heavy", text: include_str!("../../cases/bgemm_heavy.json") },
         BundledCase { name: "diamond", text: include_str!("../../cases/diamond.json") },
         BundledCase { name: "mixed", text: include_str!("../../cases/mixed.json") },
@@ -194,6 +195,10 @@ pub enum Kernel {
     GemmTile,
     /// `total = total + addend`; total inout, addend in.
     TileAdd,
+    /// As [`Kernel::GemmTile`], by the tile API.
+    CubeGemm,
+    /// As [`Kernel::TileAdd`], by the tile API.
+    VectorAdd,
     /// `tile = input + 1`; input in, tile out.
     DiamondSource,
     /// `slice = tile * factor`; tile in, slice out, factor f32.
@@ -212,16 +217,22 @@ pub enum Kernel {
     Hang,
     /// Writes through a null pointer.
     NullWrite,
+    /// Says that it waits for a flag that nobody sets; counter inout.
+    MissingFlag,
+    /// `counter = counter + 1`, in steps that depend on the counter; counter inout.
+    DataDependent,
 }
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 14] = [
+    pub const ALL: [Kernel; 18] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
         Kernel::GemmTile,
         Kernel::TileAdd,
+        Kernel::CubeGemm,
+        Kernel::VectorAdd,
         Kernel::DiamondSource,
         Kernel::DiamondMiddle,
         Kernel::DiamondSink,
@@ -231,6 +242,8 @@ impl Kernel {
         Kernel::Empty,
         Kernel::Hang,
         Kernel::NullWrite,
+        Kernel::MissingFlag,
+        Kernel::DataDependent,
     ];
 
     /// The name in case files.
@@ -241,6 +254,8 @@ impl Kernel {
             Kernel::Mul => "mul",
             Kernel::GemmTile => "gemm_tile",
             Kernel::TileAdd => "tile_add",
+            Kernel::CubeGemm => "cube_gemm",
+            Kernel::VectorAdd => "vector_add",
             Kernel::DiamondSource => "diamond_source",
             Kernel::DiamondMiddle => "diamond_middle",
             Kernel::DiamondSink => "diamond_sink",
@@ -250,6 +265,8 @@ impl Kernel {
             Kernel::Empty => "empty",
             Kernel::Hang => "hang",
             Kernel::NullWrite => "null_write",
+            Kernel::MissingFlag => "missing_flag",
+            Kernel::DataDependent => "data_dependent",
         }
     }
 }
