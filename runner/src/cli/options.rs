@@ -10,6 +10,7 @@ use super::quantity::{HostTime, Parameter, Size};
 use crate::case::Runtime;
 use crate::device::EngineKind;
 use crate::run::settings::{Front, RunSettings};
+use crate::sweep::{Axis, AxisKind, SweepError};
 
 /// Those of [`DeviceOptions`] that mean nothing to device code which brings its own runtime.
 pub(super) const OF_OWN_DEVICE: [&str; 5] = ["clusters", "fast_forward", "keep_so", "front", "faithful"];
@@ -106,6 +107,22 @@ impl From<EngineChoice> for EngineKind {
 }
 
 impl DeviceOptions {
+    /// The settings of a sweep without what `--set` and `--param` say: there, these are axes.
+    pub(super) fn settings_of_sweep(&self, keep_events: bool) -> Result<(RunSettings, Vec<Axis>), SweepError> {
+        let settings = self.settings(keep_events)?;
+        let named = settings.overrides.len() - self.set.len();
+        let overrides = settings.overrides[..named].to_vec();
+        let axis_of = |set: &Override| {
+            let text = set.to_string();
+            let (key, values) = text.split_once('=').unwrap_or((&text, ""));
+            Axis::parse(AxisKind::Profile, key, values)
+        };
+        let of_profile = self.set.iter().map(axis_of);
+        let of_case = self.parameters.iter().map(|set| Axis::parse(AxisKind::Parameter, &set.name, &set.value));
+        let axes = of_profile.chain(of_case).collect::<Result<_, _>>()?;
+        Ok((RunSettings { overrides, parameters: Vec::new(), ..settings }, axes))
+    }
+
     /// The settings of a run. `--set` counts more than the options that have a name of their own.
     pub(super) fn settings(&self, keep_events: bool) -> Result<RunSettings, ProfileError> {
         let clusters = self.clusters.map(|count| format!("topology.clusters={count}").parse());
