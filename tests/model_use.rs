@@ -184,7 +184,7 @@ fn can_a_test_of_ones_own_use_snapshots() {
     Snapshot::of_case("chain", &settings("30")).expect("it runs").assert(&file);
     let longer = Snapshot::of_case("chain", &settings("31")).expect("it runs");
     let Err(SnapshotError::Differs { difference, .. }) = longer.check(&file) else { panic!("it is longer") };
-    assert!(difference.to_string().contains("- tasks          30, kernels 30\n+ tasks          31, kernels 31\n"));
+    assert!(difference.to_string().contains("- tasks            30, kernels 30\n+ tasks            31, kernels 31\n"));
 }
 
 const SWEEP: [&str; 6] =

@@ -29,16 +29,16 @@ pub(super) fn text(summary: &RunSummary, explained: &Explained, names: &ProgramN
 fn write(text: &mut String, summary: &RunSummary, explained: &Explained, names: &ProgramNames) -> fmt::Result {
     let (run, attribution) = (&summary.run, &explained.attribution);
     writeln!(text, "{FIRST_LINE}")?;
-    writeln!(text, "case           {} on {}, {}", run.case, run.arch, run.runtime)?;
+    writeln!(text, "case             {} on {}, {}", run.case, run.arch, run.runtime)?;
     let golden = match run.golden.verdict {
         Verdict::Pass => "pass",
         Verdict::Fail => "FAIL",
         Verdict::Unchecked => "unchecked",
     };
-    writeln!(text, "result         {golden}, exit {}", run.exit)?;
+    writeln!(text, "result           {golden}, exit {}", run.exit)?;
     if let Some(DeviceFacts::Whole(device)) = summary.simulated.as_ref().map(|simulated| &simulated.device) {
-        writeln!(text, "tasks          {}, kernels {}", device.tasks, device.kernels)?;
-        writeln!(text, "device time    {}", Ns(device.device_time))?;
+        writeln!(text, "tasks            {}, kernels {}", device.tasks, device.kernels)?;
+        writeln!(text, "device time      {}", Ns(device.device_time))?;
         let phases = [
             ("preamble", device.phases.preamble),
             ("orchestration", device.phases.orch),
@@ -46,17 +46,17 @@ fn write(text: &mut String, summary: &RunSummary, explained: &Explained, names: 
             ("shutdown", device.phases.post_orch),
         ];
         for (name, time) in phases {
-            writeln!(text, "  {name:<13}{}", Ns(time))?;
+            writeln!(text, "  {name:<15}{}", Ns(time))?;
         }
     }
-    writeln!(text, "critical path  {} kernels in {} steps", attribution.path_kernels, attribution.path_steps)?;
+    writeln!(text, "critical path    {} kernels in {} steps", attribution.path_kernels, attribution.path_steps)?;
     for cause in Cause::ALL {
-        writeln!(text, "  {:<13}{}", cause.name(), Ns(attribution.critical_path.of(cause)))?;
+        writeln!(text, "  {:<15}{}", cause.name(), Ns(attribution.critical_path.of(cause)))?;
     }
     writeln!(text, "kernels")?;
     for kernel in &attribution.kernels {
         let [time, longest] = [kernel.time_ps, kernel.longest_ps].map(|ps| Ns(SimDuration::from_ps(ps)));
-        writeln!(text, "  {:<13}{} runs, {time}, longest {longest}", kernel.kernel, kernel.count)?;
+        writeln!(text, "  {:<14} {} runs, {time}, longest {longest}", kernel.kernel, kernel.count)?;
     }
     write_executions(text, explained, names)
 }
@@ -78,7 +78,7 @@ fn write_executions(text: &mut String, explained: &Explained, names: &ProgramNam
             None => format!("{start} {actor} {task} {kernel} never ended"),
         }
     };
-    writeln!(text, "executions     start, core, task, kernel, duration")?;
+    writeln!(text, "executions       start, core, task, kernel, duration")?;
     for execution in timeline.executions.iter().take(SHOWN_EXECUTIONS) {
         writeln!(text, "  {}", line(execution))?;
     }
