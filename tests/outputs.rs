@@ -10,9 +10,15 @@ use serde_json::Value;
 use support::{FAULT_PATIENCE, Outcome, Scratch, command, entries, npusim, outcome_of};
 
 /// The files of `--out` for a case.
-fn files(case: &str) -> [String; 6] {
+fn files(case: &str) -> [String; 7] {
     let name_map = format!("name_map_{case}.json");
-    ["chip_swimlane_records.json", "deps.json", "loads.json", &name_map, "report.json", "trace.json"].map(str::to_owned)
+    let (before, after) = (
+        ["chip_swimlane_records.json", "critical_path.json", "deps.json", "loads.json"],
+        ["report.json", "trace.json"],
+    );
+    let [swimlane, path, deps, loads] = before;
+    let [report, trace] = after;
+    [swimlane, path, deps, loads, &name_map, report, trace].map(str::to_owned)
 }
 
 /// Runs a case with `--out`; gives the directory.
@@ -66,7 +72,7 @@ fn which_files_does_out_write() {
 #[test]
 fn are_files_equal_from_run_to_run() {
     let (first, second) = (written("bgemm", &["--workers", "1"]), written("bgemm", &["--workers", "2"]));
-    for name in ["chip_swimlane_records.json", "deps.json", "name_map_bgemm.json", "trace.json"] {
+    for name in ["chip_swimlane_records.json", "critical_path.json", "deps.json", "name_map_bgemm.json", "trace.json"] {
         let read = |directory: &Scratch| fs::read(directory.path().join(name)).expect("it was written");
         assert!(read(&first) == read(&second), "{name} differs");
     }

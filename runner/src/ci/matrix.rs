@@ -1,15 +1,12 @@
 //! Runs the entries of a matrix on workers, one after the other or several at once.
 
-use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::result::{EntryOutcome, EntryResult};
 use super::selection::Entry;
 use crate::client::status::FailureClass;
-use crate::device::pool::{NamespacePool, Worker, WorkerError};
+use crate::device::pool::{NamespacePool, Worker, WorkerError, kernel_threads};
 use crate::run::exit::ExitStatus;
 use crate::run::finished::FinishedRun;
 use crate::run::plan::RunPlan;
@@ -29,35 +26,13 @@ pub struct Matrix<'a> {
 impl Matrix<'_> {
     /// Runs every entry once. Results are in the order of entries; `seen` hears of each as it ends.
     pub fn run(&self, pool: &NamespacePool, seen: impl Fn(&EntryResult) + Sync) -> Vec<EntryResult> {
-        let results: Vec<OnceLock<EntryResult>> = self.entries.iter().map(|_| OnceLock::new()).collect();
-        let next = AtomicUsize::new(0);
-        let settings = RunSettings { workers: Some(self.workers()), ..self.settings.clone() };
-        let work = || {
-            let mut worker = pool.worker();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(entry) = self.entries.get(index) else { return };
-                let result = run_entry(&mut worker, entry, &settings);
-                seen(&result);
-                let _ = results[index].set(result);
-            }
-        };
-        thread::scope(|scope| {
-            for number in 0..self.parallel.clamp(1, self.entries.len().max(1)) {
-                let named = thread::Builder::new().name(format!("ci {number}"));
-                // One thread fewer takes longer; none at all is caught below.
-                let _ = named.spawn_scoped(scope, work);
-            }
-        });
-        // If no thread could be started, this one does it all.
-        work();
-        results.into_iter().filter_map(OnceLock::into_inner).collect()
-    }
-
-    /// Threads for kernel bodies of each run: together as many as there are processors. They change no result.
-    fn workers(&self) -> usize {
-        let processors = thread::available_parallelism().map_or(1, NonZero::get);
-        self.settings.workers.unwrap_or((processors / self.parallel.max(1)).max(1))
+        let workers = self.settings.workers.unwrap_or_else(|| kernel_threads(self.parallel));
+        let settings = RunSettings { workers: Some(workers), ..self.settings.clone() };
+        pool.map(self.entries, self.parallel, "ci", |worker, entry| {
+            let result = run_entry(worker, entry, &settings);
+            seen(&result);
+            result
+        })
     }
 }
 
@@ -85,7 +60,7 @@ fn plan_of(entry: &Entry, settings: &RunSettings) -> Result<RunPlan, String> {
     RunPlan::new(entry.case.clone(), &settings).map_err(|error| error.to_string())
 }
 
-fn status_of(error: &WorkerError) -> ExitStatus {
+pub(crate) fn status_of(error: &WorkerError) -> ExitStatus {
     match error {
         WorkerError::AllLost { .. } => ExitStatus::DeviceFault,
         WorkerError::Device(error) => FailureClass::of(error).into(),

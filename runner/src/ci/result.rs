@@ -124,7 +124,7 @@ pub fn status_of(results: &[EntryResult]) -> ExitStatus {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::ci) mod tests {
     use super::*;
 
     /// A result that needs no device.

@@ -9,13 +9,14 @@ use sim_core::profile::Arch;
 
 use super::failure::Failure;
 use super::options::EngineChoice;
+use super::sweep::shard;
 use super::{Done, print, print_json};
 use crate::case::Runtime;
 use crate::ci::junit;
 use crate::ci::matrix::Matrix;
 use crate::ci::report::{FootprintChange, MatrixFacts, MatrixReport};
 use crate::ci::result::{EntryResult, status_of};
-use crate::ci::selection::Selection;
+use crate::ci::selection::{Entry, Selection};
 use crate::ci::table::MatrixTable;
 use crate::device::pool::{MOST_NAMESPACES, NamespacePool};
 use crate::report::output::OutputDirectory;
@@ -23,6 +24,7 @@ use crate::report::summary::RunError;
 use crate::run::exit::ExitStatus;
 use crate::run::footprint::{Footprint, FootprintError};
 use crate::run::settings::RunSettings;
+use crate::shard::{PartOf, Shard};
 
 /// The repetition after which the process is as it should stay.
 const SETTLED: u32 = 50;
@@ -50,6 +52,9 @@ pub(super) struct CiCommand {
     /// How often the whole matrix is run; traces have to be the same each time.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
+    /// Run only part i of n, such as 2/4; `npusim merge` joins the parts [default: the task of a SLURM array, or all].
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// How device code is run.
     #[arg(long, value_enum, default_value_t = EngineChoice::Virtual)]
     engine: EngineChoice,
@@ -70,6 +75,9 @@ impl CiCommand {
             with_faults: self.faults,
         };
         let entries = selection.entries().map_err(Failure::input)?;
+        let shard = shard(self.shard)?;
+        let part = shard.map(|shard| self.part(shard, &entries));
+        let entries = shard.map_or(entries.clone(), |shard| shard.part_of(entries));
         let out = self.out.clone().map(OutputDirectory::create).transpose().map_err(Failure::input)?;
         let settings = RunSettings { engine: self.engine.into(), ..RunSettings::default() };
         let parallel = self.parallel as usize;
@@ -88,15 +96,24 @@ impl CiCommand {
         if let Some(out) = out {
             let xml = junit::xml(&results, facts.host_time).map_err(Failure::input)?;
             out.write_text("junit.xml", &xml).map_err(Failure::input)?;
-            out.write_json("report.json", &MatrixReport::new(&results, facts)).map_err(Failure::input)?;
+            out.write_json("report.json", &MatrixReport::new(&results, facts, part.as_ref()))
+                .map_err(Failure::input)?;
         }
         if self.json {
-            print_json(&MatrixReport::new(&results, facts))?;
+            print_json(&MatrixReport::new(&results, facts, part.as_ref()))?;
         } else {
             let MatrixFacts { namespaces, host_time, .. } = facts;
             print(format_args!("{}", MatrixTable { results: &results, parallel, namespaces, host_time }))?;
         }
         conclude(&results)
+    }
+
+    /// What the shard is a part of.
+    fn part(&self, shard: Shard, entries: &[Entry]) -> PartOf {
+        let name = |entry: &Entry| format!("{} {} {}", entry.arch, entry.runtime.name(), entry.case.name);
+        let names: Vec<String> = entries.iter().map(name).collect();
+        let description = format!("ci {:?} {} {names:?}", self.engine, self.repeat);
+        PartOf::new(shard, entries.len(), &description)
     }
 
     /// Runs the matrix as often as asked. Results are those of the first time, with what was different later.
@@ -141,7 +158,7 @@ fn note_difference(first: &mut EntryResult, now: &EntryResult, repetition: u32) 
 }
 
 /// Says the first thing that is wrong in one line.
-fn conclude(results: &[EntryResult]) -> Done {
+pub(super) fn conclude(results: &[EntryResult]) -> Done {
     let status = status_of(results);
     let wrong: Vec<_> = results.iter().filter(|result| !result.passed()).collect();
     let Some(first) = wrong.first() else { return Ok(status) };

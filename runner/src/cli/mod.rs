@@ -7,16 +7,20 @@
 mod audit;
 mod bench;
 mod ci;
+mod diff;
 mod exec;
 mod failure;
 mod inspect;
 mod lifecycle;
 mod list;
+mod merge;
 mod options;
 mod progress;
 mod quantity;
 mod run;
 mod scenario;
+mod snapshot;
+mod sweep;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -42,7 +46,11 @@ enum Action {
     /// Run a case on a device and check its results.
     Run(Box<run::RunCommand>),
     /// Run cases on runtimes on generations, in one process.
-    Ci(ci::CiCommand),
+    Ci(Box<ci::CiCommand>),
+    Sweep(Box<sweep::SweepCommand>),
+    Merge(merge::MergeCommand),
+    Diff(diff::DiffCommand),
+    Snapshot(Box<snapshot::SnapshotCommand>),
     Exec(Box<exec::ExecCommand>),
     /// Show the facts about a shared object that matter for loading and running it.
     Inspect(inspect::InspectCommand),
@@ -58,8 +66,14 @@ impl Action {
     /// Whether it makes devices in this process, which has to be started with other settings then.
     fn needs_namespaces(&self) -> bool {
         match self {
-            Action::Run(_) | Action::Ci(_) | Action::Audit(_) | Action::Scenario(_) | Action::Bench(_) => true,
-            Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
+            Action::Run(_)
+            | Action::Ci(_)
+            | Action::Sweep(_)
+            | Action::Snapshot(_)
+            | Action::Audit(_)
+            | Action::Scenario(_)
+            | Action::Bench(_) => true,
+            Action::Merge(_) | Action::Diff(_) | Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
         }
     }
 }
@@ -79,6 +93,10 @@ pub fn main() -> ExitCode {
     let done = match command.action {
         Action::Run(command) => command.execute(),
         Action::Ci(command) => command.execute(),
+        Action::Sweep(command) => command.execute(),
+        Action::Merge(command) => command.execute(),
+        Action::Diff(command) => command.execute(),
+        Action::Snapshot(command) => command.execute(),
         Action::Exec(command) => command.execute(),
         Action::Inspect(command) => command.execute(),
         Action::Audit(command) => command.execute(),
@@ -171,6 +189,16 @@ mod tests {
             &["npusim", "ci", "--parallel", "0"],
             &["npusim", "ci", "--arch", "a2a3,a6"],
             &["npusim", "ci", "--runtime", "host_build_grap"],
+            &["npusim", "ci", "--shard", "0/4"],
+            &["npusim", "sweep"],
+            &["npusim", "sweep", "chain", "--shard", "5/4"],
+            &["npusim", "sweep", "chain", "--csv", "--json"],
+            &["npusim", "merge"],
+            &["npusim", "diff", "a"],
+            &["npusim", "diff", "a", "b", "--threshold", "-1"],
+            &["npusim", "diff", "a", "b", "--threshold", "much"],
+            &["npusim", "snapshot", "chain"],
+            &["npusim", "run", "chain", "--runtime-dir", ".", "--explain"],
             &["npusim", "exec"],
             &["npusim", "exec", "--"],
             &["npusim", "exec", "--out", "dir"],

@@ -11,6 +11,7 @@ use crate::case::Runtime;
 use crate::device::EngineKind;
 use crate::device::programs::Mode;
 use crate::run::settings::{Front, RunSettings};
+use crate::sweep::{Axis, AxisKind, SweepError};
 
 /// Those of [`DeviceOptions`] that mean nothing to device code which brings its own runtime.
 pub(super) const OF_OWN_DEVICE: [&str; 6] = ["clusters", "fast_forward", "keep_so", "front", "faithful", "mode"];
@@ -129,6 +130,22 @@ impl From<ModeChoice> for Mode {
 }
 
 impl DeviceOptions {
+    /// The settings of a sweep without what `--set` and `--param` say: there, these are axes.
+    pub(super) fn settings_of_sweep(&self, keep_events: bool) -> Result<(RunSettings, Vec<Axis>), SweepError> {
+        let settings = self.settings(keep_events)?;
+        let named = settings.overrides.len() - self.set.len();
+        let overrides = settings.overrides[..named].to_vec();
+        let axis_of = |set: &Override| {
+            let text = set.to_string();
+            let (key, values) = text.split_once('=').unwrap_or((&text, ""));
+            Axis::parse(AxisKind::Profile, key, values)
+        };
+        let of_profile = self.set.iter().map(axis_of);
+        let of_case = self.parameters.iter().map(|set| Axis::parse(AxisKind::Parameter, &set.name, &set.value));
+        let axes = of_profile.chain(of_case).collect::<Result<_, _>>()?;
+        Ok((RunSettings { overrides, parameters: Vec::new(), ..settings }, axes))
+    }
+
     /// The settings of a run. `--set` counts more than the options that have a name of their own.
     pub(super) fn settings(&self, keep_events: bool) -> Result<RunSettings, ProfileError> {
         let clusters = self.clusters.map(|count| format!("topology.clusters={count}").parse());

@@ -12,7 +12,9 @@ use super::options::{DeviceOptions, OF_OWN_DEVICE};
 use super::progress::Progress;
 use super::{Done, print, print_json};
 use crate::case::CaseSpec;
-use crate::report::output::{OutputDirectory, OutputError};
+use crate::device::EngineKind;
+use crate::report::attribution::{Attribution, AttributionTable};
+use crate::report::output::{OutputDirectory, OutputError, check_file, write_file};
 use crate::report::summary::RunSummary;
 use crate::report::table::SummaryTable;
 use crate::run::exit::ExitStatus;
@@ -37,9 +39,24 @@ pub(super) struct RunCommand {
     /// --runtime-dir report, loads, names and each run.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Say where the device time went: the critical path by cause, idle cores, kernels. With --json as `attribution`.
+    #[arg(long, conflicts_with = "runtime_dir")]
+    explain: bool,
+    /// Write the timeline as one page for a browser into this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "runtime_dir")]
+    html: Option<PathBuf>,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
+}
+
+/// What `--json` prints of a run.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    summary: &'a RunSummary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attribution: Option<&'a Attribution>,
 }
 
 /// What `--json` prints of a run that did not begin.
@@ -80,8 +97,13 @@ impl RunCommand {
         for differing in run.differing_programs() {
             eprintln!("npusim: {differing}");
         }
-        self.show(&run.summary, run.status(), Failure::of_run(&run), || {
-            out.map(|out| run.write(&out)).transpose().map(drop)
+        let explained = run.explain();
+        let attribution = explained.as_ref().map(|explained| &explained.attribution).filter(|_| self.explain);
+        self.show(&run.summary, attribution, run.status(), Failure::of_run(&run), || {
+            if let (Some(path), Some(explained)) = (&self.html, &explained) {
+                write_file(path, |writer| run.html_page(explained).write(writer))?;
+            }
+            out.map(|out| run.write(&out, explained.as_ref())).transpose().map(drop)
         })
     }
 
@@ -93,7 +115,7 @@ impl RunCommand {
             Ok((run, out))
         });
         let (run, out) = self.begun(run)?;
-        self.show(&run.summary, run.status(), Failure::of_native_run(&run), || {
+        self.show(&run.summary, None, run.status(), Failure::of_native_run(&run), || {
             out.map(|out| run.write(&out)).transpose().map(drop)
         })
     }
@@ -110,14 +132,18 @@ impl RunCommand {
     fn show(
         &self,
         summary: &RunSummary,
+        attribution: Option<&Attribution>,
         status: ExitStatus,
         failure: Option<Failure>,
         write: impl FnOnce() -> Result<(), OutputError>,
     ) -> Done {
         if self.json {
-            print_json(summary)?;
+            print_json(&Shown { summary, attribution })?;
         } else if status != ExitStatus::BadInput {
             print(format_args!("{}", SummaryTable(summary)))?;
+            if let Some(attribution) = attribution {
+                print(format_args!("\n{}", AttributionTable(attribution)))?;
+            }
         }
         match (failure, write()) {
             (Some(failure), _) => Err(failure),
@@ -128,11 +154,20 @@ impl RunCommand {
 
     /// Checks everything that can be checked without a device.
     fn prepare(&self) -> Result<(RunPlan, Option<OutputDirectory>), Failure> {
-        let settings = self.device.settings(self.out.is_some()).map_err(Failure::input)?;
+        let keep_events = self.out.is_some() || self.explain || self.html.is_some();
+        let settings = self.device.settings(keep_events).map_err(Failure::input)?;
+        if settings.engine == EngineKind::Threads && (self.explain || self.html.is_some()) {
+            return Err(Failure::input(
+                "--explain and --html need virtual time, which --engine threads does not have: take virtual or naive",
+            ));
+        }
         let case = CaseSpec::find(&self.case).map_err(Failure::input)?;
         let plan = RunPlan::new(case, &settings).map_err(Failure::input)?;
         if let Some(directory) = &settings.keep_objects {
             make_directory(directory)?;
+        }
+        if let Some(path) = &self.html {
+            check_file(path).map_err(Failure::input)?;
         }
         Ok((plan, self.output()?))
     }

@@ -12,7 +12,10 @@
 //! A fault takes a namespace for good (see [`super`]). Its worker asks for another with the next device; when every one
 //! is gone, that is an error and no wait.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 
 use super::error::DeviceError;
 use super::{Device, DeviceConfig, NamedObject, NotMade, VacantNamespace};
@@ -20,6 +23,13 @@ use crate::bundled;
 
 /// How many namespaces there can be, with the settings of [`sim_core::loader::tunables`].
 pub const MOST_NAMESPACES: usize = 15;
+
+/// Threads for the kernel bodies of each of so many runs at once: together as many as there are processors. They change
+/// no result.
+pub fn kernel_threads(parallel: usize) -> usize {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    (processors / parallel.max(1)).max(1)
+}
 
 /// Lends namespaces.
 pub struct NamespacePool {
@@ -69,6 +79,39 @@ impl NamespacePool {
     /// A worker. It has no namespace before it makes a device.
     pub fn worker(&self) -> Worker<'_> {
         Worker { pool: self, place: None }
+    }
+
+    /// Does `work` for each of `items`, on up to `parallel` threads with a worker each. Results are in the order of the
+    /// items. These are threads of their own and none of rayon's: there, a thread that waits within one item may begin
+    /// another, and a device stays on its thread from its beginning to its end.
+    pub fn map<T: Sync, R: Send + Sync>(
+        &self,
+        items: &[T],
+        parallel: usize,
+        name: &str,
+        work: impl Fn(&mut Worker<'_>, &T) -> R + Sync,
+    ) -> Vec<R> {
+        let results: Vec<OnceLock<R>> = items.iter().map(|_| OnceLock::new()).collect();
+        let next = AtomicUsize::new(0);
+        let take_items = || {
+            let mut worker = self.worker();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(index) else { return };
+                // Each index is taken once.
+                let _ = results[index].set(work(&mut worker, item));
+            }
+        };
+        thread::scope(|scope| {
+            for number in 0..parallel.clamp(1, items.len().max(1)) {
+                let named = thread::Builder::new().name(format!("{name} {number}"));
+                // One thread fewer takes longer; none at all is caught below.
+                let _ = named.spawn_scoped(scope, take_items);
+            }
+        });
+        // If no thread could be started, this one does it all.
+        take_items();
+        results.into_iter().filter_map(OnceLock::into_inner).collect()
     }
 
     /// How many namespaces were lent at the same time, at most.
@@ -213,8 +256,7 @@ impl<'p> Worker<'p> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
+    use std::sync::atomic::AtomicBool;
     use std::time::Duration;
 
     use super::*;

@@ -21,12 +21,12 @@ use super::statistics::{RunStatistics, StatisticsObserver};
 use super::summary::{DeviceSummary, EngineFacts, EngineMode, Golden, RunFacts, RunSummary, Simulated, Verdict};
 use super::tasks::{Access, DataType, ScopeKind, TaskArg, TaskHeader, TaskNotes, TensorView};
 
-pub(super) const DATA_MAIN_BASE: u32 = 0xA0;
-pub(super) const COND: u32 = 0x4C8;
-pub(super) const ADD: ContentHash = ContentHash(0xadd);
-pub(super) const MATMUL: ContentHash = ContentHash(0x3a7);
+pub(crate) const DATA_MAIN_BASE: u32 = 0xA0;
+pub(crate) const COND: u32 = 0x4C8;
+pub(crate) const ADD: ContentHash = ContentHash(0xadd);
+pub(crate) const MATMUL: ContentHash = ContentHash(0x3a7);
 /// Local task 0 of ring 1.
-pub(super) const R1T0: u64 = 1 << 32;
+pub(crate) const R1T0: u64 = 1 << 32;
 
 const HOST: u32 = 0;
 const AIC0: u32 = 1;
@@ -34,12 +34,12 @@ const AIV1: u32 = 2;
 const ORCHESTRATOR: u32 = 4;
 const SCHEDULER: u32 = 5;
 
-pub(super) fn event(ns: u64, actor: u32, kind: EventKind) -> TraceEvent {
+pub(crate) fn event(ns: u64, actor: u32, kind: EventKind) -> TraceEvent {
     TraceEvent { time: SimTime::from_ns(ns), actor: ActorId(actor), kind }
 }
 
 /// The start of a kernel that costs `cost` ns by table and whose token came 60 ns ago.
-pub(super) fn kernel_start(ns: u64, actor: u32, task: u64, token: u32, cost: u64) -> TraceEvent {
+pub(crate) fn kernel_start(ns: u64, actor: u32, task: u64, token: u32, cost: u64) -> TraceEvent {
     let kind = EventKind::KernelStart {
         kernel: ADD,
         task,
@@ -51,28 +51,28 @@ pub(super) fn kernel_start(ns: u64, actor: u32, task: u64, token: u32, cost: u64
     event(ns, actor, kind)
 }
 
-pub(super) fn kernel_end(ns: u64, actor: u32, task: u64) -> TraceEvent {
+pub(crate) fn kernel_end(ns: u64, actor: u32, task: u64) -> TraceEvent {
     event(ns, actor, EventKind::KernelEnd { kernel: ADD, task })
 }
 
-pub(super) fn store(ns: u64, actor: u32, core: u16, token: u32) -> TraceEvent {
+pub(crate) fn store(ns: u64, actor: u32, core: u16, token: u32) -> TraceEvent {
     event(ns, actor, EventKind::RegisterStore { core, offset: DATA_MAIN_BASE, value: token })
 }
 
-pub(super) fn seen(ns: u64, actor: u32, core: u16, value: u32) -> TraceEvent {
+pub(crate) fn seen(ns: u64, actor: u32, core: u16, value: u32) -> TraceEvent {
     event(ns, actor, EventKind::RegisterSeen { core, offset: COND, value })
 }
 
-pub(super) fn finished(token: u32) -> u32 {
+pub(crate) fn finished(token: u32) -> u32 {
     0x8000_0000 | token
 }
 
-pub(super) fn trace() -> Trace {
+pub(crate) fn trace() -> Trace {
     observed(None)
 }
 
 /// What an observer of the run counts.
-pub(super) fn statistics() -> RunStatistics {
+pub(crate) fn statistics() -> RunStatistics {
     let observer = StatisticsObserver::default();
     observed(Some(observer.clone()));
     observer.statistics()
@@ -152,7 +152,7 @@ fn events() -> Vec<TraceEvent> {
     events
 }
 
-pub(super) fn chip() -> ChipDescription {
+pub(crate) fn chip() -> ChipDescription {
     ChipDescription {
         arch: "a2a3".into(),
         counter: Frequency::from_hz(50_000_000).unwrap(),
@@ -166,7 +166,7 @@ pub(super) fn chip() -> ChipDescription {
     }
 }
 
-pub(super) fn names() -> ProgramNames {
+pub(crate) fn names() -> ProgramNames {
     ProgramNames {
         orchestrator: Some("chain3".into()),
         kernels: vec![
@@ -176,7 +176,7 @@ pub(super) fn names() -> ProgramNames {
     }
 }
 
-pub(super) fn notes() -> TaskNotes {
+pub(crate) fn notes() -> TaskNotes {
     let whole = |address, elements: u32| TensorView {
         buffer_address: address,
         buffer_elements: u64::from(elements),
@@ -200,7 +200,7 @@ pub(super) fn notes() -> TaskNotes {
     notes
 }
 
-pub(super) fn summary() -> RunSummary {
+pub(crate) fn summary() -> RunSummary {
     let facts = RunFacts {
         case: "chain3".into(),
         arch: "a2a3".into(),

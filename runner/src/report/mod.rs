@@ -8,6 +8,7 @@
 //! ```text
 //!   TraceEvent ──▶ RunStatistics ──▶ RunSummary ──▶ --json, report.json, table
 //!        └─ kept ─▶ Timeline ──▶ trace.json, chip_swimlane_records.json, deps.json
+//!                      └──▶ Attribution ──▶ report.json, critical_path.json, the HTML timeline
 //! ```
 //!
 //! Files are written beside their final place and renamed, so that a reader never sees half of one. Two runs with the
@@ -16,10 +17,13 @@
 //!
 //! Beside results stands [`stall::StallText`]: who waits for what when a run cannot go on.
 
+pub mod attribution;
 pub mod chip;
 pub mod dependencies;
+pub mod explained;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
+pub mod html;
 pub mod names;
 pub mod output;
 pub mod perfetto;

@@ -54,7 +54,7 @@ impl OutputDirectory {
     /// Writes `content` as JSON into the file called `name`, replacing one of that name.
     pub fn write_json(&self, name: &str, content: &impl Serialize) -> Result<PathBuf, OutputError> {
         let path = self.path.join(name);
-        match self.try_write(name, &path, |writer| write_json(writer, content)) {
+        match write_renamed(&self.path, name, &path, |writer| write_json(writer, content)) {
             Ok(()) => Ok(path),
             Err(source) => Err(OutputError::File { path, source }),
         }
@@ -63,25 +63,49 @@ impl OutputDirectory {
     /// Writes `text` into the file called `name`, replacing one of that name.
     pub fn write_text(&self, name: &str, text: &str) -> Result<PathBuf, OutputError> {
         let path = self.path.join(name);
-        match self.try_write(name, &path, |writer| writer.write_all(text.as_bytes())) {
+        match write_renamed(&self.path, name, &path, |writer| writer.write_all(text.as_bytes())) {
             Ok(()) => Ok(path),
             Err(source) => Err(OutputError::File { path, source }),
         }
     }
+}
 
-    fn try_write(
-        &self,
-        name: &str,
-        path: &Path,
-        content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let temporary = TemporaryFile::create(&self.path, name)?;
-        let mut writer = BufWriter::new(&temporary.file);
-        content(&mut writer)?;
-        writer.flush()?;
-        drop(writer);
-        temporary.rename(path)
-    }
+/// Writes one file outside of any output directory; it is whole or absent, too.
+pub fn write_file(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> Result<(), OutputError> {
+    let written = split(path).and_then(|(directory, name)| write_renamed(&directory, &name, path, content));
+    written.map_err(|source| OutputError::File { path: path.to_owned(), source })
+}
+
+/// Makes sure that [`write_file`] could write this file: a run should not end in vain.
+pub fn check_file(path: &Path) -> Result<(), OutputError> {
+    let usable = split(path).and_then(|(directory, name)| TemporaryFile::create(&directory, &name).map(drop));
+    usable.map_err(|source| OutputError::File { path: path.to_owned(), source })
+}
+
+/// Writes a file under a temporary name in `directory`, and gives it its own when it is complete.
+fn write_renamed(
+    directory: &Path,
+    name: &str,
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let temporary = TemporaryFile::create(directory, name)?;
+    let mut writer = BufWriter::new(&temporary.file);
+    content(&mut writer)?;
+    writer.flush()?;
+    drop(writer);
+    temporary.rename(path)
+}
+
+/// The directory of a file, and its name in it.
+fn split(path: &Path) -> io::Result<(PathBuf, String)> {
+    let name = path.file_name().filter(|_| !path.is_dir());
+    let name = name.ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok((directory.to_owned(), name.to_string_lossy().into_owned()))
 }
 
 /// A file that is removed unless it is renamed.

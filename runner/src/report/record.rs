@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use sim_core::loader::ledger::LoadLedger;
-use sim_core::trace::Trace;
 use sim_hbm::Residency;
 
+use super::attribution::{Attribution, shown_steps};
 use super::chip::ChipDescription;
 use super::dependencies::DependencyGraph;
+use super::explained::Explained;
 use super::names::{NameMap, ProgramNames};
-use super::output::{OutputDirectory, OutputError};
+use super::output::{OutputDirectory, OutputError, Streamed};
 use super::perfetto::PerfettoTrace;
 use super::statistics::RunStatistics;
 use super::summary::{CoreLoad, RunSummary, core_loads};
 use super::swimlane::Swimlane;
 use super::tasks::TaskNotes;
-use super::timeline::Timeline;
 
 /// Everything that is known of a run when it is over, also when it ended early.
 pub struct RunRecord<'a> {
@@ -33,7 +33,7 @@ pub struct RunRecord<'a> {
     /// The chip.
     pub chip: &'a ChipDescription,
     /// The events; none if the engine has no trace of them, and then no file that is a view of them.
-    pub trace: Option<&'a Trace>,
+    pub explained: Option<&'a Explained>,
     /// The tasks' arguments.
     pub notes: &'a TaskNotes,
 }
@@ -44,7 +44,15 @@ struct Report<'a> {
     #[serde(flatten)]
     summary: &'a RunSummary,
     core_loads: Vec<CoreLoad>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attribution: Option<&'a Attribution>,
     hbm: &'a Residency,
+}
+
+/// The content of `critical_path.json`: every step.
+#[derive(Serialize)]
+struct CriticalPathFile<S> {
+    steps: S,
 }
 
 impl RunRecord<'_> {
@@ -54,16 +62,18 @@ impl RunRecord<'_> {
             out.write_json("loads.json", self.loads)?,
             out.write_json(&NameMap::file_name(&self.summary.run.case), &NameMap::new(self.names))?,
         ];
-        if let Some(trace) = self.trace {
-            let timeline = Timeline::of_trace(trace, self.chip);
+        if let Some(Explained { timeline, path, .. }) = self.explained {
+            let steps = CriticalPathFile { steps: Streamed(|| shown_steps(path, timeline, self.names)) };
             paths.extend([
-                out.write_json("trace.json", &PerfettoTrace::new(&timeline, self.names))?,
-                out.write_json("chip_swimlane_records.json", &Swimlane::new(&timeline, self.chip))?,
-                out.write_json("deps.json", &DependencyGraph::new(&timeline, self.notes))?,
+                out.write_json("trace.json", &PerfettoTrace::new(timeline, self.names))?,
+                out.write_json("chip_swimlane_records.json", &Swimlane::new(timeline, self.chip))?,
+                out.write_json("deps.json", &DependencyGraph::new(timeline, self.notes))?,
+                out.write_json("critical_path.json", &steps)?,
             ]);
         }
         let core_loads = core_loads(self.statistics);
-        let report = Report { summary: self.summary, core_loads, hbm: self.residency };
+        let attribution = self.explained.map(|explained| &explained.attribution);
+        let report = Report { summary: self.summary, core_loads, attribution, hbm: self.residency };
         paths.push(out.write_json("report.json", &report)?);
         Ok(paths)
     }
@@ -73,6 +83,8 @@ impl RunRecord<'_> {
 mod tests {
     use std::fs;
 
+    use sim_core::trace::Trace;
+
     use super::*;
     use crate::report::fixture;
 
@@ -80,6 +92,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let out = OutputDirectory::create(directory.path()).unwrap();
         let residency = Residency { capacity: 1 << 30, device: Default::default(), owners: Default::default() };
+        let explained =
+            trace.map(|trace| Explained::new(trace, &fixture::statistics(), &fixture::chip(), &fixture::names()));
         let record = RunRecord {
             summary: &fixture::summary(),
             statistics: &fixture::statistics(),
@@ -87,7 +101,7 @@ mod tests {
             residency: &residency,
             names: &fixture::names(),
             chip: &fixture::chip(),
-            trace,
+            explained: explained.as_ref(),
             notes: &fixture::notes(),
         };
         let paths = record.write(&out).unwrap();
@@ -108,11 +122,13 @@ mod tests {
             "trace.json",
             "chip_swimlane_records.json",
             "deps.json",
+            "critical_path.json",
             "report.json",
         ];
         assert_eq!(files, expected);
         assert_eq!((&report["schema"], &report["core_loads"][1]["busy_ns"]), (&1.into(), &3000.into()));
         assert_eq!(report["hbm"]["capacity"], 1 << 30);
+        assert_eq!(report["attribution"]["device_time_ps"], 9_000_000);
     }
 
     #[test]

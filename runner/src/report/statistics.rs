@@ -15,6 +15,8 @@ use sim_core::actor::{ActorId, ActorKind};
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{CopyDirection, CostSource, EventKind, Observer, Phase, TraceEvent};
 
+use super::attribution::DeviceWindow;
+
 const PHASES: usize = 4;
 const COST_SOURCES: usize = 4;
 const COPY_DIRECTIONS: usize = 3;
@@ -203,6 +205,16 @@ impl RunStatistics {
     /// From the first to the last event of the AICPU threads and AICores; other threads and the host do not count.
     pub fn device_time(&self) -> SimDuration {
         self.window.length()
+    }
+
+    /// That time by its first and last event; both the beginning if there was none.
+    pub fn window(&self) -> DeviceWindow {
+        let Window { start, end } = self.window;
+        if start > end {
+            DeviceWindow { start: SimTime::ZERO, end: SimTime::ZERO }
+        } else {
+            DeviceWindow { start, end }
+        }
     }
 
     /// The span of a phase over all threads: from the first that enters it to the last that leaves it. Of

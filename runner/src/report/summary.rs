@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use sim_core::actor::ActorKind;
 use sim_core::time::SimDuration;
 use sim_core::trace::{CopyDirection, CostSource, Phase};
@@ -140,7 +140,7 @@ pub struct EngineFacts {
 }
 
 /// Why a run ended before it was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunError {
     /// What went wrong and where, as people are told.
     pub message: String,
@@ -163,7 +163,7 @@ pub struct Golden {
 }
 
 /// Whether results were right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// All within tolerance.
@@ -172,6 +172,17 @@ pub enum Verdict {
     Fail,
     /// The case expects nothing, or kernels did not compute.
     Unchecked,
+}
+
+impl Verdict {
+    /// The name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::Unchecked => "unchecked",
+        }
+    }
 }
 
 /// How actors are run.

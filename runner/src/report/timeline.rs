@@ -57,6 +57,8 @@ pub struct Execution {
     pub start: SimTime,
     /// When it ended, if it did.
     pub end: Option<SimTime>,
+    /// What it costs alone.
+    pub cost: SimDuration,
     /// Where its cost came from.
     pub source: CostSource,
     /// The store of the token.
@@ -265,7 +267,7 @@ impl Joiner<'_> {
             }
             (
                 ActorKind::Aic(core) | ActorKind::Aiv(core),
-                EventKind::KernelStart { kernel, task, token, received, source, .. },
+                EventKind::KernelStart { kernel, task, token, received, cost, source },
             ) => {
                 let state = self.cores.entry(core).or_default();
                 let stored = state.dispatched.iter().position(|(stored, _)| *stored == token);
@@ -279,6 +281,7 @@ impl Joiner<'_> {
                     received,
                     start: at,
                     end: None,
+                    cost,
                     source,
                     dispatch,
                     finish: None,

@@ -21,6 +21,12 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
+    /// The one with this number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        use ExitStatus::{BadInput, Deadlock, DeviceFault, Mismatch, Success};
+        [Success, Mismatch, BadInput, DeviceFault, Deadlock].into_iter().find(|status| status.code() == code)
+    }
+
     /// The number.
     pub const fn code(self) -> u8 {
         self as u8

@@ -14,6 +14,8 @@ use crate::device::pool::{Worker, WorkerError};
 use crate::device::programs::DifferingProgram;
 use crate::device::{Device, EngineKind, NamedObject};
 use crate::report::chip::ChipDescription;
+use crate::report::explained::Explained;
+use crate::report::html::HtmlTimeline;
 use crate::report::names::ProgramNames;
 use crate::report::output::{OutputDirectory, OutputError};
 use crate::report::record::RunRecord;
@@ -35,6 +37,7 @@ pub struct FinishedRun {
     statistics: RunStatistics,
     names: ProgramNames,
     chip: ChipDescription,
+    keeps_events: bool,
     device: Device,
 }
 
@@ -88,7 +91,16 @@ impl FinishedRun {
         let simulated = Simulated::new(engine_facts(&plan, &device, effort), totals);
         let chip = ChipDescription::of_profile(&plan.config.profile);
         let summary = RunSummary::new(facts, Some(simulated));
-        FinishedRun { summary, failure: outcome.failure, statistics, names: plan.input.names, chip, device }
+        let keeps_events = plan.config.keep_events;
+        FinishedRun {
+            summary,
+            failure: outcome.failure,
+            statistics,
+            names: plan.input.names,
+            chip,
+            keeps_events,
+            device,
+        }
     }
 
     /// How the process that made this run ends.
@@ -132,10 +144,25 @@ impl FinishedRun {
         self.device.close()
     }
 
-    /// Writes the files of `--out`; returns their paths.
-    pub fn write(&self, out: &OutputDirectory) -> Result<Vec<PathBuf>, OutputError> {
+    /// The events with where the time went; none if they were not kept.
+    pub fn explain(&self) -> Option<Explained> {
         let trace = self.device.trace();
-        let virtual_time = self.summary.run.engine != EngineMode::Threads;
+        let kept = self.keeps_events && self.summary.run.engine.is_virtual();
+        kept.then(|| Explained::new(&trace, &self.statistics, &self.chip, &self.names))
+    }
+
+    /// What orchestration and kernels are called.
+    pub fn names(&self) -> &ProgramNames {
+        &self.names
+    }
+
+    /// The page of `--html`.
+    pub fn html_page<'a>(&'a self, explained: &'a Explained) -> HtmlTimeline<'a> {
+        HtmlTimeline { summary: &self.summary, explained, names: &self.names }
+    }
+
+    /// Writes the files of `--out`; returns their paths.
+    pub fn write(&self, out: &OutputDirectory, explained: Option<&Explained>) -> Result<Vec<PathBuf>, OutputError> {
         RunRecord {
             summary: &self.summary,
             statistics: &self.statistics,
@@ -143,7 +170,7 @@ impl FinishedRun {
             residency: &self.device.residency(),
             names: &self.names,
             chip: &self.chip,
-            trace: virtual_time.then_some(&*trace),
+            explained,
             notes: &self.device.take_task_notes(),
         }
         .write(out)

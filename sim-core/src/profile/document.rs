@@ -30,6 +30,9 @@ pub struct Override {
     value: String,
 }
 
+/// Keys that overrides may call by another name: that of the part of the device whose number they are.
+const OTHER_NAMES: [(&str, &str); 1] = [("aicpu.schedulers", "topology.schedulers")];
+
 /// Where an override comes from, unless it says otherwise.
 const COMMAND_LINE: &str = "--set";
 
@@ -52,6 +55,8 @@ impl FromStr for Override {
     fn from_str(text: &str) -> Result<Self, ProfileError> {
         match text.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
             Some((key, value)) if !key.is_empty() && !value.is_empty() => {
+                let other_name = OTHER_NAMES.iter().find(|(name, _)| *name == key);
+                let key = other_name.map_or(key, |(_, key)| *key);
                 Ok(Override { origin: COMMAND_LINE.to_owned(), key: key.to_owned(), value: value.to_owned() })
             }
             _ => Err(ProfileError::NotAnOverride { text: text.to_owned() }),
