@@ -162,19 +162,22 @@ impl Reader<'_> {
         MalformedRecord { index: self.index, field, value: u64::from(value), hint }
     }
 
-    /// The first tensor whose buffer has the address: addresses differ from run to run, places in tensors do not.
     fn place(&self) -> GmPlace {
-        let address = self.record.address;
+        place_of(self.record.address, self.tensors)
+    }
+}
+
+/// The first tensor whose buffer has the address: addresses differ from run to run, places in tensors do not.
+pub(crate) fn place_of(address: u64, tensors: &[TensorDescriptor]) -> GmPlace {
         let alignment = (address % 512) as u16;
         let holds = |tensor: &TensorDescriptor| {
             address >= tensor.buffer && address - tensor.buffer < tensor.buffer_bytes.max(1)
         };
-        match self.tensors.iter().position(holds) {
+        match tensors.iter().position(holds) {
             Some(index) => {
-                let offset = address.saturating_sub(self.tensors[index].address());
+                let offset = address.saturating_sub(tensors[index].address());
                 GmPlace { tensor: Some(index as u16), offset, alignment }
             }
             None => GmPlace { tensor: None, offset: 0, alignment },
         }
-    }
 }
