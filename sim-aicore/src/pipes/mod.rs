@@ -11,6 +11,7 @@
 pub mod cycles;
 mod error;
 pub mod instruction;
+pub mod library;
 mod model;
 mod pricing;
 pub mod program;
@@ -26,7 +27,7 @@ use sim_core::profile::{Bandwidth, Confidence};
 use sim_core::time::SimDuration;
 
 /// What part of the memory system a core gets at the moment. Where nothing is said, only the core's own engine limits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemoryRates {
     /// Of the HBM, for reading.
     pub read: Option<Bandwidth>,

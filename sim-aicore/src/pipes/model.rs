@@ -205,8 +205,8 @@ impl<'a> Run<'a> {
                 queue.hold(start, body, body + busy.tail);
             }
             Work::Gm(moved) => {
-                let body = moved.body(self.rates);
-                queue.hold(start, body, body + moved.latency);
+                let (body, until_done) = moved.times(self.rates);
+                queue.hold(start, body, until_done);
             }
             Work::SetFlag { to, event } => {
                 let at = queue.done.max(start);

@@ -42,8 +42,10 @@ pub(super) struct Busy {
 pub(super) struct GmMove {
     /// Whether it reads.
     pub(super) reads: bool,
-    /// The least that it holds the pipe: the instruction itself, and the core's own rate.
+    /// The least that an instruction takes.
     pub(super) floor: SimDuration,
+    /// What its bytes take at the core's own rate.
+    pub(super) core_time: SimDuration,
     /// From its first byte until it has arrived.
     pub(super) latency: SimDuration,
     /// Bytes that the memory system moves for it.
@@ -51,15 +53,20 @@ pub(super) struct GmMove {
 }
 
 impl GmMove {
-    /// How long it holds its pipe.
-    pub(super) fn body(&self, rates: &MemoryRates) -> SimDuration {
+    /// How long it holds its pipe, and how long until all has arrived.
+    pub(super) fn times(&self, rates: &MemoryRates) -> (SimDuration, SimDuration) {
+        let bytes = self.core_time.max(self.memory_time(rates));
+        (self.floor.max(bytes), self.floor.max(self.latency + bytes))
+    }
+
+    fn memory_time(&self, rates: &MemoryRates) -> SimDuration {
         let time = |rate: Option<Bandwidth>, bytes| rate.map_or(SimDuration::ZERO, |rate| rate.time_for(bytes));
         if !self.reads {
-            return self.floor.max(time(rates.write, self.memory_bytes));
+            return time(rates.write, self.memory_bytes);
         }
         let hits = u128::from(self.memory_bytes) * u128::from(rates.l2_hits_ppm.min(1_000_000)) / 1_000_000;
         let hits = hits as u64;
-        self.floor.max(time(rates.read, self.memory_bytes - hits) + time(rates.l2, hits))
+        time(rates.read, self.memory_bytes - hits) + time(rates.l2, hits)
     }
 }
 
@@ -179,7 +186,8 @@ impl Prices {
         let reads = path.reads_gm();
         let work = Work::Gm(GmMove {
             reads,
-            floor: core_time.max(self.instruction_floor),
+            floor: self.instruction_floor,
+            core_time,
             latency: if reads { self.load_latency } else { self.store_latency },
             memory_bytes,
         });
@@ -198,7 +206,9 @@ impl Prices {
             return Ok((Work::Busy(Busy { head: SimDuration::ZERO, body, tail: SimDuration::ZERO }), confidence));
         }
         // What was measured is the time until the product was in GM.
-        let moved = GmMove { reads: false, floor: body, latency: SimDuration::ZERO, memory_bytes: drain.bytes() };
+        let none = SimDuration::ZERO;
+        let bytes = drain.bytes();
+        let moved = GmMove { reads: false, floor: none, core_time: body, latency: none, memory_bytes: bytes };
         Ok((Work::Gm(moved), confidence))
     }
 

@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::pipes::record::place_of;
-use crate::pipes::{Drain, Element, Extent, Instruction, Mad, Path, Program, Transfer, VectorOp, VectorWork};
+use crate::pipes::{Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Program, Transfer, VectorOp, VectorWork};
 use crate::task::TensorDescriptor;
 
 use super::dependencies::{Access, Space, Step, in_order};
@@ -128,7 +127,7 @@ impl<'a> Translator<'a> {
             (Home::Core(CoreMemory::L0c, _), Home::Gm) => {
                 let (m, n) = from.tile()?;
                 let stride = u64::from(n) * to.element.bytes();
-                let place = place_of(to.raw.address, self.tensors);
+                let place = GmPlace::of(to.raw.address, self.tensors);
                 return Ok(Instruction::Drain(Drain { path: Path::L0cToGm, m, n, element: to.element, stride, place }));
             }
             _ => return Err(no_path(from, to)),
@@ -145,7 +144,7 @@ impl<'a> Translator<'a> {
             rows,
             row_bytes: u32::try_from(row_bytes).map_err(|_| shape())?,
             stride: row_bytes,
-            place: place_of(gm.raw.address, self.tensors),
+            place: GmPlace::of(gm.raw.address, self.tensors),
             nd2nz,
         }))
     }
@@ -175,7 +174,7 @@ fn moved(to: Operand<'_>, from: Operand<'_>, is_output: bool) -> Result<Instruct
         }
         (L0c, Ub | L1) => {
             let path = if target == Ub { Path::L0cToUb } else { Path::L0cToL1 };
-            let place = place_of(0, &[]);
+            let place = GmPlace::of(0, &[]);
             return Ok(Instruction::Drain(Drain { path, m: rows, n: cols, element: to.element, stride: 0, place }));
         }
         (L1, L0a) => Path::L1ToL0a,
@@ -187,7 +186,7 @@ fn moved(to: Operand<'_>, from: Operand<'_>, is_output: bool) -> Result<Instruct
     let row_bytes = u64::from(cols) * from.element.bytes();
     let shape = || OperandProblem::Shape(to.raw.shape.clone());
     let row_bytes = u32::try_from(row_bytes).map_err(|_| shape())?;
-    Ok(Instruction::Transfer(Transfer { path, rows, row_bytes, stride: 0, place: place_of(0, &[]), nd2nz: false }))
+    Ok(Instruction::Transfer(Transfer { path, rows, row_bytes, stride: 0, place: GmPlace::of(0, &[]), nd2nz: false }))
 }
 
 fn product(inputs: &[Operand<'_>]) -> Result<Instruction, OperandProblem> {
