@@ -24,11 +24,10 @@ pub enum TraceFinding {
     },
     /// its program cannot be priced: {0}
     Program(#[from] PipeError),
-    /// it does not say where the memories of its core are ({symbol} is not exported), so its tiles have no place
-    NoMemories {
-        /// What should say it.
-        symbol: &'static str,
-    },
+    /// it does not export pto::NPUMemoryModel::Instance()::instance, so nobody can tell in which memory its tiles are
+    NoMemories,
+    /// it waits for others by itself, so its time is not that of its instructions alone
+    Waits,
     /// it went another way than in an earlier call with arguments of the same shapes and values, whose cost it was given: it decides by what is in memory
     AnotherWay,
 }
@@ -71,6 +70,11 @@ pub enum Malformed {
         address: u64,
         /// How long it should be.
         length: u64,
+    },
+    /// two of its parts are in one block, at {address:#x}
+    Shared {
+        /// Where the block is.
+        address: u64,
     },
     /// two instructions have the number {sequence}
     Sequence {

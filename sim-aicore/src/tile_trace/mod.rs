@@ -21,6 +21,7 @@
 //! Layouts are those of libstdc++ on 64-bit machines. Source of names and fields: hw-native-sys/pto-isa cd4a3d3f,
 //! include/pto/cpu/trace.hpp and NPUMemoryModel.hpp.
 
+mod call;
 mod dependencies;
 mod finding;
 mod layout;
@@ -28,22 +29,27 @@ mod memories;
 mod opcodes;
 mod reader;
 mod record;
+mod room;
 #[cfg(test)]
 mod test_memory;
 mod translate;
 
+pub use call::{Begun, Places, Prices, TracedCall, may_leave_traces};
 pub use finding::{Malformed, OpcodeCounts, OperandProblem, TraceFinding};
 pub use memories::{CoreMemory, Memories};
 pub use reader::{Recording, read};
+pub use room::{KernelTraceReport, TileTraces};
 pub use record::{TileOperand, TileRecord};
 pub use translate::program_of;
 
 /// The symbols of a kernel that keep its trace, as its compiler calls them; all are thread-local.
 pub mod symbols {
+    use std::ffi::CStr;
+
     /// `pto::cpu_sim::g_instruction_trace_state`
-    pub const STATE: &str = "_ZN3pto7cpu_sim25g_instruction_trace_stateE";
+    pub const STATE: &CStr = c"_ZN3pto7cpu_sim25g_instruction_trace_stateE";
     /// The `instance` in `pto::NPUMemoryModel::Instance()`: the core's memories.
-    pub const MEMORIES: &str = "_ZZN3pto14NPUMemoryModel8InstanceEvE8instance";
+    pub const MEMORIES: &CStr = c"_ZZN3pto14NPUMemoryModel8InstanceEvE8instance";
     /// `operator delete(void *)`, which every block of a trace has to go back to.
-    pub const RELEASE: &str = "_ZdlPv";
+    pub const RELEASE: &CStr = c"_ZdlPv";
 }

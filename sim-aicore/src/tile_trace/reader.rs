@@ -56,12 +56,16 @@ pub fn read(memory: &impl GuestMemory, address: u64) -> Result<Recording, Malfor
         first += count;
     }
     recording.blocks.extend((all.block != 0).then_some(all.block));
-    recording.in_order()
+    recording.checked()
 }
 
 impl Recording {
     /// Records are appended when an instruction ends; inside of others there may be more.
-    fn in_order(mut self) -> Result<Recording, Malformed> {
+    fn checked(mut self) -> Result<Recording, Malformed> {
+        self.blocks.sort_unstable();
+        if let Some(pair) = self.blocks.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Malformed::Shared { address: pair[0] });
+        }
         self.records.sort_by_key(|record| record.sequence);
         let twice = self.records.windows(2).find(|pair| pair[0].sequence == pair[1].sequence);
         match twice.map(|pair| pair[0].sequence) {
@@ -126,7 +130,7 @@ impl<M: GuestMemory> Part<'_, M> {
                 Outline::of(bytes, home, &mut wanted, blocks)
             })
             .collect::<Result<_, _>>()?;
-        let lists = wanted.fetch(self.memory).map_err(unreadable("the operands of an instruction"))?;
+        let lists = wanted.fetch(self.memory).map_err(unreadable("the name or the operands of an instruction"))?;
 
         let mut wanted = Wanted::default();
         let mut operands = Vec::with_capacity(outlines.len());
@@ -242,4 +246,120 @@ impl Text {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::VECTOR_SIZE;
+    use super::super::test_memory::{TestMemory, record, tensor, tile};
+    use super::*;
+
+    const LONG_LAYOUT: &str = "outer=col_major,inner=row_major,fractal_size=512";
+
+    fn sum() -> Vec<TileRecord> {
+        let mut boxed = tile(0x9000, 64, 64, "float32");
+        boxed.layout = LONG_LAYOUT.to_owned();
+        vec![
+            record(0, "TLOAD", &[boxed.clone()], &[tensor(0x7000, 64, 64, "float32")]),
+            record(1, "TADD", &[tile(0x9100, 64, 64, "float32")], &[boxed, tile(0x9200, 64, 64, "float32")]),
+            record(2, "TROWEXPANDEXPDIF", &[], &[]),
+        ]
+    }
+
+    #[test]
+    fn is_what_a_kernel_left_read_in_the_order_of_its_program() {
+        let mut memory = TestMemory::default();
+        let mut left = sum();
+        left.swap(0, 2);
+        let state = memory.trace(&left);
+        let recording = read(&memory, state).unwrap();
+        assert_eq!(recording.records, sum());
+        // The records; a name; three lists; five shapes; two long layouts.
+        let lists = 4;
+        assert_eq!(recording.blocks.len(), 1 + 1 + lists + 5 + 2);
+        assert!(recording.blocks.is_sorted());
+        assert_eq!(has_begun(&memory, state), Ok(true));
+    }
+
+    #[test]
+    fn is_a_long_trace_read_whole() {
+        let mut memory = TestMemory::default();
+        let records: Vec<TileRecord> = (0..1000).map(|index| record(index, "TASSIGN", &[], &[])).collect();
+        let state = memory.trace(&records);
+        assert_eq!(read(&memory, state).unwrap().records, records);
+    }
+
+    #[test]
+    fn is_a_trace_that_never_began_empty() {
+        let mut memory = TestMemory::default();
+        let state = memory.add(vec![0; 72]);
+        assert_eq!(read(&memory, state), Ok(Recording::default()));
+        assert_eq!(has_begun(&memory, state), Ok(false));
+    }
+
+    /// What is said of a trace in which some words are others.
+    fn spoilt(change: impl FnOnce(&mut TestMemory, u64, u64)) -> String {
+        let mut memory = TestMemory::default();
+        let state = memory.trace(&sum());
+        let records = memory.word(state + state::RECORDS as u64);
+        change(&mut memory, state, records);
+        read(&memory, state).expect_err("it is none").to_string()
+    }
+
+    fn set_vector(memory: &mut TestMemory, place: u64, [begin, end, limit]: [u64; 3]) {
+        for (offset, word) in [(0, begin), (8, end), (16, limit)] {
+            memory.set(place + offset, word);
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_garbage() {
+        const RECORDS: u64 = state::RECORDS as u64;
+        const INPUTS: u64 = record::INPUTS as u64;
+        const OPCODE: u64 = record::OPCODE as u64;
+        let of_state =
+            |words: [u64; 3]| spoilt(|memory, state, _| set_vector(memory, state + RECORDS, words));
+        let of_inputs = |words: [u64; 3]| spoilt(|memory, _, first| set_vector(memory, first + INPUTS, words));
+        let of_opcode = |length: u64| {
+            spoilt(|memory, _, first| {
+                memory.set(first + OPCODE, 0xdead_0000);
+                memory.set(first + OPCODE + 8, length);
+            })
+        };
+        let of_shape = |words: [u64; 3]| {
+            spoilt(|memory, _, first| {
+                let inputs = memory.word(first + INPUTS);
+                set_vector(memory, inputs + tile::SHAPE as u64, words);
+            })
+        };
+        let same_number = spoilt(|memory, _, first| memory.set(first + record::SEQUENCE as u64, 1));
+        let huge = 0x1000 + ((record::SIZE as u64) << 40);
+        for (said, expected) in [
+            (of_state([0xdead_0000, 0xdead_0078, 0xdead_0078]), "the records of the trace: 120 bytes at 0xdead0000 cannot be read"),
+            (of_state([0x2000, 0x10, 0x3000]), "the records of the trace are no vector: 0x2000 to 0x10, with room to 0x3000"),
+            (of_state([0x2000, 0x2000, 0]), "the records of the trace are no vector: 0x2000 to 0x2000, with room to 0x0"),
+            (of_state([0x1000, huge, huge]), "the records of the trace are 1099511627776, of at most 131072"),
+            (of_inputs([0x1000, 0x1008, 0x1060]), "the tiles that an instruction reads are no vector: 0x1000 to 0x1008, with room to 0x1060"),
+            (of_inputs([0x1001, 0x1061, 0x1061]), "the tiles that an instruction reads are no vector: 0x1001 to 0x1061, with room to 0x1061"),
+            (of_opcode(5), "the name or the operands of an instruction: 5 bytes at 0xdead0000 cannot be read"),
+            (of_opcode(1 << 40), "the name of an instruction is no text: 1099511627776 bytes at 0xdead0000"),
+            (of_shape([0x1000, 0x80_1000, 0x80_1000]), "the extents of an operand are 1048576, of at most 16"),
+            (same_number, "two instructions have the number 1"),
+        ] {
+            assert_eq!(said, expected);
+        }
+    }
+
+    #[test]
+    fn is_a_block_that_two_parts_share_noticed_before_it_is_given_back_twice() {
+        let said = spoilt(|memory, _, first| {
+            let inputs = first + record::INPUTS as u64;
+            let of_second = inputs + record::SIZE as u64;
+            for offset in (0..VECTOR_SIZE as u64).step_by(8) {
+                let word = memory.word(inputs + offset);
+                memory.set(of_second + offset, word);
+            }
+        });
+        assert!(said.starts_with("two of its parts are in one block, at 0x"), "{said}");
+    }
 }

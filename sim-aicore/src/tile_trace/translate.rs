@@ -303,3 +303,182 @@ fn element_of(dtype: &str) -> Option<Element> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_memory::{TestMemory, record, tensor, tile};
+    use super::*;
+    use crate::pipes::Pipe;
+
+    const SIZES: [usize; 8] = [128, 192 << 10, 512 << 10, 64 << 10, 64 << 10, 128 << 10, 4096, 4096];
+    const GM: u64 = 0x10_0000_0000;
+
+    /// The memories of a core, and where UB, L1, L0A, L0B and L0C begin.
+    fn core() -> (Memories, [u64; 5]) {
+        let mut memory = TestMemory::default();
+        let (object, begins) = memory.memories(SIZES);
+        let memories = Memories::read(&memory, object).unwrap();
+        (memories, [begins[1], begins[2], begins[3], begins[4], begins[5]])
+    }
+
+    /// A 64 × 64 matrix of float32 in GM.
+    fn matrix(index: u64) -> TensorDescriptor {
+        let (shape, strides) = ([64, 64, 0, 0, 0], [64, 1, 0, 0, 0]);
+        let buffer = GM + index * 0x1_0000;
+        TensorDescriptor { buffer, buffer_bytes: 16_384, dimensions: 2, shape, strides, ..TensorDescriptor::default() }
+    }
+
+    fn without_order(program: &Program) -> Vec<Instruction> {
+        let works = |it: &&Instruction| {
+            !matches!(it, Instruction::SetFlag { .. } | Instruction::WaitFlag { .. } | Instruction::Barrier(_))
+        };
+        program.instructions().iter().filter(works).copied().collect()
+    }
+
+    fn place(tensor: u16, offset: u64) -> GmPlace {
+        GmPlace { tensor: Some(tensor), offset, alignment: (offset % 512) as u16 }
+    }
+
+    #[test]
+    fn which_program_is_a_sum_of_two_matrices() {
+        let (memories, [ub, ..]) = core();
+        let [a, b, c] = [0, 0x4000, 0x8000].map(|offset| tile(ub + offset, 64, 64, "float32"));
+        let gm = |index: u64| tensor(GM + index * 0x1_0000, 64, 64, "float32");
+        let records = [
+            record(0, "TASSIGN", &[a.clone()], &[]),
+            record(1, "TLOAD", &[a.clone()], &[gm(0)]),
+            record(2, "TLOAD", &[b.clone()], &[gm(1)]),
+            record(3, "TADD", &[c.clone()], &[a, b]),
+            record(4, "TSTORE", &[gm(2)], &[c]),
+        ];
+        let tensors = [0, 1, 2].map(matrix);
+        let program = program_of(&records, &memories, &tensors).unwrap();
+        let transfer = |path, tensor| {
+            let place = place(tensor, 0);
+            Instruction::Transfer(Transfer { path, rows: 64, row_bytes: 256, stride: 256, place, nd2nz: false })
+        };
+        let extent = Extent::Tile { rows: 64, cols: 64, width: 64 };
+        let sum = VectorWork { op: VectorOp::Add, element: Element::Fp32, to: Element::Fp32, extent };
+        let flag = |from, to| [Instruction::SetFlag { from, to, event: 0 }, Instruction::WaitFlag { from, to, event: 0 }];
+        let ([loaded, wait_for_load], [summed, wait_for_sum]) =
+            (flag(Pipe::Mte2, Pipe::V), flag(Pipe::V, Pipe::Mte3));
+        let expected = [
+            transfer(Path::GmToUb, 0),
+            transfer(Path::GmToUb, 1),
+            loaded,
+            wait_for_load,
+            Instruction::Vector(sum),
+            summed,
+            wait_for_sum,
+            transfer(Path::UbToGm, 2),
+        ];
+        assert_eq!(program.instructions(), expected);
+    }
+
+    #[test]
+    fn which_program_is_a_product_of_two_matrices() {
+        let (memories, [_, l1, l0a, l0b, l0c]) = core();
+        let boxed = |mut tile: TileOperand| {
+            tile.layout = "outer=col_major,inner=row_major,fractal_size=512".to_owned();
+            tile
+        };
+        let (left, right) = (boxed(tile(l1, 64, 32, "float16")), boxed(tile(l1 + 0x8000, 32, 128, "float16")));
+        let (a, b) = (boxed(tile(l0a, 64, 32, "float16")), boxed(tile(l0b, 32, 128, "float16")));
+        let c = boxed(tile(l0c, 64, 128, "float32"));
+        let records = [
+            record(0, "TLOAD", &[left.clone()], &[tensor(GM, 64, 32, "float16")]),
+            record(1, "TLOAD", &[right.clone()], &[tensor(GM + 0x1_0000 + 96, 32, 128, "float16")]),
+            record(2, "TEXTRACT", &[a.clone()], &[left]),
+            record(3, "TMOV", &[b.clone()], &[right]),
+            record(4, "TMATMUL_ACC", &[c.clone()], &[c.clone(), a, b]),
+            record(5, "TSTORE", &[tensor(GM + 0x2_0000, 64, 128, "bfloat16")], &[c]),
+        ];
+        let tensors = [0, 1, 2].map(matrix);
+        let program = program_of(&records, &memories, &tensors).unwrap();
+        let load = |rows, row_bytes, place| {
+            let stride = u64::from(row_bytes);
+            Instruction::Transfer(Transfer { path: Path::GmToL1, rows, row_bytes, stride, place, nd2nz: true })
+        };
+        let to_l0 = |path, rows, row_bytes| {
+            let place = GmPlace { tensor: None, offset: 0, alignment: 0 };
+            Instruction::Transfer(Transfer { path, rows, row_bytes, stride: 0, place, nd2nz: false })
+        };
+        let expected = [
+            load(64, 64, place(0, 0)),
+            load(32, 256, place(1, 96)),
+            to_l0(Path::L1ToL0a, 64, 64),
+            to_l0(Path::L1ToL0b, 32, 256),
+            Instruction::Mad(Mad { m: 64, k: 32, n: 128, element: Element::Fp16 }),
+            Instruction::Drain(Drain {
+                path: Path::L0cToGm,
+                m: 64,
+                n: 128,
+                element: Element::Bf16,
+                stride: 256,
+                place: place(2, 0),
+            }),
+        ];
+        assert_eq!(without_order(&program), expected);
+    }
+
+    #[test]
+    fn how_do_rows_lie_in_each_layout() {
+        let (memories, [ub, ..]) = core();
+        let rows = |layout: &str| {
+            let mut gm = tensor(GM, 1, 1, "float32");
+            (gm.shape, gm.layout) = (vec![2, 3, 4, 16, 8], layout.to_owned());
+            let program = program_of(&[record(0, "TLOAD", &[tile(ub, 1, 1, "float32")], &[gm])], &memories, &[]);
+            match program.unwrap().instructions() {
+                [Instruction::Transfer(transfer)] => (transfer.rows, transfer.row_bytes),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((rows("ND"), rows("DN"), rows("NZ")), ((384, 32), (192, 64), (24, 512)));
+    }
+
+    /// What is said of one instruction of a core.
+    fn said(opcode: &str, outputs: &[TileOperand], inputs: &[TileOperand], memories: &Memories) -> String {
+        let records = [record(0, "TASSIGN", &[], &[]), record(1, opcode, outputs, inputs)];
+        program_of(&records, memories, &[]).expect_err("it has no program").to_string()
+    }
+
+    #[test]
+    fn what_is_said_of_what_cannot_be_translated() {
+        let (memories, [ub, l1, ..]) = core();
+        let good = tile(ub, 16, 16, "float32");
+        let said = |opcode, outputs: &[TileOperand], inputs: &[TileOperand]| said(opcode, outputs, inputs, &memories);
+        let shaped = |shape: Vec<i64>| TileOperand { shape, ..good.clone() };
+        let global = |layout: &str| TileOperand { layout: layout.to_owned(), ..tensor(GM, 4, 4, "float32") };
+        let nobody = tile(0x40, 16, 16, "float32");
+        for (said, expected) in [
+            (said("TADD", &[good.clone()], &[nobody]), "TADD (instruction 1): 0x40 is in none of the core's memories"),
+            (said("TADD", &[], &[good.clone()]), "TADD (instruction 1): it has no output"),
+            (said("TABS", &[good.clone()], &[tile(l1, 1, 1, "float32")]), "TABS (instruction 1): its tile is in L1, where vectors cannot work on it"),
+            (said("TABS", &[good.clone()], &[tile(ub, 1, 1, "int4")]), "TABS (instruction 1): nothing is known of elements of type int4"),
+            (said("TABS", &[shaped(vec![-1, 4])], &[]), "TABS (instruction 1): [-1, 4] is no shape of it"),
+            (said("TABS", &[shaped(vec![4, 1 << 40])], &[]), "TABS (instruction 1): [4, 1099511627776] is no shape of it"),
+            (said("TABS", &[shaped(vec![4])], &[]), "TABS (instruction 1): [4] is no shape of it"),
+            (said("TLOAD", &[good.clone()], &[good.clone()]), "TLOAD (instruction 1): there is no way from UB to UB for it"),
+            (said("TLOAD", &[good.clone()], &[global("NC1HWC0")]), "TLOAD (instruction 1): nothing is known of tensors with the layout NC1HWC0"),
+            (said("TMATMUL", &[good.clone()], &[good.clone()]), "TMATMUL (instruction 1): it has no factor in L0A"),
+        ] {
+            assert_eq!(said, expected);
+        }
+    }
+
+    #[test]
+    fn are_all_unknown_instructions_named_and_counted() {
+        let (memories, [ub, ..]) = core();
+        let tile = tile(ub, 16, 16, "float32");
+        let records: Vec<TileRecord> = ["TQUANT", "TADD", "THISTOGRAM", "TQUANT"]
+            .into_iter()
+            .enumerate()
+            .map(|(index, opcode)| record(index as u64, opcode, &[tile.clone()], &[tile.clone()]))
+            .collect();
+        let finding = program_of(&records, &memories, &[]).expect_err("two are unknown");
+        assert_eq!(
+            finding.to_string(),
+            "it uses tile instructions that the model does not know: THISTOGRAM (1), TQUANT (2)"
+        );
+    }
+}
