@@ -26,6 +26,9 @@ pub use program::{Program, Traffic};
 use sim_core::profile::{Bandwidth, Confidence};
 use sim_core::time::SimDuration;
 
+#[cfg(test)]
+mod tests;
+
 /// What part of the memory system a core gets at the moment. Where nothing is said, only the core's own engine limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemoryRates {
