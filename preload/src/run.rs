@@ -130,6 +130,8 @@ impl Device {
             aicores,
             aicpus,
             hbm_peak_bytes: lock(&self.memory).hbm.residency().device.peak_bytes,
+            costs: *rooms.tally.borrow(),
+            kernel_traces: rooms.traces.report(),
             charges,
             error,
             stalled,

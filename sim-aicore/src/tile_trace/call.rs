@@ -1,4 +1,4 @@
-if self.body.place != BodyPlace::Worker {//! One call of a kernel that may leave a trace: what it costs, and what becomes of the trace.
+//! One call of a kernel that may leave a trace: what it costs, and what becomes of the trace.
 //!
 //! What a call does is only known once it has been made, and what it costs has to be known before. So the first call of
 //! a kind is made when the kernel begins, and its time passes afterwards. Later calls of that kind have their time
@@ -145,7 +145,7 @@ impl TracedCall<'_> {
             Habit::Useless => return later(After::Discard),
             Habit::Unknown | Habit::Recorded => {}
         }
-        if self.body.place == BodyPlace::Fiber || self.body.place == BodyPlace::OwnThread {
+        if self.body.place != BodyPlace::Worker {
             traces.found(self.kernel, self.name, Habit::Useless, TraceFinding::Waits);
             return later(After::Discard);
         }
