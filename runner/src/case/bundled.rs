@@ -199,6 +199,8 @@ pub enum Kernel {
     CubeGemm,
     /// As [`Kernel::TileAdd`], by the tile API.
     VectorAdd,
+    /// As [`Kernel::Add`], leaving a trace of its tile instructions.
+    TracedAdd,
     /// `tile = input + 1`; input in, tile out.
     DiamondSource,
     /// `slice = tile * factor`; tile in, slice out, factor f32.
@@ -221,7 +223,7 @@ pub enum Kernel {
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 16] = [
+    pub const ALL: [Kernel; 17] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
@@ -229,6 +231,7 @@ impl Kernel {
         Kernel::TileAdd,
         Kernel::CubeGemm,
         Kernel::VectorAdd,
+        Kernel::TracedAdd,
         Kernel::DiamondSource,
         Kernel::DiamondMiddle,
         Kernel::DiamondSink,
@@ -250,6 +253,7 @@ impl Kernel {
             Kernel::TileAdd => "tile_add",
             Kernel::CubeGemm => "cube_gemm",
             Kernel::VectorAdd => "vector_add",
+            Kernel::TracedAdd => "traced_add",
             Kernel::DiamondSource => "diamond_source",
             Kernel::DiamondMiddle => "diamond_middle",
             Kernel::DiamondSink => "diamond_sink",

@@ -80,6 +80,11 @@ impl RunCommand {
         for differing in run.differing_programs() {
             eprintln!("npusim: {differing}");
         }
+        for trace in &run.summary.run.kernel_traces {
+            if let Some(finding) = &trace.finding {
+                eprintln!("npusim: kernel {}, by its trace: {finding}", trace.kernel);
+            }
+        }
         self.show(&run.summary, run.status(), Failure::of_run(&run), || {
             out.map(|out| run.write(&out)).transpose().map(drop)
         })

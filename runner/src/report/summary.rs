@@ -1,4 +1,6 @@
-//! The summary of one run: what `--json` prints and report.json begins with.
+//! The summary of one run: what `--json` prints and             device_time: reports.iter().map(|report| report.device_time).sum(),
+            cost_sources: reports.iter().fold(CostTally::default(), |sum, report| sum.plus(&report.costs)),
+.json begins with.
 //!
 //! Keys keep their meaning within one [`SCHEMA`]; a key may be added, but never renamed or reused, without raising it.
 //! Virtual times are in nanoseconds (`_ns`, exact to a picosecond), host times in milliseconds (`_ms`).
@@ -6,6 +8,8 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use sim_aicore::cost::CostTally;
+use sim_aicore::tile_trace::KernelTraceReport;
 use sim_core::actor::ActorKind;
 use sim_core::time::SimDuration;
 use sim_core::trace::{CopyDirection, CostSource, Phase};
@@ -59,6 +63,8 @@ pub struct SeenSummary {
     /// From the first to the last event of AICPU and AICores; of several runs the sum.
     #[serde(rename = "device_time_ns", serialize_with = "nanoseconds")]
     pub device_time: SimDuration,
+    /// Kernel costs by where they came from.
+    pub cost_sources: CostTally,
     /// AICores that took part.
     pub cores: usize,
     /// AICPU threads that took part.
@@ -104,6 +110,9 @@ pub struct RunFacts {
     /// Kernels whose time is that of another call: they did something else on calls that look the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differing_programs: Vec<DifferingProgram>,
+    /// Kernels that left traces of their tile instructions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kernel_traces: Vec<KernelTraceReport>,
     /// Why the run ended early, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<RunError>,
@@ -243,7 +252,7 @@ pub struct PhaseTimes {
 }
 
 /// Kernel costs by where they came from.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CostSources {
     /// The table of the case or profile.
     pub table: CostSummary,
@@ -256,7 +265,7 @@ pub struct CostSources {
 }
 
 /// A [`CostTotal`] in a report.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CostSummary {
     /// How many.
     pub count: u64,

@@ -1,6 +1,6 @@
 //! Costs of kernels added up, by where they came from.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sim_core::time::SimDuration;
 use sim_core::trace::CostSource;
 
@@ -25,7 +25,8 @@ pub struct CostShare {
     /// How many.
     pub count: u64,
     /// How long in all.
-    pub time_ps: u64,
+    #[serde(rename = "time_ns", serialize_with = "as_nanoseconds", deserialize_with = "from_nanoseconds")]
+    pub time: SimDuration,
 }
 
 impl CostTally {
@@ -38,14 +39,14 @@ impl CostTally {
             CostSource::Default => &mut self.default,
         };
         share.count += 1;
-        share.time_ps += cost.duration.as_ps();
+        share.time += cost.duration;
     }
 
     /// With the kernels of another run.
     pub fn plus(&self, other: &CostTally) -> CostTally {
         let sum = |one: CostShare, other: CostShare| CostShare {
             count: one.count + other.count,
-            time_ps: one.time_ps + other.time_ps,
+            time: one.time + other.time,
         };
         CostTally {
             table: sum(self.table, other.table),
@@ -56,9 +57,15 @@ impl CostTally {
     }
 }
 
-impl CostShare {
-    /// How long in all.
-    pub fn time(&self) -> SimDuration {
-        SimDuration::from_ps(self.time_ps)
+/// Whole nanoseconds as an integer, others as a decimal fraction.
+fn as_nanoseconds<S: Serializer>(span: &SimDuration, serializer: S) -> Result<S::Ok, S::Error> {
+    if span.as_ps().is_multiple_of(1000) {
+        serializer.serialize_u64(span.as_ns())
+    } else {
+        serializer.serialize_f64(span.as_ns_f64())
     }
+}
+
+fn from_nanoseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SimDuration, D::Error> {
+    f64::deserialize(deserializer).map(|ns| SimDuration::from_ps((ns * 1e3).round() as u64))
 }

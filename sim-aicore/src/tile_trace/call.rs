@@ -6,7 +6,8 @@
 //!
 //! A trace belongs to the thread of the core that ran the kernel, and grows until somebody takes it. So it is taken after
 //! every call, whatever the call cost: its blocks go back to the kernel's own allocator, and the thread finds it empty.
-//! Only a trace that is none is left as it is, and the kernel's are not looked at again.
+//! One that cannot be read is emptied as well, since the thread destroys it in the end; what it had is lost, and the
+//! kernel's traces are not read again.
 
 use std::ffi::CStr;
 use std::rc::Rc;
@@ -65,10 +66,15 @@ impl Places {
             // SAFETY: `operator delete`, as the kernel itself would call it; a block that is none ends the guest.
             actor.as_guest(|| unsafe { call.invoke() });
         }
+        self.abandon(actor);
+    }
+
+    /// Leaves an empty trace, whatever it was: the thread destroys it when it ends. Its blocks are lost.
+    fn abandon(&self, actor: &CurrentActor<'_>) {
         let words = self.state as *mut u64;
         actor.as_guest(|| {
-            // SAFETY: the guest's own object, of at least so many bytes, which were just read: the number of the next
-            // instruction and a vector, of which all words are zero if it is empty.
+            // SAFETY: the guest's own object, of which that is the head: the number of the next instruction, and a vector
+            // of which all words are zero if it is empty.
             unsafe { std::ptr::write_bytes(words, 0, layout::state::SIZE / size_of::<u64>()) }
         });
     }
@@ -113,8 +119,10 @@ pub struct Begun {
 
 /// What to do with the trace once the body has run.
 enum After {
-    /// There is none, or it was taken.
+    /// It was taken.
     Nothing,
+    /// It is none.
+    Abandon,
     /// There should be none.
     Watch,
     /// Its cost is known otherwise.
@@ -140,7 +148,7 @@ impl TracedCall<'_> {
             return later(After::Unwanted);
         }
         match habit {
-            Habit::Malformed => return later(After::Nothing),
+            Habit::Malformed => return later(After::Abandon),
             Habit::Silent => return later(After::Watch),
             Habit::Useless => return later(After::Discard),
             Habit::Unknown | Habit::Recorded => {}
@@ -173,10 +181,10 @@ impl TracedCall<'_> {
     /// The call has ended.
     pub fn end(&self, actor: &CurrentActor<'_>, traces: &TileTraces, begun: Begun) {
         match begun.after {
-            After::Nothing => {
-                if traces.habit(self.kernel) == Habit::Malformed && begun.body_is_left {
-                    traces.count(self.kernel, self.name, false);
-                }
+            After::Nothing => {}
+            After::Abandon => {
+                self.places.abandon(actor);
+                traces.count(self.kernel, self.name, false);
             }
             After::Watch => match reader::has_begun(&OwnMemory, self.places.state) {
                 Ok(false) => {}
@@ -213,6 +221,7 @@ impl TracedCall<'_> {
                 Some(recording)
             }
             Err(malformed) => {
+                self.places.abandon(actor);
                 traces.found(self.kernel, self.name, Habit::Malformed, malformed.into());
                 None
             }

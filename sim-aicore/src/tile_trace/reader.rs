@@ -29,7 +29,7 @@ pub struct Recording {
 }
 
 /// Whether there is anything in the trace at `address`.
-pub fn has_begun(memory: &impl GuestMemory, address: u64) -> Result<bool, Malformed> {
+pub(super) fn has_begun(memory: &impl GuestMemory, address: u64) -> Result<bool, Malformed> {
     let what = "the state of the trace";
     let mut wanted = Wanted::default();
     let head = wanted.add(address, state::SIZE);

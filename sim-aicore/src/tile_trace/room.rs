@@ -41,7 +41,7 @@ pub(super) enum Habit {
     Recorded,
     /// It leaves a trace that cannot be priced.
     Useless,
-    /// What it leaves cannot be read. It is not looked at again.
+    /// What it leaves cannot be read.
     Malformed,
 }
 
@@ -125,5 +125,25 @@ impl TileTraces {
             fell_back: 0,
         });
         change(known);
+    }
+}
+
+impl KernelTraceReport {
+    /// Those of several runs as one list, by content.
+    pub fn of_runs<'a>(reports: impl Iterator<Item = &'a KernelTraceReport>) -> Vec<KernelTraceReport> {
+        let mut all: BTreeMap<&str, KernelTraceReport> = BTreeMap::new();
+        for report in reports {
+            match all.get_mut(report.content.as_str()) {
+                None => drop(all.insert(&report.content, report.clone())),
+                Some(known) => {
+                    known.priced += report.priced;
+                    known.fell_back += report.fell_back;
+                    // What is known of a kernel only grows.
+                    known.finding.clone_from(&report.finding);
+                    known.unknown_opcodes.clone_from(&report.unknown_opcodes);
+                }
+            }
+        }
+        all.into_values().collect()
     }
 }

@@ -101,7 +101,7 @@ impl TiledCall<'_> {
         Ok(KnownProgram::new(program, priced)?)
     }
 
-    fn key(&self, actor: &CurrentActor<'_>) -> ProgramKey {
+    pub(super) fn key(&self, actor: &CurrentActor<'_>) -> ProgramKey {
         let (args, tensors, scalars) = (self.call.args, self.call.tensor_count as usize, self.call.scalar_count as usize);
         let words = LOCAL_CONTEXT.saturating_sub(tensors).min(scalars);
         let mut values = [0_u64; LOCAL_CONTEXT];
@@ -137,7 +137,7 @@ pub(super) enum BodyLeft {
 }
 
 /// The kind of the core that calls.
-fn kind_of(actor: &CurrentActor<'_>) -> CoreKind {
+pub(super) fn kind_of(actor: &CurrentActor<'_>) -> CoreKind {
     match actor.kind() {
         ActorKind::Aic(_) => CoreKind::Aic,
         _ => CoreKind::Aiv,
