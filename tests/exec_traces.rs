@@ -37,7 +37,8 @@ fn do_kernels_take_the_time_of_their_instructions() {
     for arch in [Arch::A2a3, Arch::A5] {
         let executed = Artifacts::new(arch).run(&[], "traced", &[]).passed();
         let report = executed.report();
-        writeln!(table, "{arch}: {} ns, {}; {}", report["device_time_ns"], costs(report), traces(report)).expect("text");
+        writeln!(table, "{arch}: {} ns, {}; {}", report["device_time_ns"], costs(report), traces(report))
+            .expect("text");
     }
     let _snapshots = support::snapshots();
     insta::assert_snapshot!("exec_times_of_traced_kernels", table);
@@ -115,9 +116,7 @@ fn case_with_one_traced_kernel(scratch: &Scratch) -> std::path::PathBuf {
         json!({"name": name, "shape": [16384], "dtype": "f32", "direction": "in",
                "generator": {"kind": "random", "low": -1.0, "high": 1.0}})
     };
-    let kernel = |id: u32, name: &str, signature: &[&str]| {
-        json!({"func_id": id, "bundled": name, "core": "aiv", "signature": signature})
-    };
+    let kernel = |id: u32, name: &str, signature: &[&str]| json!({"func_id": id, "bundled": name, "core": "aiv", "signature": signature});
     let case = json!({
         "description": "One kernel leaves traces",
         "arch": "a2a3",
@@ -143,7 +142,10 @@ fn does_npusim_run_price_a_traced_kernel_by_its_instructions() {
     let sources = &first["cost_sources"];
     let table = format!(
         "pipes: {}\nroofline: {}\n{}\n{} ns",
-        sources["pipes"], sources["roofline"], traces(&first), first["device_time_ns"]
+        sources["pipes"],
+        sources["roofline"],
+        traces(&first),
+        first["device_time_ns"]
     );
     let _snapshots = support::snapshots();
     insta::assert_snapshot!("run_times_of_traced_kernels", table);

@@ -51,10 +51,8 @@ impl GuestMemory for OwnMemory {
 
 fn read_at_once(pieces: &[Piece], to: &mut [u8]) -> Result<(), Unreadable> {
     let local = libc::iovec { iov_base: to.as_mut_ptr().cast(), iov_len: to.len() };
-    let remote: Vec<libc::iovec> = pieces
-        .iter()
-        .map(|piece| libc::iovec { iov_base: piece.address as *mut _, iov_len: piece.length })
-        .collect();
+    let remote: Vec<libc::iovec> =
+        pieces.iter().map(|piece| libc::iovec { iov_base: piece.address as *mut _, iov_len: piece.length }).collect();
     // SAFETY: the local part is the slice; the others are only read, by the system, which checks them.
     let copied = unsafe {
         let count = remote.len() as libc::c_ulong;

@@ -19,8 +19,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sim_core::charges::ResolvedCharges;
 use sim_aicore::tile_trace::may_leave_traces;
+use sim_core::charges::ResolvedCharges;
 use sim_core::engine::HostCost;
 use sim_core::loader::hooks::{Blocking, blocking, blocking_but_for_mutexes, only_sleeps};
 use sim_core::loader::ledger::{LoadId, LoadOrigin};

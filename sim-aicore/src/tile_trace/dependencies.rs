@@ -182,8 +182,16 @@ mod tests {
             vector(&[0..64, 64..128], 128..192),
             transfer(Path::UbToGm, 128..192),
         ];
-        let expected =
-            ["MTE2", "MTE2", "MTE2 raises V 0", "V waits for MTE2 0", "V", "V raises MTE3 0", "MTE3 waits for V 0", "MTE3"];
+        let expected = [
+            "MTE2",
+            "MTE2",
+            "MTE2 raises V 0",
+            "V waits for MTE2 0",
+            "V",
+            "V raises MTE3 0",
+            "MTE3 waits for V 0",
+            "MTE3",
+        ];
         assert_eq!(short(&steps), expected);
     }
 
@@ -197,7 +205,14 @@ mod tests {
             transfer(Path::GmToUb, 64..128),
         ];
         let expected = [
-            "MTE2", "MTE2 raises V 0", "V waits for MTE2 0", "V", "V", "V raises MTE2 0", "MTE2 waits for V 0", "MTE2",
+            "MTE2",
+            "MTE2 raises V 0",
+            "V waits for MTE2 0",
+            "V",
+            "V",
+            "V raises MTE2 0",
+            "MTE2 waits for V 0",
+            "MTE2",
             "MTE2",
         ];
         assert_eq!(short(&steps), expected);

@@ -38,8 +38,8 @@ pub use call::{Begun, Places, Prices, TracedCall, may_leave_traces};
 pub use finding::{Malformed, OpcodeCounts, OperandProblem, TraceFinding};
 pub use memories::{CoreMemory, Memories};
 pub use reader::{Recording, read};
-pub use room::{KernelTraceReport, TileTraces};
 pub use record::{TileOperand, TileRecord};
+pub use room::{KernelTraceReport, TileTraces};
 pub use translate::program_of;
 
 /// The symbols of a kernel that keep its trace, as its compiler calls them; all are thread-local.

@@ -317,8 +317,7 @@ mod tests {
         const RECORDS: u64 = state::RECORDS as u64;
         const INPUTS: u64 = record::INPUTS as u64;
         const OPCODE: u64 = record::OPCODE as u64;
-        let of_state =
-            |words: [u64; 3]| spoilt(|memory, state, _| set_vector(memory, state + RECORDS, words));
+        let of_state = |words: [u64; 3]| spoilt(|memory, state, _| set_vector(memory, state + RECORDS, words));
         let of_inputs = |words: [u64; 3]| spoilt(|memory, _, first| set_vector(memory, first + INPUTS, words));
         let of_opcode = |length: u64| {
             spoilt(|memory, _, first| {
@@ -335,12 +334,27 @@ mod tests {
         let same_number = spoilt(|memory, _, first| memory.set(first + record::SEQUENCE as u64, 1));
         let huge = 0x1000 + ((record::SIZE as u64) << 40);
         for (said, expected) in [
-            (of_state([0xdead_0000, 0xdead_0078, 0xdead_0078]), "the records of the trace: 120 bytes at 0xdead0000 cannot be read"),
-            (of_state([0x2000, 0x10, 0x3000]), "the records of the trace are no vector: 0x2000 to 0x10, with room to 0x3000"),
-            (of_state([0x2000, 0x2000, 0]), "the records of the trace are no vector: 0x2000 to 0x2000, with room to 0x0"),
+            (
+                of_state([0xdead_0000, 0xdead_0078, 0xdead_0078]),
+                "the records of the trace: 120 bytes at 0xdead0000 cannot be read",
+            ),
+            (
+                of_state([0x2000, 0x10, 0x3000]),
+                "the records of the trace are no vector: 0x2000 to 0x10, with room to 0x3000",
+            ),
+            (
+                of_state([0x2000, 0x2000, 0]),
+                "the records of the trace are no vector: 0x2000 to 0x2000, with room to 0x0",
+            ),
             (of_state([0x1000, huge, huge]), "the records of the trace are 1099511627776, of at most 131072"),
-            (of_inputs([0x1000, 0x1008, 0x1060]), "the tiles that an instruction reads are no vector: 0x1000 to 0x1008, with room to 0x1060"),
-            (of_inputs([0x1001, 0x1061, 0x1061]), "the tiles that an instruction reads are no vector: 0x1001 to 0x1061, with room to 0x1061"),
+            (
+                of_inputs([0x1000, 0x1008, 0x1060]),
+                "the tiles that an instruction reads are no vector: 0x1000 to 0x1008, with room to 0x1060",
+            ),
+            (
+                of_inputs([0x1001, 0x1061, 0x1061]),
+                "the tiles that an instruction reads are no vector: 0x1001 to 0x1061, with room to 0x1061",
+            ),
             (of_opcode(5), "the name or the operands of an instruction: 5 bytes at 0xdead0000 cannot be read"),
             (of_opcode(1 << 40), "the name of an instruction is no text: 1099511627776 bytes at 0xdead0000"),
             (of_shape([0x1000, 0x80_1000, 0x80_1000]), "the extents of an operand are 1048576, of at most 16"),

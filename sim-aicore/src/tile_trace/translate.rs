@@ -359,9 +359,9 @@ mod tests {
         };
         let extent = Extent::Tile { rows: 64, cols: 64, width: 64 };
         let sum = VectorWork { op: VectorOp::Add, element: Element::Fp32, to: Element::Fp32, extent };
-        let flag = |from, to| [Instruction::SetFlag { from, to, event: 0 }, Instruction::WaitFlag { from, to, event: 0 }];
-        let ([loaded, wait_for_load], [summed, wait_for_sum]) =
-            (flag(Pipe::Mte2, Pipe::V), flag(Pipe::V, Pipe::Mte3));
+        let flag =
+            |from, to| [Instruction::SetFlag { from, to, event: 0 }, Instruction::WaitFlag { from, to, event: 0 }];
+        let ([loaded, wait_for_load], [summed, wait_for_sum]) = (flag(Pipe::Mte2, Pipe::V), flag(Pipe::V, Pipe::Mte3));
         let expected = [
             transfer(Path::GmToUb, 0),
             transfer(Path::GmToUb, 1),
@@ -453,13 +453,28 @@ mod tests {
         for (said, expected) in [
             (said("TADD", &[good.clone()], &[nobody]), "TADD (instruction 1): 0x40 is in none of the core's memories"),
             (said("TADD", &[], &[good.clone()]), "TADD (instruction 1): it has no output"),
-            (said("TABS", &[good.clone()], &[tile(l1, 1, 1, "float32")]), "TABS (instruction 1): its tile is in L1, where vectors cannot work on it"),
-            (said("TABS", &[good.clone()], &[tile(ub, 1, 1, "int4")]), "TABS (instruction 1): nothing is known of elements of type int4"),
+            (
+                said("TABS", &[good.clone()], &[tile(l1, 1, 1, "float32")]),
+                "TABS (instruction 1): its tile is in L1, where vectors cannot work on it",
+            ),
+            (
+                said("TABS", &[good.clone()], &[tile(ub, 1, 1, "int4")]),
+                "TABS (instruction 1): nothing is known of elements of type int4",
+            ),
             (said("TABS", &[shaped(vec![-1, 4])], &[]), "TABS (instruction 1): [-1, 4] is no shape of it"),
-            (said("TABS", &[shaped(vec![4, 1 << 40])], &[]), "TABS (instruction 1): [4, 1099511627776] is no shape of it"),
+            (
+                said("TABS", &[shaped(vec![4, 1 << 40])], &[]),
+                "TABS (instruction 1): [4, 1099511627776] is no shape of it",
+            ),
             (said("TABS", &[shaped(vec![4])], &[]), "TABS (instruction 1): [4] is no shape of it"),
-            (said("TLOAD", &[good.clone()], &[good.clone()]), "TLOAD (instruction 1): there is no way from UB to UB for it"),
-            (said("TLOAD", &[good.clone()], &[global("NC1HWC0")]), "TLOAD (instruction 1): nothing is known of tensors with the layout NC1HWC0"),
+            (
+                said("TLOAD", &[good.clone()], &[good.clone()]),
+                "TLOAD (instruction 1): there is no way from UB to UB for it",
+            ),
+            (
+                said("TLOAD", &[good.clone()], &[global("NC1HWC0")]),
+                "TLOAD (instruction 1): nothing is known of tensors with the layout NC1HWC0",
+            ),
             (said("TMATMUL", &[good.clone()], &[good.clone()]), "TMATMUL (instruction 1): it has no factor in L0A"),
         ] {
             assert_eq!(said, expected);
