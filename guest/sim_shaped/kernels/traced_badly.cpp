@@ -1,7 +1,7 @@
 // Arguments: left, right, sum. sum = left + right, element by element; float32, one shape. Leaves a trace in which
 // something is wrong: TRACE_FLAW says what.
+#include <algorithm>
 #include <cstdlib>
-#include <cstring>
 
 #include "npusim/kernel.h"
 #include "npusim/tile_trace.h"
@@ -53,7 +53,7 @@ void leave(Flaw flaw) {
     case NO_NAME: words(&first.opcode)[0] = NOT_THERE; break;
     case ENDLESS_NAME: words(&first.opcode)[1] = 1ull << 40; break;
     case NO_OPERANDS: set_vector(&first.input_tiles, NOT_THERE, NOT_THERE + 96, NOT_THERE + 96); break;
-    case SHARED_OPERANDS: std::memcpy(&state.records[1].input_tiles, &first.input_tiles, 24); break;
+    case SHARED_OPERANDS: std::copy_n(words(&first.input_tiles), 3, words(&state.records[1].input_tiles)); break;
     default: break;
     }
 }
