@@ -31,9 +31,10 @@ impl GuestMemory for TestMemory {
 impl TestMemory {
     /// A new block.
     pub(super) fn add(&mut self, bytes: Vec<u8>) -> u64 {
-        self.next += 0x1_0000 + (bytes.len() as u64).next_multiple_of(16);
-        self.blocks.insert(self.next, bytes);
-        self.next
+        let address = self.next + 0x1_0000;
+        self.next = address + (bytes.len() as u64).next_multiple_of(16);
+        self.blocks.insert(address, bytes);
+        address
     }
 
     /// Another word in a block.
