@@ -33,6 +33,9 @@ fn traces(report: &Value) -> String {
 
 #[test]
 fn do_kernels_take_the_time_of_their_instructions() {
+    // Each adds two tiles of 16 × 64 floats. On a2a3 (1.85 GHz): two loads of 4 KiB follow each other at 128 bytes a cycle, 64
+    // cycles, and the second is there 264 cycles later; the sum takes 10 + 16 × 2.11 + 14 cycles, the store 32, and it has
+    // arrived 300 later: 717.76 cycles, 387.98 ns.
     let mut table = String::new();
     for arch in [Arch::A2a3, Arch::A5] {
         let executed = Artifacts::new(arch).run(&[], "traced", &[]).passed();
@@ -93,10 +96,9 @@ fn what_is_found_in_traces_that_cannot_be_used() {
         let executed = flawed(&artifacts, flaw);
         let report = executed.report();
         assert_eq!(costs(report), "default 5 in 5000 ns", "flaw {flaw}");
-        // Blocks of the guest's heap are somewhere else each time.
+        // A block of the guest's heap is somewhere else each time.
         let found = traces(report);
         let found = found.split(", at 0x").next().unwrap_or_default();
-        let found = found.split(" bytes at 0x5").next().unwrap_or_default();
         writeln!(table, "{found}").expect("text");
     }
     let _snapshots = support::snapshots();

@@ -51,7 +51,7 @@ void leave(Flaw flaw) {
     case BACKWARDS: set_vector(&state.records, NOT_THERE, 0x10, NOT_THERE); break;
     case ENDLESS: set_vector(&state.records, NOT_THERE, NOT_THERE + (120ull << 40), NOT_THERE + (120ull << 40)); break;
     case NO_NAME: words(&first.opcode)[0] = NOT_THERE; break;
-    case ENDLESS_NAME: words(&first.opcode)[1] = 1ull << 40; break;
+    case ENDLESS_NAME: words(&first.opcode)[0] = NOT_THERE; words(&first.opcode)[1] = 1ull << 40; break;
     case NO_OPERANDS: set_vector(&first.input_tiles, NOT_THERE, NOT_THERE + 96, NOT_THERE + 96); break;
     case SHARED_OPERANDS: std::copy_n(words(&first.input_tiles), 3, words(&state.records[1].input_tiles)); break;
     default: break;
