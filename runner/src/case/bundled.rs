@@ -219,11 +219,15 @@ pub enum Kernel {
     Hang,
     /// Writes through a null pointer.
     NullWrite,
+    /// Says that it waits for a flag that nobody sets; counter inout.
+    MissingFlag,
+    /// `counter = counter + 1`, in steps that depend on the counter; counter inout.
+    DataDependent,
 }
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 17] = [
+    pub const ALL: [Kernel; 19] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
@@ -241,6 +245,8 @@ impl Kernel {
         Kernel::Empty,
         Kernel::Hang,
         Kernel::NullWrite,
+        Kernel::MissingFlag,
+        Kernel::DataDependent,
     ];
 
     /// The name in case files.
@@ -263,6 +269,8 @@ impl Kernel {
             Kernel::Empty => "empty",
             Kernel::Hang => "hang",
             Kernel::NullWrite => "null_write",
+            Kernel::MissingFlag => "missing_flag",
+            Kernel::DataDependent => "data_dependent",
         }
     }
 }

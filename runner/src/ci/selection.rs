@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn are_cases_that_fail_on_purpose_left_out_unless_they_are_asked_for() {
         let all = selected(&[], false).unwrap();
-        assert_eq!(all.len(), 9);
+        assert_eq!(all.len(), 10);
         assert!(!all.contains(&"ring_full".to_owned()));
         assert_eq!(selected(&[], true).unwrap().len(), BundledCase::ALL.len());
         assert_eq!(
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn is_the_whole_matrix_every_case_on_every_runtime_for_every_generation() {
         let entries = Selection::default().entries().unwrap();
-        assert_eq!(entries.len(), 2 * 3 * 9);
+        assert_eq!(entries.len(), 2 * 3 * 10);
         let last = entries.last().unwrap();
         assert_eq!(
             (last.arch, last.runtime, last.case.name.as_str()),
