@@ -16,8 +16,9 @@ use npusim::device::EngineKind;
 use npusim::device::error::DeviceError;
 use npusim::exec::settings::ExecSettings;
 use sim_aicore::array::CoreArray;
-use sim_aicore::cost::{CostModel, KernelTable};
+use sim_aicore::cost::{CostModel, CostTally, KernelTable};
 use sim_aicore::launch::Launched;
+use sim_aicore::tile_trace::TileTraces;
 use sim_aicpu::register_file::{RegisterFile, RegisterLayout};
 use sim_core::actor::ActorId;
 use sim_core::engine::{Engine, Polling, Settings, ThreadFunctions};
@@ -76,6 +77,10 @@ pub(crate) struct Rooms {
     pub(crate) registers: RefCell<Option<RegisterFile>>,
     pub(crate) launch: Launched,
     pub(crate) costs: CostModel,
+    /// What kernels have cost in this run.
+    pub(crate) tally: RefCell<CostTally>,
+    /// What is known of kernels by their traces.
+    pub(crate) traces: TileTraces,
     /// Those of the device.
     pub(crate) charges: Option<Arc<DeviceCharges>>,
     /// AICPU threads that have begun in this run.
@@ -97,6 +102,8 @@ impl Rooms {
         self.registers.replace(None);
         self.launch.begin(CoreArray::new(&self.profile.topology, *self.profile.topology.clusters));
         self.aicpus.set(0);
+        self.tally.take();
+        self.traces.begin_run();
         self.shares_memory.set(None);
     }
 
@@ -147,6 +154,8 @@ impl Device {
             registers: RefCell::default(),
             launch: Launched::new(CoreArray::new(&profile.topology, *profile.topology.clusters)),
             costs: CostModel::new(&profile, KernelTable::default()),
+            tally: RefCell::default(),
+            traces: TileTraces::default(),
             charges: charges.clone(),
             aicpus: Cell::new(0),
             shares_memory: Cell::new(None),

@@ -18,7 +18,7 @@ use sim_core::loader::ledger::{LoadId, LoadLedger};
 use sim_core::profile::Arch;
 use sim_core::time::{SimDuration, SimTime};
 
-use crate::device::Device;
+use crate::device::{Device, Rooms};
 use crate::listener;
 use crate::patience::shares_memory;
 use crate::process::{Process, lock};
@@ -103,6 +103,7 @@ impl Device {
         }
         let charges = self.charges.as_deref().and_then(|charges| serde_json::to_value(charges.report()).ok());
         let counters = since(engine.counters(), run.counters);
+        let rooms = engine.rooms::<Rooms>();
         let because = outside_influence(engine);
         let report = ExecReport {
             schema: SCHEMA,
@@ -130,6 +131,8 @@ impl Device {
             aicores,
             aicpus,
             hbm_peak_bytes: lock(&self.memory).hbm.residency().device.peak_bytes,
+            costs: rooms.map(|rooms| *rooms.tally.borrow()).unwrap_or_default(),
+            kernel_traces: rooms.map(|rooms| rooms.traces.report()).unwrap_or_default(),
             charges,
             error,
             stalled,

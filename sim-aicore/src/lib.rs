@@ -6,3 +6,4 @@ pub mod launch;
 pub mod pipes;
 pub mod registry;
 pub mod task;
+pub mod tile_trace;

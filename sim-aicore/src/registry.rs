@@ -46,6 +46,8 @@ pub struct Kernel {
     pub blocking: bool,
     /// It says what it does.
     pub tiled: bool,
+    /// Calls of it may leave traces of what they do.
+    pub traced: bool,
     host_cost: Arc<HostCost>,
     users: u32,
 }
@@ -80,6 +82,8 @@ pub struct LoadedKernel {
     pub blocking: bool,
     /// It says what it does.
     pub tiled: bool,
+    /// Calls of it may leave traces of what they do.
+    pub traced: bool,
 }
 
 impl KernelRegistry {
@@ -111,6 +115,7 @@ impl KernelRegistry {
             entry: loaded.entry,
             blocking: loaded.blocking,
             tiled: loaded.tiled,
+            traced: loaded.traced,
             host_cost: Arc::default(),
             users: 1,
         });
@@ -156,7 +161,7 @@ mod tests {
     use super::*;
 
     fn loaded(entry: usize) -> LoadedKernel {
-        LoadedKernel { object: ObjectId::SHIM, entry, blocking: false, tiled: false }
+        LoadedKernel { object: ObjectId::SHIM, entry, blocking: false, tiled: false, traced: false }
     }
 
     #[test]

@@ -41,6 +41,15 @@ const _: () =
     assert!(std::mem::size_of::<TensorDescriptor>() == 96 && std::mem::offset_of!(TensorDescriptor, strides) == 72);
 
 impl TensorDescriptor {
+    /// The descriptor in these bytes, if they are as many as it has.
+    pub fn from_bytes(bytes: &[u8]) -> Option<TensorDescriptor> {
+        if bytes.len() != size_of::<TensorDescriptor>() {
+            return None;
+        }
+        // SAFETY: as many bytes as the structure has, and any bytes are one: it is numbers without padding.
+        Some(unsafe { bytes.as_ptr().cast::<TensorDescriptor>().read_unaligned() })
+    }
+
     /// Device address of the view's first element.
     pub fn address(&self) -> u64 {
         let element = ELEMENT_BYTES.get(usize::from(self.data_type)).copied().unwrap_or(0);

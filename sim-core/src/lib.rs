@@ -4,6 +4,7 @@ pub mod actor;
 pub mod charges;
 pub mod driver_hooks;
 pub mod engine;
+pub mod guest_memory;
 pub mod loader;
 pub mod profile;
 pub mod shim;

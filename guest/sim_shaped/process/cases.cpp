@@ -15,6 +15,8 @@ float sum(float a, float b) { return a + b; }
 // Inputs are small integers, so that every result is exact.
 const std::vector<Case> CASES = {
     {"vector", {"add"}, {in(a), in(b), out([](float a, float b) { return 4 * (a + b); })}},
+    {"traced", {"traced_add"}, {in(a), in(b), out([](float a, float b) { return 4 * (a + b); })}},
+    {"traced_badly", {"traced_badly"}, {in(a), in(b), out([](float a, float b) { return 4 * (a + b); })}},
     {"mix",
      {"mix_cube", "mix_vector"},
      {in(a), in(b), out([](float a, float) { return 2 * a + 1; }), out([](float, float b) { return 2 * b + 1; })}},

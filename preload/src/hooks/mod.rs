@@ -15,3 +15,4 @@ pub(crate) mod registers;
 pub(crate) mod runs;
 pub(crate) mod threads;
 pub(crate) mod time;
+mod traces;

@@ -19,9 +19,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sim_aicore::tile_trace::may_leave_traces;
 use sim_core::charges::ResolvedCharges;
 use sim_core::engine::HostCost;
-use sim_core::loader::hooks::{Blocking, blocking, only_sleeps};
+use sim_core::loader::hooks::{Blocking, blocking, blocking_but_for_mutexes, only_sleeps};
 use sim_core::loader::ledger::{LoadId, LoadOrigin};
 use sim_core::loader::link::{self, NamespaceId};
 use sim_core::loader::loaded_object::{CodeSite, CodeSites, address_range};
@@ -48,6 +49,8 @@ pub(crate) struct Kernel {
     pub(crate) blocking: bool,
     /// It does so only by sleeping and looking again.
     pub(crate) only_sleeps: bool,
+    /// Its handle, if calls of it may leave traces of what they do.
+    pub(crate) traced: Option<usize>,
     pub(crate) host_cost: Arc<HostCost>,
 }
 
@@ -213,12 +216,16 @@ impl Objects {
             }
             (LoadOrigin::Kernel, b"kernel_entry") => {
                 let image = &loaded.facts.image;
+                let may_leave_traces = may_leave_traces(image);
+                // A trace has a mutex, and a thread its own trace.
+                let blocking = if may_leave_traces { blocking_but_for_mutexes(image) } else { blocking(image) };
                 let kernel = loaded.kernel.insert(Box::new(Kernel {
                     entry: real(),
                     content: image.content,
                     name: image.name.clone(),
-                    blocking: matches!(blocking(image), Blocking::OnFiber { .. }),
+                    blocking: blocking != Blocking::Natively,
                     only_sleeps: only_sleeps(image),
+                    traced: may_leave_traces.then_some(handle),
                     host_cost: Arc::default(),
                 }));
                 let data = std::ptr::from_ref::<Kernel>(kernel) as usize;

@@ -199,6 +199,8 @@ pub enum Kernel {
     CubeGemm,
     /// As [`Kernel::TileAdd`], by the tile API.
     VectorAdd,
+    /// As [`Kernel::Add`], leaving a trace of its tile instructions.
+    TracedAdd,
     /// `tile = input + 1`; input in, tile out.
     DiamondSource,
     /// `slice = tile * factor`; tile in, slice out, factor f32.
@@ -225,7 +227,7 @@ pub enum Kernel {
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 18] = [
+    pub const ALL: [Kernel; 19] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
@@ -233,6 +235,7 @@ impl Kernel {
         Kernel::TileAdd,
         Kernel::CubeGemm,
         Kernel::VectorAdd,
+        Kernel::TracedAdd,
         Kernel::DiamondSource,
         Kernel::DiamondMiddle,
         Kernel::DiamondSink,
@@ -256,6 +259,7 @@ impl Kernel {
             Kernel::TileAdd => "tile_add",
             Kernel::CubeGemm => "cube_gemm",
             Kernel::VectorAdd => "vector_add",
+            Kernel::TracedAdd => "traced_add",
             Kernel::DiamondSource => "diamond_source",
             Kernel::DiamondMiddle => "diamond_middle",
             Kernel::DiamondSink => "diamond_sink",

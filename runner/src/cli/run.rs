@@ -97,6 +97,11 @@ impl RunCommand {
         for differing in run.differing_programs() {
             eprintln!("npusim: {differing}");
         }
+        for trace in &run.summary.run.kernel_traces {
+            if let Some(finding) = &trace.finding {
+                eprintln!("npusim: kernel {}, by its trace: {finding}", trace.kernel);
+            }
+        }
         let explained = run.explain();
         let attribution = explained.as_ref().map(|explained| &explained.attribution).filter(|_| self.explain);
         self.show(&run.summary, attribution, run.status(), Failure::of_run(&run), || {

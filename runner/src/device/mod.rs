@@ -32,6 +32,7 @@ use sim_aicore::array::CoreArray;
 use sim_aicore::cost::{CostModel, KernelTable};
 use sim_aicore::launch::Launched;
 use sim_aicore::registry::{Description, KernelRegistry};
+use sim_aicore::tile_trace::{KernelTraceReport, TileTraces};
 use sim_aicpu::operation::OperationCosts;
 use sim_aicpu::pool::AicpuPool;
 use sim_aicpu::register_file::RegisterFile;
@@ -321,6 +322,11 @@ impl Device {
         self.rooms().programs.differing()
     }
 
+    /// Kernels that left traces of their tile instructions.
+    pub fn kernel_traces(&self) -> Vec<KernelTraceReport> {
+        self.rooms().traces.report()
+    }
+
     /// The address of a function of the driver.
     pub fn driver_symbol(&self, name: &str) -> Result<usize, DeviceError> {
         let namespace = self.rooms().namespace.borrow();
@@ -468,6 +474,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         kernels: RefCell::new(kernels),
         costs: CostModel::new(&profile, config.kernel_costs),
         programs: Programs::new(profile.arch, array.count(), config.mode),
+        traces: TileTraces::default(),
         namespace: RefCell::new(namespace),
         linking: RefCell::default(),
         loads: RefCell::new(Loads::default()),

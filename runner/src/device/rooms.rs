@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sim_aicore::cost::CostModel;
 use sim_aicore::launch::Launched;
 use sim_aicore::registry::KernelRegistry;
+use sim_aicore::tile_trace::TileTraces;
 use sim_aicpu::operation::OperationCosts;
 use sim_aicpu::pool::AicpuPool;
 use sim_aicpu::register_file::RegisterFile;
@@ -45,6 +46,8 @@ pub(super) struct Rooms {
     pub(super) kernels: RefCell<KernelRegistry>,
     pub(super) costs: CostModel,
     pub(super) programs: Programs,
+    /// What is known of kernels by their traces.
+    pub(super) traces: TileTraces,
     pub(super) namespace: RefCell<Namespace>,
     /// Objects whose initialisers are running.
     pub(super) linking: RefCell<Vec<Linking>>,

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sim_aicore::cost::CostTally;
+use sim_aicore::tile_trace::KernelTraceReport;
 use sim_core::time::SimDuration;
 
 use crate::client::status::FailureClass;
@@ -79,6 +81,11 @@ pub struct ExecReport {
     pub aicpus: usize,
     /// The most device memory that was allocated at once since the device was made.
     pub hbm_peak_bytes: u64,
+    /// What kernels cost, by where that came from.
+    pub costs: CostTally,
+    /// Kernels that left traces of their tile instructions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kernel_traces: Vec<KernelTraceReport>,
     /// What was charged for the runtime's functions, if a charge file is in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charges: Option<serde_json::Value>,
@@ -179,6 +186,8 @@ pub(crate) mod tests {
             aicores: 24,
             aicpus: 4,
             hbm_peak_bytes: 69_632,
+            costs: CostTally::default(),
+            kernel_traces: Vec::new(),
             charges: None,
             error: None,
             stalled: None,

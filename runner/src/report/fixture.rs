@@ -210,6 +210,7 @@ pub(crate) fn summary() -> RunSummary {
         exit: 0,
         mode: Mode::Functional,
         differing_programs: Vec::new(),
+        kernel_traces: Vec::new(),
         engine: EngineMode::Virtual,
         deterministic: true,
         nondeterministic_because: None,

@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
+use sim_aicore::cost::CostTally;
+use sim_aicore::tile_trace::KernelTraceReport;
 use sim_core::actor::ActorKind;
 use sim_core::time::SimDuration;
 use sim_core::trace::{CopyDirection, CostSource, Phase};
@@ -59,6 +61,8 @@ pub struct SeenSummary {
     /// From the first to the last event of AICPU and AICores; of several runs the sum.
     #[serde(rename = "device_time_ns", serialize_with = "nanoseconds")]
     pub device_time: SimDuration,
+    /// Kernel costs by where they came from.
+    pub cost_sources: CostTally,
     /// AICores that took part.
     pub cores: usize,
     /// AICPU threads that took part.
@@ -104,6 +108,9 @@ pub struct RunFacts {
     /// Kernels whose time is that of another call: they did something else on calls that look the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differing_programs: Vec<DifferingProgram>,
+    /// Kernels that left traces of their tile instructions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kernel_traces: Vec<KernelTraceReport>,
     /// Why the run ended early, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<RunError>,
@@ -350,6 +357,7 @@ impl Simulated {
         let device = SeenSummary {
             kernels: sum(|report| report.kernels),
             device_time: reports.iter().map(|report| report.device_time).sum(),
+            cost_sources: reports.iter().fold(CostTally::default(), |sum, report| sum.plus(&report.costs)),
             cores: last.aicores,
             aicpus: last.aicpus,
             skipped_polls: sum(|report| report.skipped_polls),

@@ -218,6 +218,7 @@ fn facts_of(plan: &RunPlan, device: &Device, host_elapsed: Duration, outcome: &O
         golden: outcome.golden,
         mode: plan.config.mode,
         differing_programs: device.differing_programs(),
+        kernel_traces: device.kernel_traces(),
         exit: outcome.status().code(),
         engine,
         deterministic: virtual_time,

@@ -3,6 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use sim_aicore::tile_trace::KernelTraceReport;
 use sim_core::profile::{Profile, ProfileError};
 use sim_core::trace::ContentHash;
 
@@ -186,6 +187,7 @@ fn facts_of(
         golden: outcome.golden,
         mode: input.mode,
         differing_programs: Vec::new(),
+        kernel_traces: KernelTraceReport::of_runs(reports.iter().flat_map(|report| &report.kernel_traces)),
         exit: outcome.status().code(),
         engine,
         deterministic: engine.is_virtual() && reports.iter().all(|report| report.deterministic),

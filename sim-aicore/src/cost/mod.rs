@@ -12,9 +12,11 @@
 
 mod roofline;
 mod table;
+mod tally;
 
 pub use roofline::{KernelDemand, Roofline};
 pub use table::KernelTable;
+pub use tally::{CostShare, CostTally};
 
 use sim_core::profile::{Bandwidth, Profile};
 use sim_core::time::SimDuration;

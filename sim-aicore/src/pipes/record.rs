@@ -164,18 +164,23 @@ impl Reader<'_> {
         MalformedRecord { index: self.index, field, value: u64::from(value), hint }
     }
 
+    fn place(&self) -> GmPlace {
+        GmPlace::of(self.record.address, self.tensors)
+    }
+}
+
+impl GmPlace {
     /// Addresses differ from run to run, places in tensors do not: the first tensor that reaches the address, else the
     /// first whose buffer has it.
-    fn place(&self) -> GmPlace {
-        let address = self.record.address;
+    pub fn of(address: u64, tensors: &[TensorDescriptor]) -> GmPlace {
         let alignment = (address % 512) as u16;
         let reaches = |tensor: &TensorDescriptor| {
             let first = tensor.address();
             address >= first && address - first < tensor.span()
         };
         let has = |tensor: &TensorDescriptor| address >= tensor.buffer && address - tensor.buffer < tensor.buffer_bytes;
-        let tensor = self.tensors.iter().position(reaches).or_else(|| self.tensors.iter().position(has));
-        let offset = tensor.map_or(0, |index| address.saturating_sub(self.tensors[index].address()));
+        let tensor = tensors.iter().position(reaches).or_else(|| tensors.iter().position(has));
+        let offset = tensor.map_or(0, |index| address.saturating_sub(tensors[index].address()));
         GmPlace { tensor: tensor.map(|index| index as u16), offset, alignment }
     }
 }

@@ -194,7 +194,18 @@ pub fn imported(image: &CodeImage) -> Vec<HookImport> {
 
 /// Whether code of an object may block. Named is the first import by symbol that makes it so.
 pub fn blocking(image: &CodeImage) -> Blocking {
-    let waits = |symbol: &&str| known(symbol).is_some_and(|hook| hook.waits);
+    first_wait(image, |_| true)
+}
+
+/// As [`blocking`], of a kernel whose mutexes are its own thread's: taking one is no waiting.
+pub fn blocking_but_for_mutexes(image: &CodeImage) -> Blocking {
+    const MUTEXES: [&str; 3] = ["pthread_mutex_lock", "pthread_mutex_trylock", "pthread_mutex_unlock"];
+    first_wait(image, |symbol| !MUTEXES.contains(&symbol))
+}
+
+/// The first import by symbol that waits, of those that count.
+fn first_wait(image: &CodeImage, counts: impl Fn(&str) -> bool) -> Blocking {
+    let waits = |symbol: &&str| known(symbol).is_some_and(|hook| hook.waits) && counts(symbol);
     match image.imports.iter().map(|import| import.name.as_str()).filter(waits).min() {
         Some(import) => Blocking::OnFiber { import: import.to_owned() },
         None => Blocking::Natively,

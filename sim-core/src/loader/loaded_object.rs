@@ -1,6 +1,6 @@
 //! An object in a namespace: its symbols, what lies at an address of it, and the traps in its wait loops.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +82,13 @@ impl LoadedObject {
             });
         }
         Ok(address)
+    }
+
+    /// The address of an exported symbol for the thread whose thread control block is in use: thread-local data is
+    /// somewhere else for each. 0 if there is none. It neither allocates nor panics, so a guest can call it.
+    pub fn address_for_thread(&self, name: &CStr) -> usize {
+        // SAFETY: the object is open, and the name a string.
+        unsafe { libc::dlsym(self.handle.0, name.as_ptr()) as usize }
     }
 
     /// The addresses it occupies.

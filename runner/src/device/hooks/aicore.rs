@@ -5,13 +5,15 @@ use std::sync::atomic::Ordering;
 use sim_aicore::cost::KernelCost;
 use sim_aicore::registry::Kernel;
 use sim_aicore::task::{MOST_TENSORS, TensorDescriptor, demand};
+use sim_aicore::tile_trace::{Places, Prices, TracedCall};
 use sim_core::engine::{CurrentActor, NativeBody, Poll, calling_actor};
+use sim_core::loader::namespace::ObjectId;
 use sim_core::shim::KernelCall;
 use sim_core::trace::{ContentHash, CostSource, EventKind};
 
 use super::super::programs::Mode;
 use super::super::rooms::Rooms;
-use super::tiles::{BodyLeft, TiledCall};
+use super::tiles::{BodyLeft, TiledCall, kind_of};
 use super::{free_rooms, guest_value, on_device};
 
 pub(super) extern "C" fn reg_base(caller: usize) -> *mut u8 {
@@ -74,17 +76,25 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
         let reason = format!("task {:#x} names kernel {:#x}, which is not registered", call.task_id, call.kernel);
         actor.refuse(reason, caller)
     };
-    let (content, body, tiled) = (kernel.content, kernel.body(call.args), kernel.tiled);
+    let (content, body, object) = (kernel.content, kernel.body(call.args), kernel.object);
+    let (tiled, traced) = (kernel.tiled, kernel.traced);
     let active = rooms.launch.active_cores(actor.now());
     let cost = rooms.costs.cost(&kernel.description.name, &demand(tensors, &kernel.description.tensors, active));
-    let name = if tiled { kernel.description.name.clone() } else { String::new() };
+    let name = if tiled || traced { kernel.description.name.clone() } else { String::new() };
     drop(kernels);
-    if !tiled {
-        let run = KernelRun { core, kernel: content, task: call.task_id, cost, caller };
-        return run.pass(actor, rooms, Some(&body));
-    }
-    let tiled = TiledCall { core, kernel: content, name: &name, call: &call, tensors, body: &body, caller };
     let run = |cost| KernelRun { core, kernel: content, task: call.task_id, cost, caller };
+    let described = TiledCall { core, kernel: content, name: &name, call: &call, tensors, body: &body, caller };
+    if !tiled {
+        let traced = if traced { find_places(actor, rooms, object) } else { None };
+        let Some(places) = traced else { return run(cost).pass(actor, rooms, Some(&body)) };
+        let kind = kind_of(actor);
+        let traced = TracedCall { kernel: content, name: &name, core: kind, tensors, places, body: &body, caller };
+        let prices = Prices { costs: &rooms.costs, otherwise: cost, active_cores: active };
+        let begun = traced.begin(actor, &rooms.traces, &prices, || described.key(actor));
+        run(begun.cost).pass(actor, rooms, begun.body_is_left.then_some(&body));
+        return traced.end(actor, &rooms.traces, begun);
+    }
+    let tiled = described;
     if cost.source == CostSource::Table {
         let computes = rooms.programs.mode == Mode::Functional;
         return run(cost).pass(actor, rooms, computes.then_some(&body));
@@ -99,6 +109,13 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
             tiled.compare(actor, rooms, &program);
         }
     }
+}
+
+/// Where the core that calls has the traces of a kernel.
+fn find_places(actor: &CurrentActor<'_>, rooms: &Rooms, object: ObjectId) -> Option<Places> {
+    let namespace = rooms.namespace.borrow();
+    let object = namespace.object(object)?;
+    Places::find(actor, |symbol| object.address_for_thread(symbol))
 }
 
 /// A kernel with its cost.

@@ -5,6 +5,7 @@ use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 
 use sim_aicore::registry::LoadedKernel;
+use sim_aicore::tile_trace::may_leave_traces;
 use sim_core::actor::ActorKind;
 use sim_core::engine::CurrentActor;
 use sim_core::engine::wait_trap;
@@ -170,9 +171,12 @@ fn register(actor: &CurrentActor<'_>, rooms: &Rooms, func_id: i32, bytes: &[u8])
     let object = load_as_guest(actor, rooms, LoadOrigin::Kernel, &name, bytes, SimDuration::ZERO)?;
     let namespace = rooms.namespace.borrow();
     let loaded = namespace.object(object).map(|loaded| {
-        let blocking = hooks::blocking(&loaded.image) != Blocking::Natively;
-        let tiled = hooks::records(&loaded.image);
-        loaded.symbol(KERNEL_ENTRY).map(|entry| LoadedKernel { object, entry, blocking, tiled })
+        let image = &*loaded.image;
+        let (tiled, traced) = (hooks::records(image), may_leave_traces(image));
+        // A trace has a mutex, and a thread its own trace.
+        let blocking = if traced { hooks::blocking_but_for_mutexes(image) } else { hooks::blocking(image) };
+        let blocking = blocking != Blocking::Natively;
+        loaded.symbol(KERNEL_ENTRY).map(|entry| LoadedKernel { object, entry, blocking, tiled, traced })
     });
     drop(namespace);
     match loaded {

@@ -100,7 +100,7 @@ impl TiledCall<'_> {
         Ok(rooms.programs.library.borrow_mut().add(key, &program, pipes)?)
     }
 
-    fn key(&self, actor: &CurrentActor<'_>) -> ProgramKey {
+    pub(super) fn key(&self, actor: &CurrentActor<'_>) -> ProgramKey {
         let (args, tensors, scalars) =
             (self.call.args, self.call.tensor_count as usize, self.call.scalar_count as usize);
         let words = LOCAL_CONTEXT.saturating_sub(tensors).min(scalars);
@@ -138,7 +138,7 @@ pub(super) enum BodyLeft {
 }
 
 /// The kind of the core that calls.
-fn kind_of(actor: &CurrentActor<'_>) -> CoreKind {
+pub(super) fn kind_of(actor: &CurrentActor<'_>) -> CoreKind {
     match actor.kind() {
         ActorKind::Aic(_) => CoreKind::Aic,
         _ => CoreKind::Aiv,
