@@ -131,7 +131,7 @@ impl Device {
         charges: Option<DeviceCharges>,
     ) -> Result<Arc<Device>, DeviceError> {
         let charges = charges.map(Arc::new);
-        let profile = Profile::load(arch)?.with_overrides(&settings.overrides()?)?;
+        let profile = settings.profile_of(arch)?;
         let hbm = Hbm::new(HbmConfig {
             capacity: *profile.hbm.capacity,
             alignment: *profile.hbm.alignment,

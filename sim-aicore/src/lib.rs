@@ -1,6 +1,7 @@
 //! The AICore side of a device: cores in clusters, the kernels they run, and what a kernel costs.
 
 pub mod array;
+pub mod cold_start;
 pub mod cost;
 pub mod launch;
 pub mod registry;

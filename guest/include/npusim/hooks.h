@@ -8,7 +8,7 @@
 #include "npusim/driver_hooks.h"
 #include "npusim/platform.h"
 
-enum { NPUSIM_HOOK_ABI = 4 };
+enum { NPUSIM_HOOK_ABI = 5 };
 
 #define NPUSIM_NO_DEADLINE UINT64_MAX
 

@@ -37,17 +37,13 @@ fn run_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, kernel: &Kernel, call: G
         actor.as_guest(|| unsafe { call.invoke() });
         return;
     };
-    let now = actor.now();
-    let KernelCost { duration: cost, source } =
-        rooms.costs.cost(&kernel.name, &demand(&[], &[], rooms.launch.active_cores(now)));
-    let interval = cost + *rooms.profile.aicore.flush;
-    rooms.launch.runs_until(now + interval);
-    let (token, received) = rooms.launch.receive(core, now);
-    // The token names the task; nothing else of the task is known here.
+    let KernelCost { duration: cost, source, .. } = rooms.costs.cost(&kernel.name, &demand(&[], &[], 1));
+    let (token, received) = rooms.launch.receive(core, actor.now());
+    // The token names the task; nothing else of the task is known here, and so not what it moves.
     let task = u64::from(token);
     let content = kernel.content;
     actor.record(EventKind::KernelStart { kernel: content, task, token, received, cost, source });
     // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
-    unsafe { actor.run_body(&body, interval, kernel.entry) };
-    actor.record(EventKind::KernelEnd { kernel: content, task });
+    unsafe { actor.run_body(&body, cost + *rooms.profile.aicore.flush, kernel.entry) };
+    actor.record(EventKind::KernelEnd { kernel: content, task, cost });
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sim_core::profile::Arch;
+use sim_core::profile::{Arch, ProfileError, ProfileName};
 
 use super::failure::Failure;
 use super::options::EngineChoice;
@@ -18,6 +18,7 @@ use crate::ci::result::{EntryResult, status_of};
 use crate::ci::selection::Selection;
 use crate::ci::table::MatrixTable;
 use crate::device::pool::{MOST_NAMESPACES, NamespacePool};
+use crate::exec::settings::variables;
 use crate::report::output::OutputDirectory;
 use crate::report::summary::RunError;
 use crate::run::exit::ExitStatus;
@@ -33,6 +34,9 @@ pub(super) struct CiCommand {
     /// The generations, separated by commas [default: both].
     #[arg(long, value_name = "ARCH", value_delimiter = ',')]
     arch: Vec<Arch>,
+    /// A part of a generation, such as 910B2 (see `npusim profiles list`): only that generation is run then.
+    #[arg(long, value_name = "NAME", env = variables::PROFILE)]
+    profile: Option<ProfileName>,
     /// The runtimes, separated by commas [default: all].
     #[arg(long, value_name = "RUNTIME", value_delimiter = ',')]
     runtime: Vec<Runtime>,
@@ -64,14 +68,14 @@ pub(super) struct CiCommand {
 impl CiCommand {
     pub(super) fn execute(&self) -> Done {
         let selection = Selection {
-            archs: self.arch.clone(),
+            archs: self.archs().map_err(Failure::input)?,
             runtimes: self.runtime.clone(),
             cases: self.cases.clone(),
             with_faults: self.faults,
         };
         let entries = selection.entries().map_err(Failure::input)?;
         let out = self.out.clone().map(OutputDirectory::create).transpose().map_err(Failure::input)?;
-        let settings = RunSettings { engine: self.engine.into(), ..RunSettings::default() };
+        let settings = RunSettings { engine: self.engine.into(), profile: self.profile, ..RunSettings::default() };
         let parallel = self.parallel as usize;
         let matrix = Matrix { entries: &entries, settings: &settings, parallel };
         let pool = NamespacePool::new(MOST_NAMESPACES);
@@ -97,6 +101,13 @@ impl CiCommand {
             print(format_args!("{}", MatrixTable { results: &results, parallel, namespaces, host_time }))?;
         }
         conclude(&results)
+    }
+
+    /// The generations; a profile has one.
+    fn archs(&self) -> Result<Vec<Arch>, ProfileError> {
+        let Some(profile) = self.profile else { return Ok(self.arch.clone()) };
+        self.arch.iter().try_for_each(|arch| profile.arch_as_asked(Some(*arch)).map(drop))?;
+        Ok(vec![profile.arch()])
     }
 
     /// Runs the matrix as often as asked. Results are those of the first time, with what was different later.

@@ -13,6 +13,7 @@ mod inspect;
 mod lifecycle;
 mod list;
 mod options;
+mod profiles;
 mod progress;
 mod quantity;
 mod run;
@@ -49,6 +50,8 @@ enum Action {
     Audit(Box<audit::AuditCommand>),
     /// List the bundled cases.
     List(list::ListCommand),
+    /// Show the constants of the model, part by part, with where each comes from.
+    Profiles(profiles::ProfilesCommand),
     Scenario(scenario::ScenarioCommand),
     /// Measure the simulator itself.
     Bench(bench::BenchCommand),
@@ -59,7 +62,7 @@ impl Action {
     fn needs_namespaces(&self) -> bool {
         match self {
             Action::Run(_) | Action::Ci(_) | Action::Audit(_) | Action::Scenario(_) | Action::Bench(_) => true,
-            Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
+            Action::Exec(_) | Action::Inspect(_) | Action::List(_) | Action::Profiles(_) => false,
         }
     }
 }
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Action::Inspect(command) => command.execute(),
         Action::Audit(command) => command.execute(),
         Action::List(command) => command.execute(),
+        Action::Profiles(command) => command.execute(),
         Action::Scenario(command) => command.execute(),
         Action::Bench(command) => command.execute(),
     };
@@ -161,6 +165,7 @@ mod tests {
             &["npusim", "run", "chain", "--workers", "0"],
             &["npusim", "run", "chain", "--engine", "real"],
             &["npusim", "run", "chain", "--arch", "a3"],
+            &["npusim", "run", "chain", "--profile", "910B7"],
             &["npusim", "run", "chain", "--hbm", "8 apples"],
             &["npusim", "run", "chain", "--hbm-fill", "ones"],
             &["npusim", "run", "chain", "--set", "mmio.load"],
@@ -180,6 +185,9 @@ mod tests {
             &["npusim", "audit", "chain", "--object", "chain.so"],
             &["npusim", "audit", "chain", "--allow", "vdso"],
             &["npusim", "bench", "control-plane", "--tasks", "0"],
+            &["npusim", "profiles"],
+            &["npusim", "profiles", "show"],
+            &["npusim", "profiles", "show", "910B"],
         ] {
             let error = Command::try_parse_from(arguments).expect_err(&arguments.join(" "));
             assert_eq!(refuse_usage(&error), ExitCode::from(2), "{arguments:?}");

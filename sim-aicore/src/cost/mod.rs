@@ -1,10 +1,13 @@
 //! What a kernel costs: how long it occupies its core in virtual time.
 //!
-//! A kernel's cost is known before it starts, from the first of these that knows it:
+//! What a kernel costs alone is known before it starts, from the first of these that knows it:
 //!
 //! 1. the [`KernelTable`] of the case, by kernel name: what somebody measured or assumed;
-//! 2. the [`Roofline`]: the bytes of the task's tensors over the memory system, a lower bound;
+//! 2. the [`Roofline`]: the bytes of the task's tensors through the core's own transfer engine, a lower bound;
 //! 3. for a kernel without tensors, the profile's `aicore.kernel_floor`, a placeholder.
+//!
+//! The second shares the memory with all that run at the same time, so that its end moves while it runs
+//! (`sim_hbm::bandwidth`). A table's cost holds whatever its kernel waited for when it was measured.
 //!
 //! Every cost carries its [`CostSource`], which is stamped on the kernel's event. What the executor does around a kernel
 //! (`aicore.setup` before, `aicore.flush` after) is not part of it.
@@ -15,17 +18,29 @@ mod table;
 pub use roofline::{KernelDemand, Roofline};
 pub use table::KernelTable;
 
-use sim_core::profile::Profile;
+use sim_core::profile::{Confidence, Profile, Sourced};
 use sim_core::time::SimDuration;
 use sim_core::trace::CostSource;
 
 /// How long a kernel occupies its core, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelCost {
-    /// From the kernel's start to its end.
+    /// From the kernel's start to its end, with the memory to itself.
     pub duration: SimDuration,
     /// Which part of the model knew.
     pub source: CostSource,
+    /// How far to trust it: as far as the least trusted constant that went into it.
+    pub confidence: Confidence,
+}
+
+impl KernelCost {
+    /// Whether others at the same memory slow the kernel down.
+    pub fn shares_memory(&self) -> bool {
+        match self.source {
+            CostSource::Pipes | CostSource::Roofline => true,
+            CostSource::Table | CostSource::Default => false,
+        }
+    }
 }
 
 /// The costs of all kernels of a run.
@@ -33,24 +48,51 @@ pub struct KernelCost {
 pub struct CostModel {
     table: KernelTable,
     roofline: Roofline,
-    floor: SimDuration,
+    roofline_confidence: Confidence,
+    floor: Sourced<SimDuration>,
 }
 
 impl CostModel {
     /// The model of a device with `profile`, in which kernels named by `table` cost what it says.
     pub fn new(profile: &Profile, table: KernelTable) -> Self {
-        CostModel { table, roofline: Roofline::new(profile), floor: *profile.aicore.kernel_floor }
+        let (aicore, hbm) = (&profile.aicore, &profile.hbm);
+        let constants = [
+            aicore.instruction_floor.confidence,
+            aicore.memory_latency.confidence,
+            aicore.bandwidth.confidence,
+            hbm.read_bandwidth.confidence,
+            hbm.write_bandwidth.confidence,
+        ];
+        CostModel {
+            table,
+            roofline: Roofline::new(profile),
+            roofline_confidence: constants.into_iter().max().unwrap_or(Confidence::Placeholder),
+            floor: aicore.kernel_floor.clone(),
+        }
     }
 
-    /// What the kernel `name` costs on a task with this `demand`.
+    /// What the kernel `name` costs alone on a task with this `demand`.
     pub fn cost(&self, name: &str, demand: &KernelDemand) -> KernelCost {
-        if let Some(duration) = self.table.get(name) {
-            return KernelCost { duration, source: CostSource::Table };
+        if let Some(cost) = self.table.find(name) {
+            return KernelCost { duration: cost.value, source: CostSource::Table, confidence: cost.confidence };
         }
-        match self.roofline.bound(demand) {
-            Some(duration) => KernelCost { duration, source: CostSource::Roofline },
-            None => KernelCost { duration: self.floor, source: CostSource::Default },
+        match demand.bytes() {
+            0 => KernelCost {
+                duration: self.floor.value,
+                source: CostSource::Default,
+                confidence: self.floor.confidence,
+            },
+            bytes => KernelCost {
+                duration: self.roofline.engine(bytes, demand.instructions),
+                source: CostSource::Roofline,
+                confidence: self.roofline_confidence,
+            },
         }
+    }
+
+    /// The limits of the memory system.
+    pub fn roofline(&self) -> &Roofline {
+        &self.roofline
     }
 }
 
@@ -71,14 +113,29 @@ mod tests {
     #[test]
     fn does_the_table_come_before_the_roofline() {
         let model = model(r#"{"kernel_add": {"value": 2.1, "unit": "us", "source": "a test"}}"#);
-        let table = KernelCost { duration: SimDuration::from_ns(2_100), source: CostSource::Table };
+        let table = KernelCost {
+            duration: SimDuration::from_ns(2_100),
+            source: CostSource::Table,
+            confidence: Confidence::Placeholder,
+        };
         assert_eq!(model.cost("kernel_add", &ADD), table);
-        assert_eq!(model.cost("kernel_mul", &ADD).source, CostSource::Roofline);
+        // Latency and 192 KiB at 128 B per cycle of 1.85 GHz, whoever else is there.
+        let roofline = KernelCost {
+            duration: SimDuration::from_ps(142_703 + 830_271),
+            source: CostSource::Roofline,
+            confidence: Confidence::Inferred,
+        };
+        assert_eq!(model.cost("kernel_mul", &KernelDemand { active_cores: 72, ..ADD }), roofline);
+        assert!(roofline.shares_memory() && !table.shares_memory());
     }
 
     #[test]
     fn does_a_kernel_without_tensors_cost_the_floor() {
-        let floor = KernelCost { duration: SimDuration::from_us(1), source: CostSource::Default };
+        let floor = KernelCost {
+            duration: SimDuration::from_us(1),
+            source: CostSource::Default,
+            confidence: Confidence::Placeholder,
+        };
         let demand = KernelDemand { bytes_read: 0, bytes_written: 0, instructions: 0, active_cores: 72 };
         assert_eq!(model("{}").cost("kernel_empty", &demand), floor);
     }

@@ -1,12 +1,15 @@
 //! Hooks of AICores: their register block, and running kernels.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use sim_aicore::registry::Kernel;
-use sim_aicore::task::{MOST_TENSORS, TensorDescriptor, demand};
-use sim_core::engine::{CurrentActor, Poll, calling_actor};
+use sim_aicore::task::{MOST_TENSORS, TensorDescriptor, demand, transfers};
+use sim_core::engine::{CurrentActor, NativeBody, Poll, calling_actor};
 use sim_core::shim::KernelCall;
+use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::EventKind;
+use sim_hbm::bandwidth::{Pace, Traffic, Transfer};
 
 use super::super::rooms::Rooms;
 use super::{free_rooms, guest_value, on_device};
@@ -71,15 +74,12 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
         actor.refuse(reason, caller)
     };
     let (content, body) = (kernel.content, kernel.body(call.args));
-    let now = actor.now();
-    let active = rooms.launch.active_cores(now);
-    let cost =
-        rooms.costs.cost(&kernel.description.name, &demand(&tensors[..count], &kernel.description.tensors, active));
+    let (tensors, access) = (&tensors[..count], &kernel.description.tensors);
+    let demand = demand(tensors, access, 1);
+    let cost = rooms.costs.cost(&kernel.description.name, &demand);
+    let moved = if cost.shares_memory() { transfers(tensors, access) } else { Vec::new() };
     drop(kernels);
-    // The core reports a task once the kernel's writes have drained.
-    let interval = cost.duration + *rooms.profile.aicore.flush;
-    rooms.launch.runs_until(now + interval);
-    let (token, received) = rooms.launch.receive(core, now);
+    let (token, received) = rooms.launch.receive(core, actor.now());
     let task = call.task_id;
     actor.record(EventKind::KernelStart {
         kernel: content,
@@ -89,9 +89,55 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
         cost: cost.duration,
         source: cost.source,
     });
-    // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
-    unsafe { actor.run_body(&body, interval, caller) };
-    actor.record(EventKind::KernelEnd { kernel: content, task });
+    // The core reports a task once the kernel's writes have drained.
+    let flush = &rooms.profile.aicore.flush;
+    let spent = if moved.is_empty() {
+        // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
+        unsafe { actor.run_body(&body, cost.duration + flush.value, caller) };
+        cost.duration
+    } else {
+        let pace = |traffic: &Traffic| {
+            let bytes = traffic.bytes();
+            Pace::overlapped(bytes, rooms.costs.roofline().engine(bytes, demand.instructions))
+        };
+        // SAFETY: as above.
+        let spent = unsafe { run_sharing(actor, rooms, &body, &moved, pace, caller) };
+        actor.charge(flush.value, 0);
+        spent
+    };
+    rooms.worked(cost.confidence, spent);
+    rooms.worked(flush.confidence, flush.value);
+    actor.record(EventKind::KernelEnd { kernel: content, task, cost: spent });
+}
+
+/// Runs a body that shares the memory with others: its end, and theirs, move as kernels come and go. How long it took.
+///
+/// # Safety
+///
+/// The call must be sound to make as this actor.
+unsafe fn run_sharing(
+    actor: &CurrentActor<'_>,
+    rooms: &Rooms,
+    body: &NativeBody,
+    moved: &[Transfer],
+    pace: impl FnOnce(&Traffic) -> Pace,
+    caller: usize,
+) -> SimDuration {
+    let begun = Cell::new(SimTime::ZERO);
+    let join = |now: SimTime| {
+        begun.set(now);
+        let mut memory = rooms.memory.borrow_mut();
+        let end = memory.join(now, actor.id(), moved, pace);
+        actor.move_ends(memory.moved());
+        end
+    };
+    // SAFETY: the caller vouches for the call.
+    unsafe { actor.run_body_until(body, caller, join) };
+    let now = actor.now();
+    let mut memory = rooms.memory.borrow_mut();
+    memory.leave(now, actor.id());
+    actor.move_ends(memory.moved());
+    now.since(begun.get())
 }
 
 /// The tensor descriptors of a task, as many as there can be.
