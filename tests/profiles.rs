@@ -67,7 +67,7 @@ fn does_the_environment_name_a_part_as_well() {
 fn is_a_name_that_no_profile_has_refused_with_the_nearest() {
     for (arguments, message) in [
         (&["run", "chain", "--profile", "910b2"][..], "no profile is named `910b2`; the nearest is `910B2`"),
-        (&["profiles", "show", "950PR"], "no profile is named `950PR`; the nearest is `950PR_957x`"),
+        (&["profiles", "show", "950PR"], "no profile is named `950PR`; the nearest is `950PR_958x`"),
         (&["ci", "--profile", "a5repo"], "no profile is named `a5repo`; the nearest is `a5-repo`"),
         (&["exec", "--profile", "a3", "--", "true"], "no profile is named `a3`; the nearest is `a5`"),
         (&["run", "chain", "--profile", "910B2", "--arch", "a5"], "the profile `910B2` is one of a2a3, not of a5"),

@@ -142,7 +142,11 @@ impl FromStr for ProfileName {
             return Ok(known);
         }
         let written = name.to_ascii_lowercase();
-        let edits = |known: &ProfileName| distance(&written, &known.as_str().to_ascii_lowercase());
+        // Who writes the beginning of a name means that name, however long the rest is.
+        let edits = |known: &ProfileName| {
+            let known = known.as_str().to_ascii_lowercase();
+            (written.is_empty() || !known.starts_with(&written), distance(&written, &known))
+        };
         let nearest = ProfileName::ALL.into_iter().min_by_key(edits).unwrap_or(ProfileName::A2a3);
         Err(ProfileError::UnknownProfile { name: name.to_owned(), nearest })
     }

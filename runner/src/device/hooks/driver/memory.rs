@@ -144,7 +144,7 @@ pub(super) extern "C" fn free_host(host: u64) -> c_int {
         check_context(actor, rooms)?;
         match rooms.driver.borrow_mut().pinned.remove(&host) {
             Some(_) => Ok(()),
-            None => Err(DriverError::invalid(format!("{host:#x} was not allocated by aclrtMallocHost, or is free"))),
+            None => Err(DriverError::invalid("the memory was not allocated by aclrtMallocHost, or is free already")),
         }
     })
 }
