@@ -37,11 +37,11 @@ impl ColdStart {
 
     /// How much longer the first task of this core takes.
     pub fn delay(&self, core: u16) -> SimDuration {
-        let place = mixed(self.seed << 16 | u64::from(core));
+        let place = mixed((self.seed << 16) | u64::from(core));
         let quarter = (place >> 62) as usize;
         let (low, high) = (self.quartiles[quarter], self.quartiles[quarter + 1]);
         // Between two quartiles all delays are as likely.
-        let within = u128::from(place << 2) * u128::from((high - low).as_ps()) >> 64;
+        let within = (u128::from(place << 2) * u128::from((high - low).as_ps())) >> 64;
         low + SimDuration::from_ps(within as u64)
     }
 
@@ -54,9 +54,9 @@ impl ColdStart {
 /// Every bit of the result depends on every bit of `word` (splitmix64).
 fn mixed(word: u64) -> u64 {
     let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ word >> 31
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
 }
 
 #[cfg(test)]

@@ -306,7 +306,7 @@ impl<'a> CurrentActor<'a> {
         if body.place == BodyPlace::Fiber {
             // SAFETY: the caller vouches for the call.
             self.as_guest(|| unsafe { body.call.invoke() });
-            self.pass_until(caller, begin);
+            self.work_until(caller, begin);
             return;
         }
         let end = begin(now);
@@ -327,8 +327,8 @@ impl<'a> CurrentActor<'a> {
         self.context.standing.set(Standing::Fiber);
     }
 
-    /// Work until an end that others may move.
-    fn pass_until(&self, caller: usize, begin: impl FnOnce(SimTime) -> SimTime) {
+    /// Work, without a body, until an end that others may move.
+    pub fn work_until(&self, caller: usize, begin: impl FnOnce(SimTime) -> SimTime) {
         let id = self.id();
         let mut state = self.begin(caller);
         state.work(id);

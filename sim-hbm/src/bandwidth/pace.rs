@@ -108,7 +108,7 @@ pub(super) fn scaled(part: u128, of: u128, whole: u128) -> u128 {
     let excess = |number: u128| (128 - number.leading_zeros()).saturating_sub(63);
     let (narrow, wide) = (excess(whole), excess(of));
     let whole = whole >> narrow;
-    if whole == 0 { 0 } else { ((part >> narrow) * (of >> wide) / whole) << wide }
+    ((part >> narrow) * (of >> wide)).checked_div(whole).unwrap_or(0) << wide
 }
 
 #[cfg(test)]

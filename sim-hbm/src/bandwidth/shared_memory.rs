@@ -40,17 +40,18 @@ impl<Id: Copy + Eq> SharedMemory<Id> {
         self.resident.clear();
     }
 
-    /// A kernel begins at `now` that moves this, at the pace of what that asks of the memory. When it ends, as things
-    /// are; [`SharedMemory::moved`] says whose ends have changed.
+    /// A kernel begins at `now` that uses this memory. `kernel` is told what that asks of HBM and L2, and says what the
+    /// kernel moves of it, and at which pace. When it ends, as things are; [`SharedMemory::moved`] says whose ends have
+    /// changed.
     pub fn join(
         &mut self,
         now: SimTime,
         id: Id,
         transfers: &[Transfer],
-        pace: impl FnOnce(&Traffic) -> Pace,
+        kernel: impl FnOnce(Traffic) -> (Traffic, Pace),
     ) -> SimTime {
-        let traffic = self.traffic(transfers);
-        self.fluid.join(now, id, Flow::new(&traffic, pace(&traffic), &self.profile))
+        let (traffic, pace) = kernel(self.traffic(transfers));
+        self.fluid.join(now, id, Flow::new(&traffic, pace, &self.profile))
     }
 
     /// A kernel has ended at `now`.
@@ -117,8 +118,8 @@ mod tests {
             row_stride,
             nd2nz: false,
         };
-        let pace = |traffic: &Traffic| Pace::overlapped(traffic.bytes(), SimDuration::from_us(1));
-        let mut ends: Vec<SimTime> = (0..cores).map(|core| memory.join(begin, core, &[part(core)], pace)).collect();
+        let kernel = |traffic: Traffic| (traffic, Pace::overlapped(traffic.bytes(), SimDuration::from_us(1)));
+        let mut ends: Vec<SimTime> = (0..cores).map(|core| memory.join(begin, core, &[part(core)], kernel)).collect();
         let last = ends.pop().unwrap();
         (0..cores).for_each(|core| memory.leave(last, core));
         last

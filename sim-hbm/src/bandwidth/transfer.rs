@@ -64,11 +64,37 @@ impl Traffic {
     pub fn bytes(&self) -> u64 {
         self.hbm_read.saturating_add(self.hbm_written).saturating_add(self.l2_hits)
     }
+
+    /// The traffic of a kernel that moves so many bytes of the tensors whose traffic this is. What it reads more than
+    /// once comes from the L2 from the second time on; where it reads or writes a part only, the part is as the whole.
+    #[must_use]
+    pub fn of_moved(self, read: u64, written: u64) -> Traffic {
+        let tensors = self.hbm_read.saturating_add(self.l2_hits);
+        let part = |bytes: u64| {
+            let bytes = u128::from(bytes) * u128::from(read.min(tensors)) / u128::from(tensors.max(1));
+            u64::try_from(bytes).unwrap_or(u64::MAX)
+        };
+        let hbm_read = if tensors == 0 { read } else { part(self.hbm_read) };
+        Traffic { hbm_read, l2_hits: read - hbm_read, hbm_written: written, ..self }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_a_kernel_move_that_reads_its_tensors_twice_or_in_part() {
+        let tensors = Traffic { hbm_read: 600, l2_hits: 200, hbm_written: 100, lockstep: None };
+        let moved = |read, written| {
+            let Traffic { hbm_read, l2_hits, hbm_written, .. } = tensors.of_moved(read, written);
+            [hbm_read, l2_hits, hbm_written]
+        };
+        assert_eq!(moved(800, 100), [600, 200, 100]);
+        assert_eq!(moved(1600, 300), [600, 1000, 300]);
+        assert_eq!(moved(400, 0), [300, 100, 0]);
+        assert_eq!(Traffic::default().of_moved(50, 5).hbm_read, 50);
+    }
 
     #[test]
     fn which_rows_begin_off_a_block() {

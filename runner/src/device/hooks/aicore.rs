@@ -96,12 +96,12 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
         unsafe { actor.run_body(&body, cost.duration + flush.value, caller) };
         cost.duration
     } else {
-        let pace = |traffic: &Traffic| {
+        let kernel = |traffic: Traffic| {
             let bytes = traffic.bytes();
-            Pace::overlapped(bytes, rooms.costs.roofline().engine(bytes, demand.instructions))
+            (traffic, Pace::overlapped(bytes, rooms.costs.roofline().engine(bytes, demand.instructions)))
         };
         // SAFETY: as above.
-        let spent = unsafe { run_sharing(actor, rooms, &body, &moved, pace, caller) };
+        let spent = unsafe { run_sharing(actor, rooms, &body, &moved, kernel, caller) };
         actor.charge(flush.value, 0);
         spent
     };
@@ -120,14 +120,14 @@ unsafe fn run_sharing(
     rooms: &Rooms,
     body: &NativeBody,
     moved: &[Transfer],
-    pace: impl FnOnce(&Traffic) -> Pace,
+    kernel: impl FnOnce(Traffic) -> (Traffic, Pace),
     caller: usize,
 ) -> SimDuration {
     let begun = Cell::new(SimTime::ZERO);
     let join = |now: SimTime| {
         begun.set(now);
         let mut memory = rooms.memory.borrow_mut();
-        let end = memory.join(now, actor.id(), moved, pace);
+        let end = memory.join(now, actor.id(), moved, kernel);
         actor.move_ends(memory.moved());
         end
     };
