@@ -47,6 +47,17 @@ fn does_a_write_through_null_name_core_kernel_place_and_time() {
 }
 
 #[test]
+fn does_a_core_that_looks_into_the_register_window_fault_by_name() {
+    let scratch = support::Scratch::new();
+    let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let text = std::fs::read_to_string(cases.join("lost_completion.json")).expect("it is there");
+    let text = text.replace("lossy", "window").replace("deadlock", "fault");
+    let case = scratch.file("window.json", text);
+    let outcome = run(case.to_str().expect("a scratch path is text"), &[]);
+    assert_report("fault_register_window", &outcome, 3);
+}
+
+#[test]
 fn does_a_lost_completion_name_who_waits_for_it() {
     assert_report("fault_lost_completion", &run("lost_completion", &[]), 4);
 }

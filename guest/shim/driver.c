@@ -82,6 +82,8 @@ aclError aclrtMemcpy(void *to, size_t most, const void *from, size_t size, aclrt
 aclError aclrtMemset(void *device, size_t most, int32_t value, size_t size) {
     return driver->memset(device, most, value, size);
 }
+aclError aclrtMallocHost(void **host, size_t size) { return driver->malloc_host(host, size); }
+aclError aclrtFreeHost(void *host) { return driver->free_host(host); }
 
 // ---- code and launches ---------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ use npusim::device::error::DeviceError;
 use npusim::exec::settings::ExecSettings;
 use sim_aicore::array::CoreArray;
 use sim_aicore::cost::{CostModel, CostTally, KernelTable};
+use sim_aicore::kernel_run::KernelDevice;
 use sim_aicore::launch::Launched;
 use sim_aicore::tile_trace::TileTraces;
 use sim_aicpu::register_file::{RegisterFile, RegisterLayout};
@@ -25,6 +26,7 @@ use sim_core::engine::{Engine, Polling, Settings, ThreadFunctions};
 use sim_core::loader::ledger::LoadLedger;
 use sim_core::profile::{Arch, Profile};
 use sim_core::time::{SimDuration, SimTime};
+use sim_hbm::bandwidth::SharedMemory;
 use sim_hbm::{DmaEngine, Hbm, HbmConfig, HostLink};
 
 use crate::charges::DeviceCharges;
@@ -77,6 +79,8 @@ pub(crate) struct Rooms {
     pub(crate) registers: RefCell<Option<RegisterFile>>,
     pub(crate) launch: Launched,
     pub(crate) costs: CostModel,
+    /// What running kernels share.
+    memory: RefCell<SharedMemory<ActorId>>,
     /// What kernels have cost in this run.
     pub(crate) tally: RefCell<CostTally>,
     /// What is known of kernels by their traces.
@@ -97,11 +101,18 @@ impl Rooms {
         self.device.borrow().upgrade()
     }
 
+    /// What a kernel has to do with.
+    pub(crate) fn kernel_device(&self) -> KernelDevice<'_> {
+        let flush = *self.profile.aicore.flush;
+        KernelDevice { launch: &self.launch, costs: &self.costs, memory: &self.memory, flush }
+    }
+
     /// A run begins: nobody has said yet who it is.
     fn begin_run(&self) {
         self.registers.replace(None);
         self.launch.begin(CoreArray::new(&self.profile.topology, *self.profile.topology.clusters));
         self.aicpus.set(0);
+        self.memory.borrow_mut().begin();
         self.tally.take();
         self.traces.begin_run();
         self.shares_memory.set(None);
@@ -138,7 +149,7 @@ impl Device {
         charges: Option<DeviceCharges>,
     ) -> Result<Arc<Device>, DeviceError> {
         let charges = charges.map(Arc::new);
-        let profile = Profile::load(arch)?.with_overrides(&settings.overrides()?)?;
+        let profile = settings.profile_of(arch)?;
         let hbm = Hbm::new(HbmConfig {
             capacity: *profile.hbm.capacity,
             alignment: *profile.hbm.alignment,
@@ -154,6 +165,7 @@ impl Device {
             registers: RefCell::default(),
             launch: Launched::new(CoreArray::new(&profile.topology, *profile.topology.clusters)),
             costs: CostModel::new(&profile, KernelTable::default()),
+            memory: RefCell::new(SharedMemory::new(&profile)),
             tally: RefCell::default(),
             traces: TileTraces::default(),
             charges: charges.clone(),

@@ -191,6 +191,6 @@ impl Device {
     fn explained(&self, explain: impl FnOnce(&Explainer<'_>) -> DeviceError) -> ReportedError {
         let objects = lock(&Process::get().objects);
         let memory = lock(&self.memory);
-        ReportedError::from(&explain(&Explainer { sites: &*objects, hbm: &memory.hbm }))
+        ReportedError::from(&explain(&Explainer { sites: &*objects, hbm: &memory.hbm, registers: None }))
     }
 }

@@ -66,7 +66,7 @@ const RUNTIMES: &[Runtime] = &[
 ];
 
 /// The AICore objects with a fault compiled in that every runtime has: their name, and what compiles the fault in.
-const FAULTS: &[(&str, &str)] = &[("lossy", "-DNPUSIM_LOSE_COMPLETION=3")];
+const FAULTS: &[(&str, &str)] = &[("lossy", "-DNPUSIM_LOSE_COMPLETION=3"), ("window", "-DNPUSIM_TOUCH_WINDOW=1")];
 
 /// The objects of a runtime for a generation.
 pub(crate) struct RuntimeObjects {

@@ -1,4 +1,4 @@
-//! A launch: which actor is which core, which tokens are on their way to it, and how many cores compute.
+//! A launch: which actor is which core, which tokens are on their way to it, and which cores have run a task.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -15,8 +15,8 @@ pub struct Launched {
     actors: RefCell<Vec<ActorId>>,
     /// The tokens on their way to each core, and when they arrive.
     tokens: RefCell<Vec<VecDeque<(u32, SimTime)>>>,
-    /// When the kernels that are running end.
-    ends: RefCell<Vec<SimTime>>,
+    /// Which cores have run a task.
+    warm: RefCell<Vec<bool>>,
 }
 
 impl Launched {
@@ -26,7 +26,7 @@ impl Launched {
             array: Cell::new(array),
             actors: RefCell::default(),
             tokens: RefCell::default(),
-            ends: RefCell::default(),
+            warm: RefCell::default(),
         }
     }
 
@@ -34,10 +34,18 @@ impl Launched {
     pub fn begin(&self, array: CoreArray) {
         self.array.set(array);
         self.actors.borrow_mut().clear();
-        self.ends.borrow_mut().clear();
+        let mut warm = self.warm.borrow_mut();
+        warm.clear();
+        warm.resize(usize::from(array.count()), false);
         let mut tokens = self.tokens.borrow_mut();
         tokens.clear();
         tokens.resize_with(usize::from(array.count()), VecDeque::new);
+    }
+
+    /// A core begins a task: whether that is its first in this launch.
+    pub fn is_first_task(&self, core: u16) -> bool {
+        let mut warm = self.warm.borrow_mut();
+        warm.get_mut(usize::from(core)).is_some_and(|warm| !std::mem::replace(warm, true))
     }
 
     /// The next core, by physical core id, is this actor.
@@ -66,18 +74,6 @@ impl Launched {
             tokens.pop_front();
         }
         tokens.pop_front().map_or((0, now), |(token, arrival)| (token, arrival.min(now)))
-    }
-
-    /// How many cores run a kernel at `now`, with the one that begins one until `end`.
-    pub fn active_cores(&self, now: SimTime) -> u32 {
-        let mut ends = self.ends.borrow_mut();
-        ends.retain(|end| *end > now);
-        ends.len() as u32 + 1
-    }
-
-    /// A kernel runs until `end`.
-    pub fn runs_until(&self, end: SimTime) {
-        self.ends.borrow_mut().push(end);
     }
 }
 

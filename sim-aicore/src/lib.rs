@@ -1,7 +1,9 @@
 //! The AICore side of a device: cores in clusters, the kernels they run, and what a kernel costs.
 
 pub mod array;
+pub mod cold_start;
 pub mod cost;
+pub mod kernel_run;
 pub mod launch;
 pub mod pipes;
 pub mod registry;

@@ -1,5 +1,7 @@
 //! Tasks as a core sees them: tensor descriptors, and what a kernel moves because of them.
 
+use sim_hbm::bandwidth::{Direction, Transfer};
+
 use crate::cost::KernelDemand;
 use crate::registry::Access;
 
@@ -8,6 +10,9 @@ pub const MOST_TENSORS: usize = 32;
 
 /// The bytes of one element, by the reference's data type code.
 const ELEMENT_BYTES: [u64; 15] = [4, 2, 4, 2, 1, 1, 2, 8, 8, 2, 4, 1, 1, 1, 1];
+
+/// The most rows of a view that are told apart; one with more counts as one piece of memory.
+const MOST_ROWS: u64 = 4096;
 
 /// The head of a tensor descriptor, as far as it is needed: 96 of its 128 bytes.
 #[repr(C)]
@@ -28,17 +33,26 @@ pub struct TensorDescriptor {
     /// The reference's data type code.
     pub data_type: u8,
     /// Not looked at here.
-    pub flags: [u8; 3],
+    pub manual_dependencies: u8,
+    /// Not 0: the strides are those of a dense row-major tensor.
+    pub is_contiguous: u8,
+    /// Not looked at here.
+    pub address_space: u8,
     /// Elements in each dimension.
     pub shape: [u32; 5],
-    /// Elements from the first to the last one reached, unless the view is dense.
+    /// Elements from the first one of the view to its last one.
     pub extent: u64,
     /// Elements from one to the next in each dimension.
     pub strides: [u32; 5],
 }
 
-const _: () =
-    assert!(std::mem::size_of::<TensorDescriptor>() == 96 && std::mem::offset_of!(TensorDescriptor, strides) == 72);
+const _: () = assert!(
+    std::mem::size_of::<TensorDescriptor>() == 96
+        && std::mem::offset_of!(TensorDescriptor, shape) == 44
+        && std::mem::offset_of!(TensorDescriptor, is_contiguous) == 42
+        && std::mem::offset_of!(TensorDescriptor, extent) == 64
+        && std::mem::offset_of!(TensorDescriptor, strides) == 72
+);
 
 impl TensorDescriptor {
     /// The descriptor in these bytes, if they are as many as it has.
@@ -71,19 +85,65 @@ impl TensorDescriptor {
 
     /// How many bytes the view has.
     pub fn bytes(&self) -> u64 {
-        let element = ELEMENT_BYTES.get(usize::from(self.data_type)).copied().unwrap_or(0);
-        self.elements().saturating_mul(element)
+        self.elements().saturating_mul(self.element_bytes())
+    }
+
+    fn element_bytes(&self) -> u64 {
+        ELEMENT_BYTES.get(usize::from(self.data_type)).copied().unwrap_or(0)
+    }
+
+    /// What moves if all of the view moves.
+    pub fn transfer(&self, direction: Direction) -> Transfer {
+        let element = self.element_bytes();
+        let address = self.buffer.saturating_add(self.start_offset.saturating_mul(element));
+        let whole = Transfer::contiguous(direction, address, self.bytes());
+        if self.is_contiguous != 0 || self.extent <= self.elements() {
+            return whole;
+        }
+        // The dimension whose elements lie side by side makes the rows; the next nearest says how far apart they are.
+        let dimensions = (self.dimensions as usize).min(self.shape.len());
+        let extents = self.shape[..dimensions].iter().zip(&self.strides[..dimensions]);
+        let mut extents: Vec<(u64, u64)> =
+            extents.filter(|(extent, _)| **extent > 1).map(|(e, s)| (u64::from(*s), u64::from(*e))).collect();
+        extents.sort_unstable();
+        let (row, stride) = match extents.as_slice() {
+            [(1, row), (stride, _), ..] => (*row, *stride),
+            [(stride, _), ..] => (1, *stride),
+            [] => return whole,
+        };
+        let rows = self.elements() / row;
+        if rows > MOST_ROWS {
+            return whole;
+        }
+        let (row_bytes, row_stride) = (row.saturating_mul(element), stride.saturating_mul(element));
+        Transfer { rows, row_bytes, row_stride, ..whole }
     }
 }
 
-/// What a kernel with these tensors moves.
-///
-/// Where it is not known how a kernel uses a tensor, the last one is taken to be written and the others read.
+/// What is known of how a kernel uses its tensors, in order: where it is not, the last one is taken to be written and
+/// the others read.
+fn accesses<'t>(
+    tensors: &'t [TensorDescriptor],
+    access: &'t [Access],
+) -> impl Iterator<Item = (&'t TensorDescriptor, Access)> {
+    tensors.iter().enumerate().map(move |(index, tensor)| {
+        let guess = if index + 1 == tensors.len() { Access::Write } else { Access::Read };
+        (tensor, access.get(index).copied().unwrap_or(guess))
+    })
+}
+
+/// What a kernel with these tensors moves, piece by piece: what it reads, then what it writes.
+pub fn transfers(tensors: &[TensorDescriptor], access: &[Access]) -> Vec<Transfer> {
+    let read = accesses(tensors, access).filter(|(_, access)| *access != Access::Write);
+    let written = accesses(tensors, access).filter(|(_, access)| *access != Access::Read);
+    let read = read.map(|(tensor, _)| tensor.transfer(Direction::Read));
+    read.chain(written.map(|(tensor, _)| tensor.transfer(Direction::Write))).collect()
+}
+
+/// What a kernel with these tensors moves in all.
 pub fn demand(tensors: &[TensorDescriptor], access: &[Access], active_cores: u32) -> KernelDemand {
     let mut demand = KernelDemand { bytes_read: 0, bytes_written: 0, instructions: tensors.len() as u64, active_cores };
-    for (index, tensor) in tensors.iter().enumerate() {
-        let guess = if index + 1 == tensors.len() { Access::Write } else { Access::Read };
-        let access = access.get(index).copied().unwrap_or(guess);
+    for (tensor, access) in accesses(tensors, access) {
         if access != Access::Write {
             demand.bytes_read = demand.bytes_read.saturating_add(tensor.bytes());
         }
@@ -111,6 +171,38 @@ mod tests {
         assert_eq!(tensor(&[128, 0], 0).bytes(), 0);
         assert_eq!(tensor(&[u32::MAX; 5], 7).bytes(), u64::MAX);
         assert_eq!(tensor(&[4], 99).bytes(), 0);
+    }
+
+    #[test]
+    fn which_memory_does_a_view_move() {
+        let view = |shape: &[u32], strides: [u32; 5], extent| TensorDescriptor {
+            buffer: 0x1000,
+            start_offset: 8,
+            extent,
+            strides,
+            ..tensor(shape, 0)
+        };
+        // A tile of 16 by 32 in a matrix whose rows have 100 elements.
+        let tile = view(&[16, 32], [100, 1, 0, 0, 0], 15 * 100 + 32).transfer(Direction::Read);
+        assert_eq!((tile.address, tile.rows, tile.row_bytes, tile.row_stride), (0x1020, 16, 128, 400));
+        // The same, transposed; and a column.
+        assert_eq!(view(&[32, 16], [1, 100, 0, 0, 0], 15 * 100 + 32).transfer(Direction::Read), tile);
+        let column = view(&[16], [100, 0, 0, 0, 0], 15 * 100 + 1).transfer(Direction::Read);
+        assert_eq!((column.rows, column.row_bytes, column.row_stride), (16, 4, 400));
+        // Dense, and too many rows to tell them apart.
+        let dense = view(&[16, 32], [32, 1, 0, 0, 0], 512).transfer(Direction::Write);
+        assert_eq!(dense, Transfer::contiguous(Direction::Write, 0x1020, 2048));
+        assert_eq!(view(&[5000, 2], [100, 1, 0, 0, 0], 500_000).transfer(Direction::Write).rows, 1);
+    }
+
+    #[test]
+    fn does_a_kernel_read_before_it_writes() {
+        let tensors = [tensor(&[10], 0), tensor(&[20], 0)];
+        let moved: Vec<_> = transfers(&tensors, &[Access::ReadWrite, Access::Read])
+            .iter()
+            .map(|transfer| (transfer.direction, transfer.bytes()))
+            .collect();
+        assert_eq!(moved, [(Direction::Read, 40), (Direction::Read, 80), (Direction::Write, 40)]);
     }
 
     #[test]

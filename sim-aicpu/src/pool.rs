@@ -3,7 +3,7 @@
 //! A launch starts one thread per user slot of the AICPU; the runtime wants fewer. The first ones to reach the gate
 //! pass it, and the others leave at once. Under virtual time the order of arrival is the order of launch.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use sim_core::profile::Topology;
 
@@ -14,6 +14,8 @@ pub struct AicpuPool {
     active: u32,
     schedulers: u32,
     arrived: AtomicU32,
+    /// Threads that have touched the payloads of their cores, a bit for each number.
+    warm: AtomicU64,
 }
 
 impl AicpuPool {
@@ -24,6 +26,7 @@ impl AicpuPool {
             active: *topology.aicpu_active,
             schedulers: *topology.schedulers,
             arrived: AtomicU32::new(0),
+            warm: AtomicU64::new(0),
         }
     }
 
@@ -45,6 +48,13 @@ impl AicpuPool {
     /// A launch begins: nobody has arrived.
     pub fn open_gate(&self) {
         self.arrived.store(0, Ordering::Relaxed);
+    }
+
+    /// The thread with this number in its launch prepares the payloads of its cores: whether they are cold. They stay
+    /// warm from launch to launch.
+    pub fn is_cold(&self, thread: u16) -> bool {
+        let bit = 1 << (thread % 64);
+        self.warm.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 
     /// A thread arrives at the gate: its number among the active ones, `None` if it has to leave.

@@ -6,12 +6,16 @@
 //! - A **core** accesses its own block by plain loads and stores; the engine notices its stores at its next hook and
 //!   lets them arrive after their own propagation time.
 //!
+//! AICPU threads know a register by its address in the **window**, which is no memory: they load and store by calls.
+//! Whoever accesses the window inline faults, as a core on silicon hangs that does so.
+//!
 //! A block is plain memory at a stable address. Its words are the same for both sides; only the times differ. The
 //! memory is the register file's own, or that of a host runtime which laid the blocks out by itself.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use mmap_rs::{MmapOptions, ReservedNone};
 use sim_core::profile::Profile;
 use sim_core::time::{SimDuration, SimTime};
 
@@ -47,13 +51,33 @@ impl RegisterLayout {
     }
 }
 
+/// Addresses of registers for AICPU threads, at which there is no memory.
+#[derive(Debug)]
+struct Window {
+    _range: ReservedNone,
+    bases: Box<[u64]>,
+}
+
+impl Window {
+    /// A window of `cores` blocks; none if the host has no addresses left.
+    fn new(cores: u32, block_size: u32) -> Option<Self> {
+        let bytes = u64::from(cores) * u64::from(block_size);
+        let range = MmapOptions::new(bytes as usize).and_then(MmapOptions::reserve_none).ok()?;
+        let start = range.start() as u64;
+        let bases = (0..u64::from(cores)).map(|core| start + core * u64::from(block_size)).collect();
+        Some(Window { _range: range, bases })
+    }
+}
+
 /// The register blocks of a device.
 #[derive(Debug)]
 pub struct RegisterFile {
     /// The memory of the blocks, unless that is somebody else's.
     _words: Box<[AtomicU32]>,
-    /// Where each core's block is, for guests.
+    /// Where each core's block is, for the core.
     bases: Box<[u64]>,
+    /// Where AICPU threads see the blocks; none where a host runtime laid them out.
+    window: Option<Window>,
     layout: RegisterLayout,
     store: SimDuration,
     load: SimDuration,
@@ -71,7 +95,8 @@ impl RegisterFile {
         let words: Box<[AtomicU32]> = (0..cores * (layout.block_size / 4)).map(|_| AtomicU32::new(0)).collect();
         let start = words.as_ptr() as u64;
         // SAFETY: the blocks are in `words`, which goes with the register file.
-        unsafe { RegisterFile::over(profile, layout, start, cores, threads, words) }
+        let file = unsafe { RegisterFile::over(profile, layout, start, cores, threads, words) };
+        RegisterFile { window: Window::new(cores, layout.block_size), ..file }
     }
 
     /// Blocks of `cores` cores that somebody else laid out one after the other from `start`.
@@ -98,6 +123,7 @@ impl RegisterFile {
         RegisterFile {
             bases: (0..u64::from(cores)).map(|core| start + core * u64::from(layout.block_size)).collect(),
             _words: words,
+            window: None,
             layout,
             store: *profile.mmio.store,
             load: *profile.mmio.load,
@@ -107,16 +133,30 @@ impl RegisterFile {
         }
     }
 
-    /// The address of each core's block, by physical core id.
+    /// The address of each core's block for the core itself, by physical core id.
     pub fn bases(&self) -> &[u64] {
         &self.bases
     }
 
-    /// Which register an address is, if it is one.
+    /// The address of each core's block for AICPU threads, by physical core id.
+    pub fn window_bases(&self) -> &[u64] {
+        self.window.as_ref().map_or(&self.bases, |window| &window.bases)
+    }
+
+    /// Which register an address is, in the window or in a block itself, if it is one.
     pub fn locate(&self, address: usize) -> Option<Register> {
-        let distance = (address as u64).checked_sub(*self.bases.first()?)?;
+        self.locate_in_window(address).or_else(|| self.locate_from(&self.bases, address))
+    }
+
+    /// Which register an address in the window is, if it is one.
+    pub fn locate_in_window(&self, address: usize) -> Option<Register> {
+        self.locate_from(&self.window.as_ref()?.bases, address)
+    }
+
+    fn locate_from(&self, bases: &[u64], address: usize) -> Option<Register> {
+        let distance = (address as u64).checked_sub(*bases.first()?)?;
         let core = distance / u64::from(self.layout.block_size);
-        let aligned = distance.is_multiple_of(4) && core < self.bases.len() as u64;
+        let aligned = distance.is_multiple_of(4) && core < bases.len() as u64;
         let offset = (distance % u64::from(self.layout.block_size)) as u32;
         aligned.then_some(Register { core: core as u16, offset })
     }
@@ -200,6 +240,15 @@ mod tests {
         assert_eq!(file.locate(base + 0x4c9), None);
         assert_eq!(file.locate(base + 0x8000), None);
         assert_eq!(file.locate(file.bases()[0] as usize - 4), None);
+    }
+
+    #[test]
+    fn is_a_register_found_in_the_window_where_no_memory_is() {
+        let file = file();
+        let seen = file.window_bases()[2] as usize + 0x4c8;
+        let register = Register { core: 2, offset: 0x4c8 };
+        assert_eq!((file.locate(seen), file.locate_in_window(seen)), (Some(register), Some(register)));
+        assert_eq!(file.locate_in_window(file.bases()[2] as usize + 0x4c8), None);
     }
 
     #[test]

@@ -145,6 +145,8 @@ pub struct DriverHookTable {
     pub free: extern "C" fn(device: u64) -> c_int,
     pub memcpy: extern "C" fn(to: usize, most: u64, from: usize, size: u64, kind: u32) -> c_int,
     pub memset: extern "C" fn(device: u64, most: u64, value: i32, size: u64) -> c_int,
+    pub malloc_host: extern "C" fn(host: *mut u64, size: u64) -> c_int,
+    pub free_host: extern "C" fn(host: u64) -> c_int,
     pub register_binary: extern "C" fn(binary: *const DevBinary, handle: *mut u64) -> c_int,
     pub unregister_binary: extern "C" fn(handle: u64) -> c_int,
     pub launch_binary: extern "C" fn(handle: u64, block_dim: u32, args: *const ArgsEx, stream: u64) -> c_int,

@@ -132,7 +132,7 @@ pub enum EventKind {
         token: u32,
         /// When the token reached the core.
         received: SimTime,
-        /// Modelled cost.
+        /// What it would cost with the memory to itself.
         cost: SimDuration,
         /// Where the cost came from.
         source: CostSource,
@@ -143,6 +143,8 @@ pub enum EventKind {
         kernel: ContentHash,
         /// `(ring << 32) | local`.
         task: u64,
+        /// What it has cost, with others at the same memory.
+        cost: SimDuration,
     },
     /// The orchestrator submitted a task.
     Submit {
@@ -332,10 +334,11 @@ fn event_hash(event: &TraceEvent) -> u64 {
             mixer.add(cost.as_ps());
             mixer.add(source as u64);
         }
-        EventKind::KernelEnd { kernel, task } => {
+        EventKind::KernelEnd { kernel, task, cost } => {
             mixer.add(7);
             mixer.add(kernel.0);
             mixer.add(task);
+            mixer.add(cost.as_ps());
         }
         EventKind::Submit { task, kernels } => {
             mixer.add(8);

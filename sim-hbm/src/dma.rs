@@ -26,6 +26,17 @@ pub struct HostLink {
     pub memset_latency: SimDuration,
     /// Bandwidth of a memset on the device.
     pub memset_bandwidth: u64,
+    /// Bandwidth of a copy, either way, whose host memory is pinned.
+    pub pinned_bandwidth: u64,
+}
+
+/// What host memory is like, for a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostMemory {
+    /// The host may move it: a copy goes through a buffer of the driver.
+    Pageable,
+    /// The device has mapped it.
+    Pinned,
 }
 
 impl HostLink {
@@ -39,6 +50,7 @@ impl HostLink {
             from_device_bandwidth: link.from_device_bandwidth.as_bytes_per_s(),
             memset_latency: *link.memset_latency,
             memset_bandwidth: link.memset_bandwidth.as_bytes_per_s(),
+            pinned_bandwidth: link.pinned_bandwidth.as_bytes_per_s(),
         }
     }
 }
@@ -116,11 +128,15 @@ pub struct DmaEngine {
 
 impl HostLink {
     /// What a transfer of `bytes` costs: the latency, then the bytes at the bandwidth.
-    pub fn cost(&self, direction: CopyDirection, bytes: u64) -> SimDuration {
-        let (latency, bandwidth) = match direction {
+    pub fn cost(&self, direction: CopyDirection, bytes: u64, host: HostMemory) -> SimDuration {
+        let (latency, pageable) = match direction {
             CopyDirection::ToDevice => (self.to_device_latency, self.to_device_bandwidth),
             CopyDirection::FromDevice => (self.from_device_latency, self.from_device_bandwidth),
             CopyDirection::Memset => (self.memset_latency, self.memset_bandwidth),
+        };
+        let bandwidth = match (direction, host) {
+            (CopyDirection::ToDevice | CopyDirection::FromDevice, HostMemory::Pinned) => self.pinned_bandwidth,
+            (_, HostMemory::Pageable) | (CopyDirection::Memset, HostMemory::Pinned) => pageable,
         };
         latency + SimDuration::of_transfer(bytes, bandwidth)
     }
@@ -181,13 +197,24 @@ impl DmaEngine {
     /// Performs `request` on `hbm`, submitted at `now`, and says when. It begins when the transfers before it have
     /// ended. A request that is refused moves nothing, takes no time and does not count.
     pub fn submit(&mut self, hbm: &mut Hbm, now: SimTime, request: DmaRequest<'_>) -> Result<Completion, HbmError> {
+        self.submit_from(HostMemory::Pageable, hbm, now, request)
+    }
+
+    /// The same for host memory of this kind.
+    pub fn submit_from(
+        &mut self,
+        host: HostMemory,
+        hbm: &mut Hbm,
+        now: SimTime,
+        request: DmaRequest<'_>,
+    ) -> Result<Completion, HbmError> {
         let (direction, bytes) = (request.direction(), request.bytes());
         match request {
             DmaRequest::ToDevice { to, from } => hbm.copy_in(AccessKind::CopyToDevice, to, from)?,
             DmaRequest::FromDevice { to, from } => hbm.copy_out(AccessKind::CopyFromDevice, from, to)?,
             DmaRequest::Memset { at, value, length } => hbm.set(at, value, length)?,
         }
-        let cost = self.link.cost(direction, bytes);
+        let cost = self.link.cost(direction, bytes, host);
         let start = now.max(self.free_from);
         let end = start + cost;
         self.free_from = end;
@@ -228,6 +255,7 @@ mod tests {
             from_device_bandwidth: 4_000_000_000,
             memset_latency: SimDuration::from_us(5),
             memset_bandwidth: 1_000_000_000_000,
+            pinned_bandwidth: 20_000_000_000,
         }
     }
 
@@ -276,8 +304,12 @@ mod tests {
 
     #[test]
     fn does_a_transfer_of_nothing_cost_the_latency() {
-        assert_eq!(link().cost(CopyDirection::ToDevice, 0), SimDuration::from_us(36));
-        assert_eq!(link().cost(CopyDirection::FromDevice, 1), SimDuration::from_ps(10_000_250));
+        let cost = |direction, bytes| link().cost(direction, bytes, HostMemory::Pageable);
+        assert_eq!(cost(CopyDirection::ToDevice, 0), SimDuration::from_us(36));
+        assert_eq!(cost(CopyDirection::FromDevice, 1), SimDuration::from_ps(10_000_250));
+        let pinned = |direction| link().cost(direction, 20_000, HostMemory::Pinned);
+        assert_eq!(pinned(CopyDirection::ToDevice), SimDuration::from_us(37));
+        assert_eq!(pinned(CopyDirection::Memset), cost(CopyDirection::Memset, 20_000));
         let (mut hbm, mut dma) = (device(21), DmaEngine::new(link()));
         let nothing = DmaRequest::ToDevice { to: DevicePtr::NULL, from: &[] };
         assert_eq!(dma.submit(&mut hbm, SimTime::ZERO, nothing).unwrap().cost(), SimDuration::from_us(36));
@@ -286,7 +318,7 @@ mod tests {
     #[test]
     fn does_a_transfer_over_a_dead_link_never_end() {
         let dead = HostLink { to_device_bandwidth: 0, ..link() };
-        assert_eq!(dead.cost(CopyDirection::ToDevice, 1), SimDuration::FOREVER);
+        assert_eq!(dead.cost(CopyDirection::ToDevice, 1, HostMemory::Pageable), SimDuration::FOREVER);
     }
 
     #[test]

@@ -29,6 +29,8 @@
 //!
 //! Nothing here knows the engine, and nothing reads a clock: virtual times come in and go out as values.
 //!
+//! [`bandwidth`] is the other half: how fast running kernels move what is in it.
+//!
 //! # Example
 //!
 //! ```
@@ -43,6 +45,7 @@
 //!     from_device_bandwidth: 7_800_000_000,
 //!     memset_latency: SimDuration::from_us(10),
 //!     memset_bandwidth: 100_000_000_000,
+//!     pinned_bandwidth: 21_700_000_000,
 //! });
 //!
 //! let tensor = hbm.allocate(1 << 20, "tensor a")?;
@@ -62,6 +65,7 @@
 //! ```
 
 mod address_space;
+pub mod bandwidth;
 mod block;
 mod block_table;
 mod byte_size;
@@ -78,7 +82,7 @@ pub use address_space::{BASE_ADDRESS, MAX_CAPACITY, ORDINAL_STRIDE};
 pub use block::{BlockInfo, Place};
 pub use byte_size::ByteSize;
 pub use device_ptr::DevicePtr;
-pub use dma::{Completion, DirectionTotals, DmaEngine, DmaRequest, DmaTotals, HostLink};
+pub use dma::{Completion, DirectionTotals, DmaEngine, DmaRequest, DmaTotals, HostLink, HostMemory};
 pub use error::{Access, AccessKind, HbmError, HostError, NearestBelow, TopHolders};
 pub use fill::{FillPolicy, ParseFillPolicyError};
 pub use hbm::{Hbm, HbmConfig, MIN_ALIGNMENT};

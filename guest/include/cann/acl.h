@@ -74,6 +74,9 @@ aclError aclrtGetStreamResLimit(aclrtStream stream, aclrtDevResLimitType type, u
 
 aclError aclrtMalloc(void **device, size_t size, aclrtMemMallocPolicy policy);
 aclError aclrtFree(void *device);
+// Host memory that the device has mapped: copies from it and to it need no buffer of the driver.
+aclError aclrtMallocHost(void **host, size_t size);
+aclError aclrtFreeHost(void *host);
 aclError aclrtMemcpy(void *to, size_t most, const void *from, size_t size, aclrtMemcpyKind kind);
 aclError aclrtMemset(void *device, size_t most, int32_t value, size_t size);
 

@@ -29,6 +29,8 @@ typedef struct NpusimDriverHooks {
     int (*free)(void *device);
     int (*memcpy)(void *to, uint64_t most, const void *from, uint64_t size, uint32_t kind);
     int (*memset)(void *device, uint64_t most, int32_t value, uint64_t size);
+    int (*malloc_host)(void **host, uint64_t size);
+    int (*free_host)(void *host);
     // ---- code and launches
     int (*register_binary)(const rtDevBinary_t *binary, void **handle);
     int (*unregister_binary)(void *handle);

@@ -86,7 +86,9 @@ enum {
     NPUSIM_CHARGE_RESOLVE = 3,    // one consumer of a finished task is released
     NPUSIM_CHARGE_SETUP = 4,      // an AICore prepares a received task
     NPUSIM_CHARGE_HANDSHAKE = 5,  // one thread's share of the start-up handshake
-    NPUSIM_CHARGE_COUNT = 6,
+    NPUSIM_CHARGE_ASSIGN = 6,     // a scheduler prepares one payload of its cores; free once they are warm
+    NPUSIM_CHARGE_FILL = 7,       // an AICPU thread fills one byte of device memory
+    NPUSIM_CHARGE_COUNT = 8,
 };
 // Adds the profile's cost of `count` operations to this actor's time and changes nothing else.
 void npusim_charge(uint32_t operation, uint32_t count);

@@ -1,11 +1,10 @@
 //! Kernels: a core calls one by its entry; its body runs while its modelled time passes.
 
-use sim_aicore::cost::KernelCost;
+use sim_aicore::kernel_run::{KernelRun, MemoryUse};
 use sim_aicore::task::demand;
 use sim_aicore::tile_trace::{Prices, TracedCall};
 use sim_core::engine::{BodyPlace, CurrentActor, GuestCall, NativeBody};
 use sim_core::loader::thunk::Arguments;
-use sim_core::trace::EventKind;
 
 use super::traces::{SeenArguments, kind_of, places};
 use crate::caller::on_actor;
@@ -39,11 +38,17 @@ fn run_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, kernel: &Kernel, call: G
         actor.as_guest(|| unsafe { call.invoke() });
         return;
     };
-    let active_cores = rooms.launch.active_cores(actor.now());
-    let otherwise = rooms.costs.cost(&kernel.name, &demand(&[], &[], active_cores));
-    let run = |cost| KernelRun { core, kernel, cost };
+    let otherwise = rooms.costs.cost(&kernel.name, &demand(&[], &[], 1));
+    let pass = |cost, memory, body: Option<&NativeBody>| {
+        // The token names the task; nothing else of the task is known here.
+        let (kernel, task, caller) = (kernel.content, None, kernel.entry);
+        let run = KernelRun { core, kernel, task, cost, memory, caller };
+        // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
+        let spent = unsafe { run.pass(actor, rooms.kernel_device(), body) };
+        rooms.tally.borrow_mut().add(spent);
+    };
     let traced = places(actor, kernel).zip(rooms.device());
-    let Some((places, device)) = traced else { return run(otherwise).pass(actor, rooms, Some(&body)) };
+    let Some((places, device)) = traced else { return pass(otherwise, MemoryUse::Nothing, Some(&body)) };
     let arguments = SeenArguments::of(&device, call.arguments[0]);
     drop(device);
     let kind = kind_of(actor);
@@ -56,37 +61,9 @@ fn run_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, kernel: &Kernel, call: G
         body: &body,
         caller: kernel.entry,
     };
-    let prices = Prices { costs: &rooms.costs, otherwise, active_cores };
+    let prices = Prices { costs: &rooms.costs, otherwise };
     let begun = traced.begin(actor, &rooms.traces, &prices, || arguments.key(kernel, kind));
-    run(begun.cost).pass(actor, rooms, begun.body_is_left.then_some(&body));
+    let memory = begun.program.as_ref().map_or(MemoryUse::Nothing, |it| MemoryUse::of_program(it, &arguments.tensors));
+    pass(begun.cost, memory, begun.body_is_left.then_some(&body));
     traced.end(actor, &rooms.traces, begun);
-}
-
-/// A kernel with its cost.
-struct KernelRun<'a> {
-    core: u16,
-    kernel: &'a Kernel,
-    cost: KernelCost,
-}
-
-impl KernelRun<'_> {
-    /// Its interval passes, and `body` is run in it if it was not before.
-    fn pass(&self, actor: &CurrentActor<'_>, rooms: &Rooms, body: Option<&NativeBody>) {
-        let now = actor.now();
-        let KernelCost { duration: cost, source } = self.cost;
-        rooms.tally.borrow_mut().add(self.cost);
-        let interval = cost + *rooms.profile.aicore.flush;
-        rooms.launch.runs_until(now + interval);
-        let (token, received) = rooms.launch.receive(self.core, now);
-        // The token names the task; nothing else of the task is known here.
-        let task = u64::from(token);
-        let kernel = self.kernel.content;
-        actor.record(EventKind::KernelStart { kernel, task, token, received, cost, source });
-        match body {
-            // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
-            Some(body) => unsafe { actor.run_body(body, interval, self.kernel.entry) },
-            None => actor.charge(interval, self.kernel.entry),
-        }
-        actor.record(EventKind::KernelEnd { kernel, task });
-    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use npusim::device::error::DeviceError;
 use sim_core::loader::thunk::Arguments;
 use sim_core::trace::CopyDirection;
-use sim_hbm::DevicePtr;
+use sim_hbm::{DevicePtr, HostMemory};
 
 use crate::caller::{Caller, with_caller};
 use crate::device::Device;
@@ -92,7 +92,7 @@ pub(crate) extern "C" fn filled(_data: usize, arguments: &Arguments, _caller: us
 
 /// Whoever copies is charged for it.
 fn charge(direction: CopyDirection, bytes: u64) {
-    let cost = |device: &Arc<Device>| lock(&device.memory).dma.link().cost(direction, bytes);
+    let cost = |device: &Arc<Device>| lock(&device.memory).dma.link().cost(direction, bytes, HostMemory::Pageable);
     with_caller(|caller| {
         let Some(device) = caller.device() else { return };
         match caller {

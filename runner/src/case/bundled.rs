@@ -99,6 +99,8 @@ impl fmt::Display for Runtime {
 pub enum AicoreVariant {
     /// Each core runs its third task but never reports its completion.
     Lossy,
+    /// Each core looks at a register in the window, where only AICPU threads may.
+    Window,
 }
 
 impl AicoreVariant {
@@ -106,6 +108,7 @@ impl AicoreVariant {
     pub const fn name(self) -> &'static str {
         match self {
             AicoreVariant::Lossy => "lossy",
+            AicoreVariant::Window => "window",
         }
     }
 }

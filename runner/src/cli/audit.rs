@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
-use sim_core::profile::{Arch, Profile};
+use sim_core::profile::Arch;
 
 use super::failure::Failure;
 use super::options::DeviceOptions;
@@ -74,9 +74,7 @@ impl AuditCommand {
         let bytes = std::fs::read(file)
             .map_err(|error| Failure::input(format_args!("cannot read {path}: {error}; name a shared object")))?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let profile = Profile::load(settings.arch.unwrap_or(Arch::A2a3))
-            .and_then(|profile| profile.with_overrides(&settings.overrides))
-            .map_err(Failure::input)?;
+        let profile = settings.profile_of(settings.arch.unwrap_or(Arch::A2a3), &[]).map_err(Failure::input)?;
         let config = DeviceConfig { watch_leaks: true, ..DeviceConfig::new(profile) };
         let object = NamedObject { name: &name, bytes: &bytes };
         let device = Device::new(config, bundled::SHIM, object).map_err(|error| Failure::of_device(&error))?;

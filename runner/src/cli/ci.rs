@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sim_core::profile::Arch;
+use sim_core::profile::{Arch, ProfileError, ProfileName};
 
 use super::failure::Failure;
 use super::options::EngineChoice;
@@ -19,6 +19,7 @@ use crate::ci::result::{EntryResult, status_of};
 use crate::ci::selection::{Entry, Selection};
 use crate::ci::table::MatrixTable;
 use crate::device::pool::{MOST_NAMESPACES, NamespacePool};
+use crate::exec::settings::variables;
 use crate::report::output::OutputDirectory;
 use crate::report::summary::RunError;
 use crate::run::exit::ExitStatus;
@@ -35,6 +36,9 @@ pub(super) struct CiCommand {
     /// The generations, separated by commas [default: both].
     #[arg(long, value_name = "ARCH", value_delimiter = ',')]
     arch: Vec<Arch>,
+    /// A part of a generation, such as 910B2 (see `npusim profiles list`): only that generation is run then.
+    #[arg(long, value_name = "NAME", env = variables::PROFILE)]
+    profile: Option<ProfileName>,
     /// The runtimes, separated by commas [default: all].
     #[arg(long, value_name = "RUNTIME", value_delimiter = ',')]
     runtime: Vec<Runtime>,
@@ -69,7 +73,7 @@ pub(super) struct CiCommand {
 impl CiCommand {
     pub(super) fn execute(&self) -> Done {
         let selection = Selection {
-            archs: self.arch.clone(),
+            archs: self.archs().map_err(Failure::input)?,
             runtimes: self.runtime.clone(),
             cases: self.cases.clone(),
             with_faults: self.faults,
@@ -79,7 +83,7 @@ impl CiCommand {
         let part = shard.map(|shard| self.part(shard, &entries));
         let entries = shard.map_or(entries.clone(), |shard| shard.part_of(entries));
         let out = self.out.clone().map(OutputDirectory::create).transpose().map_err(Failure::input)?;
-        let settings = RunSettings { engine: self.engine.into(), ..RunSettings::default() };
+        let settings = RunSettings { engine: self.engine.into(), profile: self.profile, ..RunSettings::default() };
         let parallel = self.parallel as usize;
         let matrix = Matrix { entries: &entries, settings: &settings, parallel };
         let pool = NamespacePool::new(MOST_NAMESPACES);
@@ -112,8 +116,15 @@ impl CiCommand {
     fn part(&self, shard: Shard, entries: &[Entry]) -> PartOf {
         let name = |entry: &Entry| format!("{} {} {}", entry.arch, entry.runtime.name(), entry.case.name);
         let names: Vec<String> = entries.iter().map(name).collect();
-        let description = format!("ci {:?} {} {names:?}", self.engine, self.repeat);
+        let description = format!("ci {:?} {:?} {} {names:?}", self.engine, self.profile, self.repeat);
         PartOf::new(shard, entries.len(), &description)
+    }
+
+    /// The generations; a profile has one.
+    fn archs(&self) -> Result<Vec<Arch>, ProfileError> {
+        let Some(profile) = self.profile else { return Ok(self.arch.clone()) };
+        self.arch.iter().try_for_each(|arch| profile.arch_as_asked(Some(*arch)).map(drop))?;
+        Ok(vec![profile.arch()])
     }
 
     /// Runs the matrix as often as asked. Results are those of the first time, with what was different later.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use sim_core::profile::{Arch, Override};
+use sim_core::profile::{Arch, Override, ProfileName};
 use sim_hbm::FillPolicy;
 
 use super::Done;
@@ -24,6 +24,9 @@ pub(super) struct ExecCommand {
     /// The device generation: a2a3 (910B, 910C) or a5 (950) [default: what the path of the host runtime says].
     #[arg(long, value_name = "ARCH")]
     arch: Option<Arch>,
+    /// The part, such as 910B2 or 950PR_958x (see `npusim profiles list`) [default: the generation as a whole].
+    #[arg(long, value_name = "NAME")]
+    profile: Option<ProfileName>,
     /// How device code is run [default: virtual].
     #[arg(long, value_enum)]
     engine: Option<EngineChoice>,
@@ -82,6 +85,7 @@ impl ExecCommand {
         let environment = ExecSettings::from_variables(read)?;
         Ok(ExecSettings {
             arch: self.arch.or(environment.arch),
+            profile: self.profile.or(environment.profile),
             engine: self.engine.map_or(environment.engine, Into::into),
             workers: self.workers.map(|count| count as usize).or(environment.workers),
             hbm: self.hbm.map(|Size(bytes)| bytes).or(environment.hbm),

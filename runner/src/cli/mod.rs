@@ -15,6 +15,7 @@ mod lifecycle;
 mod list;
 mod merge;
 mod options;
+mod profiles;
 mod progress;
 mod quantity;
 mod run;
@@ -57,6 +58,8 @@ enum Action {
     Audit(Box<audit::AuditCommand>),
     /// List the bundled cases.
     List(list::ListCommand),
+    /// Show the constants of the model, part by part, with where each comes from.
+    Profiles(profiles::ProfilesCommand),
     Scenario(scenario::ScenarioCommand),
     /// Measure the simulator itself.
     Bench(bench::BenchCommand),
@@ -73,7 +76,12 @@ impl Action {
             | Action::Audit(_)
             | Action::Scenario(_)
             | Action::Bench(_) => true,
-            Action::Merge(_) | Action::Diff(_) | Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
+            Action::Merge(_)
+            | Action::Diff(_)
+            | Action::Exec(_)
+            | Action::Inspect(_)
+            | Action::List(_)
+            | Action::Profiles(_) => false,
         }
     }
 }
@@ -101,6 +109,7 @@ pub fn main() -> ExitCode {
         Action::Inspect(command) => command.execute(),
         Action::Audit(command) => command.execute(),
         Action::List(command) => command.execute(),
+        Action::Profiles(command) => command.execute(),
         Action::Scenario(command) => command.execute(),
         Action::Bench(command) => command.execute(),
     };
@@ -179,6 +188,7 @@ mod tests {
             &["npusim", "run", "chain", "--workers", "0"],
             &["npusim", "run", "chain", "--engine", "real"],
             &["npusim", "run", "chain", "--arch", "a3"],
+            &["npusim", "run", "chain", "--profile", "910B7"],
             &["npusim", "run", "chain", "--hbm", "8 apples"],
             &["npusim", "run", "chain", "--hbm-fill", "ones"],
             &["npusim", "run", "chain", "--set", "mmio.load"],
@@ -208,6 +218,9 @@ mod tests {
             &["npusim", "audit", "chain", "--object", "chain.so"],
             &["npusim", "audit", "chain", "--allow", "vdso"],
             &["npusim", "bench", "control-plane", "--tasks", "0"],
+            &["npusim", "profiles"],
+            &["npusim", "profiles", "show"],
+            &["npusim", "profiles", "show", "910B"],
         ] {
             let error = Command::try_parse_from(arguments).expect_err(&arguments.join(" "));
             assert_eq!(refuse_usage(&error), ExitCode::from(2), "{arguments:?}");

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use sim_core::profile::{Arch, Override, ProfileError};
+use sim_core::profile::{Arch, Override, ProfileError, ProfileName};
 use sim_hbm::FillPolicy;
 
 use super::quantity::{HostTime, Parameter, Size};
 use crate::case::Runtime;
 use crate::device::EngineKind;
 use crate::device::programs::Mode;
+use crate::exec::settings::variables;
 use crate::run::settings::{Front, RunSettings};
 use crate::sweep::{Axis, AxisKind, SweepError};
 
@@ -22,6 +23,9 @@ pub(super) struct DeviceOptions {
     /// The device generation: a2a3 (910B, 910C) or a5 (950) [default: what the case says].
     #[arg(long, value_name = "ARCH")]
     arch: Option<Arch>,
+    /// The part, such as 910B2 or 950PR_958x (see `npusim profiles list`) [default: the generation as a whole].
+    #[arg(long, value_name = "NAME", env = variables::PROFILE)]
+    profile: Option<ProfileName>,
     /// The runtime: tensormap_and_ringbuffer, aicpu_build_graph or host_build_graph [default: what the case says, or
     /// the first].
     #[arg(long, value_name = "RUNTIME")]
@@ -152,7 +156,8 @@ impl DeviceOptions {
         let capacity = self.hbm.map(|Size(bytes)| format!("hbm.capacity={bytes}B").parse());
         let named: Vec<Override> = clusters.into_iter().chain(capacity).collect::<Result<_, _>>()?;
         Ok(RunSettings {
-            arch: self.arch,
+            arch: arch_of(self.arch, self.profile)?,
+            profile: self.profile,
             runtime: self.runtime,
             front: self.front.into(),
             faithful: self.faithful,
@@ -170,6 +175,11 @@ impl DeviceOptions {
             watch_leaks: false,
         })
     }
+}
+
+/// The generation that was asked for, by itself or by one of its parts.
+pub(super) fn arch_of(arch: Option<Arch>, profile: Option<ProfileName>) -> Result<Option<Arch>, ProfileError> {
+    profile.map_or(Ok(arch), |profile| profile.arch_as_asked(arch).map(Some))
 }
 
 #[cfg(test)]
@@ -199,5 +209,16 @@ mod tests {
         let settings = line.device.settings(false).unwrap();
         let profile = Profile::load(Arch::A2a3).unwrap().with_overrides(&settings.overrides).unwrap();
         assert_eq!(*profile.topology.clusters, 5);
+    }
+
+    #[test]
+    fn does_a_profile_choose_the_generation_and_refuse_another() {
+        let settings = |words: &[&str]| Line::parse_from([&["x"] as &[_], words].concat()).device.settings(false);
+        let chosen = settings(&["--profile", "950PR_958x"]).unwrap();
+        assert_eq!((chosen.arch, chosen.profile), (Some(Arch::A5), Some(ProfileName::Ascend950Pr958x)));
+        assert_eq!(
+            settings(&["--profile", "910B2", "--arch", "a5"]).unwrap_err().to_string(),
+            "the profile `910B2` is one of a2a3, not of a5: leave out one of the two"
+        );
     }
 }

@@ -45,6 +45,7 @@ impl FailureClass {
             DeviceError::Hbm(_)
             | DeviceError::Threads(_)
             | DeviceError::Crash(_)
+            | DeviceError::RegisterWindow(_)
             | DeviceError::Hang(_)
             | DeviceError::Refused { .. }
             | DeviceError::Overdue(_)

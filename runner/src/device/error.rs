@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+use sim_aicpu::register_file::{Register, RegisterFile};
 use sim_core::actor::ActorKind;
-use sim_core::engine::{Deadlock, EndedBy, Fault, Stalled};
+use sim_core::engine::{Crash, Deadlock, EndedBy, Fault, Stalled};
 use sim_core::loader::load_error::LoadError;
 use sim_core::loader::loaded_object::{CodeSite, CodeSites};
 use sim_core::profile::ProfileError;
@@ -82,6 +83,8 @@ pub enum DeviceError {
     /// {0}
     Crash(Box<CrashReport>),
     /// {0}
+    RegisterWindow(Box<WindowReport>),
+    /// {0}
     Hang(Box<HangReport>),
     /// {0}
     Deadlock(DeadlockReport),
@@ -117,6 +120,7 @@ impl DeviceError {
         match self {
             DeviceError::Hbm(error) => error.device_code().map(|_| DeviceCode::HbmExhausted),
             DeviceError::Crash(crash) => Some(crash.code),
+            DeviceError::RegisterWindow(window) => Some(window.code),
             DeviceError::Hang(hang) => Some(hang.code),
             DeviceError::Deadlock(_) | DeviceError::FreeRunTimeout { .. } => Some(DeviceCode::StreamSyncTimeout),
             DeviceError::Refused { .. } => Some(DeviceCode::AicpuException),
@@ -167,6 +171,39 @@ impl fmt::Display for CrashReport {
             write!(f, " in kernel {kernel}")?;
         }
         write!(f, " {cause} at {at}{place} (device code {})", *code as u32)
+    }
+}
+
+/// A core that accessed the window of all cores' registers inline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowReport {
+    /// Who.
+    pub kind: ActorKind,
+    /// The kernel, if it was one.
+    pub kernel: Option<String>,
+    /// When.
+    pub at: SimTime,
+    /// Where.
+    pub place: InCode,
+    /// Which register.
+    pub register: Register,
+    /// The code that silicon would give.
+    pub code: DeviceCode,
+}
+
+impl fmt::Display for WindowReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let WindowReport { kind, kernel, at, place, register: Register { core, offset }, code } = self;
+        write!(f, "{kind}")?;
+        if let Some(kernel) = kernel {
+            write!(f, " in kernel {kernel}")?;
+        }
+        write!(
+            f,
+            " accessed register {offset:#x} of core {core} in the window at {at}{place} (device code {}); on silicon \
+             that hangs the core: only AICPU threads may, and a core has registers of its own",
+            *code as u32
+        )
     }
 }
 
@@ -266,6 +303,8 @@ pub struct Explainer<'a> {
     pub sites: &'a dyn CodeSites,
     /// The device's memory.
     pub hbm: &'a Hbm,
+    /// The cores' registers, if AICPU threads see them in a window.
+    pub registers: Option<&'a RegisterFile>,
 }
 
 impl Explainer<'_> {
@@ -273,14 +312,7 @@ impl Explainer<'_> {
     pub fn explain(&self, fault: &Fault) -> DeviceError {
         let code = code_of(fault);
         match fault {
-            Fault::Crash(crash) => DeviceError::Crash(Box::new(CrashReport {
-                kind: crash.kind,
-                kernel: crash.in_kernel.then(|| self.object_at(crash.trap.instruction)).flatten(),
-                at: crash.at,
-                place: self.place(crash.trap.instruction),
-                cause: self.cause(&crash.trap),
-                code,
-            })),
+            Fault::Crash(crash) => self.crash(crash, code),
             Fault::Hang(hang) => DeviceError::Hang(Box::new(HangReport {
                 kind: hang.kind,
                 kernel: hang.in_kernel.then(|| self.object_at(hang.instruction)).flatten(),
@@ -303,6 +335,22 @@ impl Explainer<'_> {
                 place: self.place(overdue.caller),
                 code,
             })),
+        }
+    }
+
+    fn crash(&self, crash: &Crash, code: DeviceCode) -> DeviceError {
+        let Crash { kind, at, trap, .. } = *crash;
+        let kernel = crash.in_kernel.then(|| self.object_at(trap.instruction)).flatten();
+        let place = self.place(trap.instruction);
+        let accessed = trap.address.filter(|_| kind.core().is_some());
+        match accessed.and_then(|address| self.registers?.locate_in_window(address & !3)) {
+            Some(register) => {
+                DeviceError::RegisterWindow(Box::new(WindowReport { kind, kernel, at, place, register, code }))
+            }
+            None => {
+                let cause = self.cause(&trap);
+                DeviceError::Crash(Box::new(CrashReport { kind, kernel, at, place, cause, code }))
+            }
         }
     }
 

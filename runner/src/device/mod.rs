@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sim_aicore::array::CoreArray;
+use sim_aicore::cold_start::ColdStart;
 use sim_aicore::cost::{CostModel, KernelTable};
 use sim_aicore::launch::Launched;
 use sim_aicore::registry::{Description, KernelRegistry};
@@ -40,10 +41,11 @@ use sim_core::engine::{Counters, Engine, Fault, GuestCall, Polling, Settings};
 use sim_core::loader::ledger::{LoadLedger, LoadOrigin};
 use sim_core::loader::namespace::{Namespace, ObjectId};
 use sim_core::loader::staging::StagingArea;
-use sim_core::profile::Profile;
+use sim_core::profile::{Profile, TimeByConfidence};
 use sim_core::shim::{ShimFunctions, Topology};
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, Observer, Trace};
+use sim_hbm::bandwidth::SharedMemory;
 use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, Residency};
 
 use crate::report::tasks::TaskNotes;
@@ -269,7 +271,11 @@ impl Device {
 
     fn with_explainer<R>(&self, function: impl FnOnce(&Explainer<'_>) -> R) -> R {
         let rooms = self.rooms();
-        function(&Explainer { sites: &*rooms.namespace.borrow(), hbm: &rooms.hbm.borrow() })
+        function(&Explainer {
+            sites: &*rooms.namespace.borrow(),
+            hbm: &rooms.hbm.borrow(),
+            registers: Some(&rooms.registers),
+        })
     }
 
     /// Lets `observer` see every event from now on.
@@ -358,6 +364,11 @@ impl Device {
     /// CPU time of all threads in kernel bodies in that.
     pub fn kernel_cpu(&self) -> Duration {
         self.rooms().stopwatch.kernel_cpu.get()
+    }
+
+    /// What its AICPU threads and AICores have worked for so far, in virtual time.
+    pub fn work(&self) -> TimeByConfidence {
+        self.rooms().work.get()
     }
 
     /// Virtual time from the last launch to its completion.
@@ -467,6 +478,8 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
     }
     Rooms {
         operations: OperationCosts::new(&profile),
+        cold_start: ColdStart::new(&profile),
+        work: Cell::default(),
         hbm: RefCell::new(hbm),
         dma: RefCell::new(DmaEngine::new(HostLink::of(&profile))),
         registers,
@@ -475,6 +488,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         costs: CostModel::new(&profile, config.kernel_costs),
         programs: Programs::new(profile.arch, array.count(), config.mode),
         traces: TileTraces::default(),
+        memory: RefCell::new(SharedMemory::new(&profile)),
         namespace: RefCell::new(namespace),
         linking: RefCell::default(),
         loads: RefCell::new(Loads::default()),

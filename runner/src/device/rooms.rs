@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use sim_aicore::cold_start::ColdStart;
 use sim_aicore::cost::CostModel;
+use sim_aicore::kernel_run::KernelDevice;
 use sim_aicore::launch::Launched;
 use sim_aicore::registry::KernelRegistry;
 use sim_aicore::tile_trace::TileTraces;
 use sim_aicpu::operation::OperationCosts;
 use sim_aicpu::pool::AicpuPool;
 use sim_aicpu::register_file::RegisterFile;
-use sim_core::actor::ActorKind;
+use sim_core::actor::{ActorId, ActorKind};
 use sim_core::engine::free::FreeRun;
 use sim_core::engine::{CurrentActor, Engine, GuestCall, ThreadCpu};
 use sim_core::loader::audit::holdings::Watch;
@@ -24,10 +26,11 @@ use sim_core::loader::ledger::{HostSide, LoadId, LoadLedger, LoadOrigin, LoadOut
 use sim_core::loader::load_error::LoadError;
 use sim_core::loader::loaded_object::LoadedObject;
 use sim_core::loader::namespace::{Linking, Namespace, ObjectId};
-use sim_core::profile::Profile;
+use sim_core::profile::{Confidence, Profile, TimeByConfidence};
 use sim_core::shim::Topology;
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, EventKind};
+use sim_hbm::bandwidth::SharedMemory;
 use sim_hbm::{DmaEngine, Hbm};
 
 use super::driver::Driver;
@@ -39,6 +42,9 @@ use super::programs::Programs;
 pub(super) struct Rooms {
     pub(super) profile: Profile,
     pub(super) operations: OperationCosts,
+    pub(super) cold_start: ColdStart,
+    /// The work done so far, by the confidence of what it was charged with.
+    pub(super) work: Cell<TimeByConfidence>,
     pub(super) hbm: RefCell<Hbm>,
     pub(super) dma: RefCell<DmaEngine>,
     pub(super) registers: RegisterFile,
@@ -48,6 +54,8 @@ pub(super) struct Rooms {
     pub(super) programs: Programs,
     /// What is known of kernels by their traces.
     pub(super) traces: TileTraces,
+    /// What running kernels share.
+    pub(super) memory: RefCell<SharedMemory<ActorId>>,
     pub(super) namespace: RefCell<Namespace>,
     /// Objects whose initialisers are running.
     pub(super) linking: RefCell<Vec<Linking>>,
@@ -301,6 +309,19 @@ impl Rooms {
     /// The code of what ended the device's work, negated; 0 if nothing did.
     pub(super) fn fault_code(&self, fault: Option<&sim_core::engine::Fault>) -> i32 {
         fault.map_or(0, |fault| -(super::error::code_of(fault) as i32))
+    }
+
+    /// What a kernel has to do with.
+    pub(super) fn kernel_device(&self) -> KernelDevice<'_> {
+        let flush = *self.profile.aicore.flush;
+        KernelDevice { launch: &self.launch, costs: &self.costs, memory: &self.memory, flush }
+    }
+
+    /// Somebody of the device has worked for so long because of a constant of this confidence.
+    pub(super) fn worked(&self, confidence: Confidence, span: SimDuration) {
+        let mut work = self.work.get();
+        work.add(confidence, span);
+        self.work.set(work);
     }
 
     /// What the spin hint of an actor costs.

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use sim_core::charges::{ChargeError, Charges};
 use sim_core::loader::tunables;
-use sim_core::profile::{Arch, Profile, ProfileError};
+use sim_core::profile::{Arch, ProfileError};
 
 use super::command::{self, CommandError};
 use super::preload_object::{self, NoPreloadObject};
@@ -88,10 +88,12 @@ fn checked(mut settings: ExecSettings) -> Result<ExecSettings, LaunchError> {
     if settings.isolate && settings.engine == EngineKind::Threads {
         return Err(LaunchError::IsolatedThreads);
     }
-    let overrides = settings.overrides()?;
+    if let Some(profile) = settings.profile {
+        settings.arch = Some(profile.arch_as_asked(settings.arch)?);
+    }
     // Which generation it will be is known when a runtime is there.
     for arch in settings.arch.map_or(Arch::ALL.to_vec(), |arch| vec![arch]) {
-        Profile::load(arch)?.with_overrides(&overrides)?;
+        settings.profile_of(arch)?;
     }
     if let Some(file) = &mut settings.charges {
         Charges::read(&*file)?;

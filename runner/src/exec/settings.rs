@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sim_core::profile::{Arch, Override, ProfileError};
+use sim_core::profile::{Arch, Override, Profile, ProfileError, ProfileName};
 use sim_hbm::FillPolicy;
 
 use crate::device::EngineKind;
@@ -16,6 +16,8 @@ use crate::device::EngineKind;
 pub struct ExecSettings {
     /// The generation; by default what the runtime's directory says.
     pub arch: Option<Arch>,
+    /// The part of the generation; by default the generation as a whole.
+    pub profile: Option<ProfileName>,
     /// How device code is run.
     pub engine: EngineKind,
     /// Threads that run kernel bodies; by default one per CPU.
@@ -44,6 +46,7 @@ impl Default for ExecSettings {
     fn default() -> Self {
         ExecSettings {
             arch: None,
+            profile: None,
             engine: EngineKind::Virtual,
             workers: None,
             hbm: None,
@@ -64,6 +67,8 @@ impl Default for ExecSettings {
 pub mod variables {
     /// The generation: a2a3 or a5.
     pub const ARCH: &str = "NPUSIM_ARCH";
+    /// The part of the generation.
+    pub const PROFILE: &str = "NPUSIM_PROFILE";
     /// How device code is run: virtual, naive or threads.
     pub const ENGINE: &str = "NPUSIM_ENGINE";
     /// Host threads that run kernel bodies.
@@ -88,8 +93,21 @@ pub mod variables {
     pub const KERNEL_LIMIT: &str = "NPUSIM_KERNEL_LIMIT";
 
     /// All of them.
-    pub const ALL: [&str; 12] =
-        [ARCH, ENGINE, WORKERS, HBM, HBM_FILL, SET, OUT, EVENTS, ISOLATE, CHARGES, EXTERNAL_WAIT, KERNEL_LIMIT];
+    pub const ALL: [&str; 13] = [
+        ARCH,
+        PROFILE,
+        ENGINE,
+        WORKERS,
+        HBM,
+        HBM_FILL,
+        SET,
+        OUT,
+        EVENTS,
+        ISOLATE,
+        CHARGES,
+        EXTERNAL_WAIT,
+        KERNEL_LIMIT,
+    ];
 }
 use variables as var;
 
@@ -117,6 +135,7 @@ impl ExecSettings {
         ];
         let mut add = |name, value: Option<OsString>| variables.extend(value.map(|value| (name, value)));
         add(var::ARCH, self.arch.map(|arch| arch.as_str().into()));
+        add(var::PROFILE, self.profile.map(|profile| profile.as_str().into()));
         add(var::WORKERS, self.workers.map(|count| count.to_string().into()));
         add(var::HBM, self.hbm.map(|bytes| bytes.to_string().into()));
         add(var::SET, (!self.set.is_empty()).then(|| self.set.join(&SEPARATOR.to_string()).into()));
@@ -135,6 +154,7 @@ impl ExecSettings {
         let time = |name| parse(&read, name, parse_microseconds);
         Ok(ExecSettings {
             arch: parse(&read, var::ARCH, |text| text.parse::<Arch>())?,
+            profile: parse(&read, var::PROFILE, |text| text.parse::<ProfileName>())?,
             engine: parse(&read, var::ENGINE, EngineKind::from_name)?.unwrap_or(default.engine),
             workers: parse(&read, var::WORKERS, count)?.map(NonZero::get),
             hbm: parse(&read, var::HBM, crate::cli::parse_size)?,
@@ -147,6 +167,13 @@ impl ExecSettings {
             external_wait: time(var::EXTERNAL_WAIT)?.unwrap_or(default.external_wait),
             guest_limit: time(var::KERNEL_LIMIT)?,
         })
+    }
+
+    /// The profile of a device of `arch` with these settings.
+    pub fn profile_of(&self, arch: Arch) -> Result<Profile, ProfileError> {
+        let name = self.profile.unwrap_or(arch.into());
+        name.arch_as_asked(Some(arch))?;
+        Profile::load(name)?.with_overrides(&self.overrides()?)
     }
 
     /// The values of the profile that are replaced.
@@ -206,6 +233,7 @@ mod tests {
     fn do_settings_come_back_from_the_environment_as_they_were() {
         let settings = ExecSettings {
             arch: Some(Arch::A5),
+            profile: Some(ProfileName::Ascend950Dt958x),
             engine: EngineKind::Naive,
             workers: Some(3),
             hbm: Some(8 << 30),

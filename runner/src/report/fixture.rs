@@ -52,7 +52,12 @@ pub(crate) fn kernel_start(ns: u64, actor: u32, task: u64, token: u32, cost: u64
 }
 
 pub(crate) fn kernel_end(ns: u64, actor: u32, task: u64) -> TraceEvent {
-    event(ns, actor, EventKind::KernelEnd { kernel: ADD, task })
+    kernel_end_after(ns, actor, task, 0)
+}
+
+/// The end of a kernel that has cost `cost` ns.
+pub(crate) fn kernel_end_after(ns: u64, actor: u32, task: u64, cost: u64) -> TraceEvent {
+    event(ns, actor, EventKind::KernelEnd { kernel: ADD, task, cost: SimDuration::from_ns(cost) })
 }
 
 pub(crate) fn store(ns: u64, actor: u32, core: u16, token: u32) -> TraceEvent {
@@ -118,7 +123,7 @@ fn events() -> Vec<TraceEvent> {
         edge(2800, 0, R1T0, 0, EdgeSource::Explicit),
         submit(2800, R1T0, [-1, 0, -1]),
         phase(3000, ORCHESTRATOR, None),
-        kernel_end(4300, AIV1, 0),
+        kernel_end_after(4300, AIV1, 0, 2000),
         reports(4310, AIV1, 1),
         seen(4500, SCHEDULER, 1, finished(1)),
         store(4600, SCHEDULER, 0, 1),
@@ -134,12 +139,12 @@ fn events() -> Vec<TraceEvent> {
                 source: CostSource::Roofline,
             },
         ),
-        event(5800, AIC0, EventKind::KernelEnd { kernel: MATMUL, task: 1 }),
+        event(5800, AIC0, EventKind::KernelEnd { kernel: MATMUL, task: 1, cost: SimDuration::from_ns(1000) }),
         reports(5810, AIC0, 1),
         seen(6000, SCHEDULER, 0, finished(1)),
         store(6100, SCHEDULER, 1, 2),
         kernel_start(6300, AIV1, R1T0, 2, 1000),
-        kernel_end(7300, AIV1, R1T0),
+        kernel_end_after(7300, AIV1, R1T0, 1000),
         reports(7310, AIV1, 2),
         seen(7500, SCHEDULER, 1, finished(2)),
         store(7600, SCHEDULER, 0, 0x7fff_fff0),
@@ -204,6 +209,7 @@ pub(crate) fn summary() -> RunSummary {
     let facts = RunFacts {
         case: "chain3".into(),
         arch: "a2a3".into(),
+        profile: Some("a2a3".into()),
         runtime: "tensormap_and_ringbuffer".into(),
         artifacts: None,
         golden: Golden { verdict: Verdict::Pass, worst_absolute: 4.8e-7, worst_relative: 1.2e-7 },

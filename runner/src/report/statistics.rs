@@ -74,8 +74,8 @@ pub struct CoreUse {
 struct ActorTally {
     kind: ActorKind,
     on_device: bool,
-    /// Start of the kernel that is running.
-    running: Option<SimTime>,
+    /// Start of the kernel that is running, and where its cost comes from.
+    running: Option<(SimTime, CostSource)>,
     kernels: u64,
     busy: SimDuration,
     phase: Option<(Phase, SimTime)>,
@@ -156,16 +156,15 @@ impl RunStatistics {
             self.window.include(event.time, event.time);
         }
         match event.kind {
-            EventKind::KernelStart { cost, source, .. } => {
-                actor.running = Some(event.time);
-                let total = &mut self.costs[source as usize];
-                total.count += 1;
-                total.time += cost;
+            EventKind::KernelStart { source, .. } => {
+                actor.running = Some((event.time, source));
+                self.costs[source as usize].count += 1;
             }
-            EventKind::KernelEnd { .. } => {
-                if let Some(start) = actor.running.take() {
+            EventKind::KernelEnd { cost, .. } => {
+                if let Some((start, source)) = actor.running.take() {
                     actor.kernels += 1;
                     actor.busy += event.time.since(start);
+                    self.costs[source as usize].time += cost;
                 }
             }
             EventKind::Phase { entered } => {

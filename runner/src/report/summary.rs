@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sim_aicore::cost::CostTally;
 use sim_aicore::tile_trace::KernelTraceReport;
 use sim_core::actor::ActorKind;
+use sim_core::profile::{Confidence, TimeByConfidence};
 use sim_core::time::SimDuration;
 use sim_core::trace::{CopyDirection, CostSource, Phase};
 
@@ -80,6 +81,9 @@ pub struct RunFacts {
     pub case: String,
     /// `a2a3` or `a5`.
     pub arch: String,
+    /// Name of the profile, unless the device is somebody else's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Name of the runtime.
     pub runtime: String,
     /// Where the runtime's objects come from, if they are not those of the program or the case.
@@ -229,6 +233,9 @@ pub struct DeviceSummary {
     pub phases: PhaseTimes,
     /// Kernel costs by where they came from.
     pub cost_sources: CostSources,
+    /// How far the work of the device's actors can be trusted, if it was charged for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<WorkConfidence>,
     /// AICores that took part.
     pub cores: usize,
     /// The core that was busy for the longest; the one with the smallest id among equals.
@@ -271,6 +278,50 @@ pub struct CostSources {
     pub roofline: CostSummary,
     /// The profile's floor.
     pub default: CostSummary,
+}
+
+/// The work of AICPU threads and AICores, polls and waits not included, by the confidence of the constants that it was
+/// charged with.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct WorkConfidence {
+    /// Measured on silicon.
+    #[serde(rename = "measured_ns", serialize_with = "nanoseconds")]
+    pub measured: SimDuration,
+    /// Documented by the vendor or the runtime.
+    #[serde(rename = "documented_ns", serialize_with = "nanoseconds")]
+    pub documented: SimDuration,
+    /// Measured on a simulator of the vendor.
+    #[serde(rename = "simulated_ns", serialize_with = "nanoseconds")]
+    pub simulated: SimDuration,
+    /// Derived from such values.
+    #[serde(rename = "inferred_ns", serialize_with = "nanoseconds")]
+    pub inferred: SimDuration,
+    /// Guesses.
+    #[serde(rename = "placeholder_ns", serialize_with = "nanoseconds")]
+    pub placeholder: SimDuration,
+    /// Choices of the simulator.
+    #[serde(rename = "setting_ns", serialize_with = "nanoseconds")]
+    pub setting: SimDuration,
+    /// Given by the user.
+    #[serde(rename = "override_ns", serialize_with = "nanoseconds")]
+    pub given: SimDuration,
+    /// The part of it all that leans on guesses, 0 to 1.
+    pub placeholder_share: f64,
+}
+
+impl From<&TimeByConfidence> for WorkConfidence {
+    fn from(work: &TimeByConfidence) -> Self {
+        WorkConfidence {
+            measured: work.get(Confidence::Measured),
+            documented: work.get(Confidence::Documented),
+            simulated: work.get(Confidence::Simulated),
+            inferred: work.get(Confidence::Inferred),
+            placeholder: work.get(Confidence::Placeholder),
+            setting: work.get(Confidence::Setting),
+            given: work.get(Confidence::Override),
+            placeholder_share: work.share(Confidence::Placeholder),
+        }
+    }
 }
 
 /// A [`CostTotal`] in a report.
@@ -392,6 +443,7 @@ impl DeviceSummary {
                 roofline: cost(CostSource::Roofline),
                 default: cost(CostSource::Default),
             },
+            confidence: None,
             cores: cores.len(),
             busiest_core: cores.iter().rev().max_by_key(|load| load.busy).copied(),
             idlest_core: cores.iter().min_by_key(|load| load.busy).copied(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sim_core::loader::ledger::LoadLedger;
+use sim_core::profile::TimeByConfidence;
 
 use crate::bundled;
 use crate::device::driver::finding::Finding;
@@ -65,24 +66,25 @@ impl FinishedRun {
     /// Runs the plan on a device that was made for it.
     fn on(device: Device, plan: RunPlan, pulse: Arc<Pulse>) -> FinishedRun {
         let observer = RunObserver { statistics: StatisticsObserver::default(), pulse };
-        let mut prepared = HostEffort::default();
+        let mut prepared = Effort::default();
         let (aicpu, aicore) = (&plan.objects.aicpu.bytes, &plan.objects.aicore.bytes);
         let mut ran = None;
         // The totals are those of the runs alone.
         let outcome = converse(&device, &plan.input, aicpu, aicore, |milestone| match milestone {
             Milestone::Registered => {
-                prepared = HostEffort::of(&device);
+                prepared = Effort::of(&device);
                 device.observe(Box::new(observer.clone()));
             }
             Milestone::Ran => {
-                ran = Some(HostEffort::of(&device));
+                ran = Some(Effort::of(&device));
                 device.stop_observing();
             }
         });
         let statistics = observer.statistics.statistics();
-        let effort = ran.unwrap_or_else(|| HostEffort::of(&device)).since(prepared);
+        let effort = ran.unwrap_or_else(|| Effort::of(&device)).since(prepared);
         let facts = facts_of(&plan, &device, effort.elapsed, &outcome);
         let mut totals = DeviceSummary::new(&statistics);
+        totals.confidence = (plan.config.engine != EngineKind::Threads).then(|| (&effort.work).into());
         if plan.config.engine == EngineKind::Threads {
             // Free-running threads leave no events.
             totals.tasks = device.free_kernels();
@@ -183,22 +185,30 @@ fn host_of(plan: &RunPlan) -> NamedObject<'_> {
 
 /// What launches on a device have cost the host.
 #[derive(Clone, Copy, Debug, Default)]
-struct HostEffort {
+struct Effort {
     elapsed: Duration,
     engine_cpu: Duration,
     kernel_cpu: Duration,
+    /// What the device's actors have worked for meanwhile, in virtual time.
+    work: TimeByConfidence,
 }
 
-impl HostEffort {
+impl Effort {
     fn of(device: &Device) -> Self {
-        HostEffort { elapsed: device.host_elapsed(), engine_cpu: device.engine_cpu(), kernel_cpu: device.kernel_cpu() }
+        Effort {
+            elapsed: device.host_elapsed(),
+            engine_cpu: device.engine_cpu(),
+            kernel_cpu: device.kernel_cpu(),
+            work: device.work(),
+        }
     }
 
-    fn since(self, earlier: HostEffort) -> Self {
-        HostEffort {
+    fn since(self, earlier: Effort) -> Self {
+        Effort {
             elapsed: self.elapsed.saturating_sub(earlier.elapsed),
             engine_cpu: self.engine_cpu.saturating_sub(earlier.engine_cpu),
             kernel_cpu: self.kernel_cpu.saturating_sub(earlier.kernel_cpu),
+            work: self.work.since(&earlier.work),
         }
     }
 }
@@ -213,6 +223,7 @@ fn facts_of(plan: &RunPlan, device: &Device, host_elapsed: Duration, outcome: &O
     RunFacts {
         case: plan.input.case.name.clone(),
         arch: plan.input.arch.to_string(),
+        profile: Some(plan.config.profile.name.clone()),
         runtime: plan.input.case.runtime.name().to_owned(),
         artifacts: None,
         golden: outcome.golden,
@@ -229,7 +240,7 @@ fn facts_of(plan: &RunPlan, device: &Device, host_elapsed: Duration, outcome: &O
     }
 }
 
-fn engine_facts(plan: &RunPlan, device: &Device, effort: HostEffort) -> EngineFacts {
+fn engine_facts(plan: &RunPlan, device: &Device, effort: Effort) -> EngineFacts {
     let counters = device.counters();
     EngineFacts {
         workers: plan.config.workers,

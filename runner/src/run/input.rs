@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sim_aicore::registry::{Access, Description};
 use sim_core::loader::image::CodeImage;
-use sim_core::profile::Arch;
+use sim_core::profile::{Arch, ProfileName};
 use sim_core::trace::ContentHash;
 
 use super::objects::{Bundle, CodeObject, KERNEL_ENTRY};
@@ -45,7 +45,7 @@ impl RunInput {
     /// Reads whatever `case` names.
     pub(super) fn new(case: CaseSpec, settings: &RunSettings) -> Result<RunInput, PlanError> {
         let case = case.with_parameters(&settings.parameters)?;
-        let arch = settings.arch.unwrap_or(case.arch);
+        let arch = settings.arch.or(settings.profile.map(ProfileName::arch)).unwrap_or(case.arch);
         let bundle = Bundle { origin: &case.origin, arch };
         let program = match &case.callable {
             CallableSpec::Objects { orchestration, kernels } => {

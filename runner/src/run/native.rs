@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use sim_aicore::tile_trace::KernelTraceReport;
-use sim_core::profile::{Profile, ProfileError};
+use sim_core::profile::ProfileError;
 use sim_core::trace::ContentHash;
 
 use super::conversation::{Outcome, RunFailure, converse, status_of};
@@ -86,6 +86,7 @@ fn engine_of(input: &RunInput, settings: &RunSettings) -> Result<Option<ExecSett
     let profile = &input.case.profile;
     if settings.engine == EngineKind::Threads {
         let given = [
+            ("--profile", settings.profile.is_some()),
             ("--workers", settings.workers.is_some()),
             ("--set or --hbm", !settings.overrides.is_empty()),
             ("--hbm-fill", settings.fill.is_some()),
@@ -97,10 +98,11 @@ fn engine_of(input: &RunInput, settings: &RunSettings) -> Result<Option<ExecSett
             None => Ok(None),
         };
     }
-    Profile::load(input.arch)?.with_overrides(profile)?.with_overrides(&settings.overrides)?;
+    settings.profile_of(input.arch, profile)?;
     let environment = ExecSettings::from_variables(|name| env::var_os(name))?;
     Ok(Some(ExecSettings {
         arch: Some(input.arch),
+        profile: settings.profile,
         engine: settings.engine,
         workers: settings.workers,
         hbm: None,
@@ -132,13 +134,14 @@ impl FinishedNativeRun {
         let NativePlan { input, directory, engine } = plan;
         let runtime = NativeRuntime::load(&directory, input.arch, account.clone())?;
         let outcome = converse(&runtime, &input, &directory.aicpu, &directory.aicore, |_| {});
+        let profile = engine.as_ref().map(|settings| settings.profile.unwrap_or(input.arch.into()).to_string());
         let engine = match engine.map(|settings| settings.engine) {
             Some(EngineKind::Naive) => EngineMode::Naive,
             Some(EngineKind::Virtual) => EngineMode::Virtual,
             Some(EngineKind::Threads) | None => EngineMode::Stock,
         };
         let reports = account.as_ref().map(Account::runs).unwrap_or_default();
-        let facts = facts_of(&input, &directory, &outcome, engine, &reports);
+        let facts = RunFacts { profile, ..facts_of(&input, &directory, &outcome, engine, &reports) };
         let summary = RunSummary::new(facts, Simulated::of_reports(&reports));
         Ok(FinishedNativeRun { summary, failure: outcome.failure, names: input.names, account })
     }
@@ -179,6 +182,7 @@ fn facts_of(
     RunFacts {
         case: input.case.name.clone(),
         arch: input.arch.to_string(),
+        profile: None,
         runtime: input.case.runtime.name().to_owned(),
         artifacts: Some(Artifacts {
             runtime_dir: directory.path.display().to_string(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sim_aicore::cost::KernelTable;
 use sim_core::loader::image_error::ImageError;
-use sim_core::profile::{Arch, Profile, ProfileError};
+use sim_core::profile::{Arch, ProfileError};
 
 use super::input::RunInput;
 use super::objects::{Bundle, CodeObject};
@@ -136,8 +136,7 @@ impl RunPlan {
 }
 
 fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, PlanError> {
-    let profile =
-        Profile::load(input.arch)?.with_overrides(&input.case.profile)?.with_overrides(&settings.overrides)?;
+    let profile = settings.profile_of(input.arch, &input.case.profile)?;
     let kernel_costs = match &input.case.kernel_costs {
         Some(costs) => KernelTable::from_value(&costs.origin, &costs.table, *profile.clock.aicore)?,
         None => KernelTable::default(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sim_core::profile::{Arch, Override};
+use sim_core::profile::{Arch, Override, Profile, ProfileError, ProfileName};
 use sim_hbm::FillPolicy;
 
 use crate::case::Runtime;
@@ -24,6 +24,8 @@ pub enum Front {
 pub struct RunSettings {
     /// The generation.
     pub arch: Option<Arch>,
+    /// The part of the generation; by default the generation as a whole.
+    pub profile: Option<ProfileName>,
     /// The runtime.
     pub runtime: Option<Runtime>,
     /// Through which functions the host reaches the device.
@@ -60,6 +62,7 @@ impl Default for RunSettings {
     fn default() -> Self {
         RunSettings {
             arch: None,
+            profile: None,
             runtime: None,
             front: Front::Platform,
             faithful: false,
@@ -76,5 +79,14 @@ impl Default for RunSettings {
             keep_objects: None,
             watch_leaks: false,
         }
+    }
+}
+
+impl RunSettings {
+    /// The profile of a device of `arch` with these settings, for a case with `own` values.
+    pub fn profile_of(&self, arch: Arch, own: &[Override]) -> Result<Profile, ProfileError> {
+        let name = self.profile.unwrap_or(arch.into());
+        name.arch_as_asked(Some(arch))?;
+        Profile::load(name)?.with_overrides(own)?.with_overrides(&self.overrides)
     }
 }

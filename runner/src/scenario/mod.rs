@@ -6,6 +6,7 @@
 mod calls;
 mod failures;
 mod host;
+mod host_link;
 mod installation;
 mod launch_order;
 mod registration;
@@ -47,11 +48,13 @@ pub enum Scenario {
     TeardownOrder,
     /// Arguments that cannot be, calls at the wrong time.
     BadCalls,
+    /// Copies and allocations.
+    HostLink,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Scenario; 12] = [
+    pub const ALL: [Scenario; 13] = [
         Scenario::RegistrationPerLaunch,
         Scenario::CachedHandle,
         Scenario::InstallLatch,
@@ -64,6 +67,7 @@ impl Scenario {
         Scenario::AicoreException,
         Scenario::TeardownOrder,
         Scenario::BadCalls,
+        Scenario::HostLink,
     ];
 
     /// Its name on a command line.
@@ -81,6 +85,7 @@ impl Scenario {
             Scenario::AicoreException => "aicore_exception",
             Scenario::TeardownOrder => "teardown_order",
             Scenario::BadCalls => "bad_calls",
+            Scenario::HostLink => "host_link",
         }
     }
 
@@ -101,6 +106,7 @@ impl Scenario {
             Scenario::AicoreException => "a crash on a core: 507015, and 107022 for the other stream",
             Scenario::TeardownOrder => "tearing down in the wrong order, twice, and using what is gone",
             Scenario::BadCalls => "null, empty and impossible arguments change nothing",
+            Scenario::HostLink => "what the host's own calls take: first touch, copies of pageable and pinned memory",
         }
     }
 
@@ -120,6 +126,7 @@ impl Scenario {
             Scenario::AicoreException => failures::aicore_exception(&mut host),
             Scenario::TeardownOrder => calls::teardown(&mut host),
             Scenario::BadCalls => calls::bad(&mut host),
+            Scenario::HostLink => host_link::copies(&mut host),
         }?;
         Ok(host.report(self.name()))
     }

@@ -1,11 +1,14 @@
 //! What a kernel costs: how long it occupies its core in virtual time.
 //!
-//! A kernel's cost is known before it starts, from the first of these that knows it:
+//! What a kernel costs alone is known before it starts, from the first of these that knows it:
 //!
 //! 1. the [`KernelTable`] of the case, by kernel name: what somebody measured or assumed;
 //! 2. the pipes of the core, for a kernel that says what it does ([`crate::pipes`]);
-//! 3. the [`Roofline`]: the bytes of the task's tensors over the memory system, a lower bound;
+//! 3. the [`Roofline`]: the bytes of the task's tensors through the core's own transfer engine, a lower bound;
 //! 4. for a kernel without tensors, the profile's `aicore.kernel_floor`, a placeholder.
+//!
+//! The second and the third share the memory with all that run at the same time, so that their ends move while they run
+//! (`sim_hbm::bandwidth`). A table's cost holds whatever its kernel waited for when it was measured.
 //!
 //! Every cost carries its [`CostSource`], which is stamped on the kernel's event. What the executor does around a kernel
 //! (`aicore.setup` before, `aicore.flush` after) is not part of it.
@@ -18,9 +21,10 @@ pub use roofline::{KernelDemand, Roofline};
 pub use table::KernelTable;
 pub use tally::{CostShare, CostTally};
 
-use sim_core::profile::{Bandwidth, Profile};
+use sim_core::profile::{Bandwidth, Confidence, Profile, Sourced};
 use sim_core::time::SimDuration;
 use sim_core::trace::CostSource;
+use sim_hbm::bandwidth::Pace;
 
 use crate::pipes::library::KnownProgram;
 use crate::pipes::{CoreKind, MemoryRates, PipeModel};
@@ -28,10 +32,22 @@ use crate::pipes::{CoreKind, MemoryRates, PipeModel};
 /// How long a kernel occupies its core, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelCost {
-    /// From the kernel's start to its end.
+    /// From the kernel's start to its end, with the memory to itself.
     pub duration: SimDuration,
     /// Which part of the model knew.
     pub source: CostSource,
+    /// How far to trust it: as far as the least trusted constant that went into it.
+    pub confidence: Confidence,
+}
+
+impl KernelCost {
+    /// Whether others at the same memory slow the kernel down.
+    pub fn shares_memory(&self) -> bool {
+        match self.source {
+            CostSource::Pipes | CostSource::Roofline => true,
+            CostSource::Table | CostSource::Default => false,
+        }
+    }
 }
 
 /// The costs of all kernels of a run.
@@ -39,25 +55,68 @@ pub struct KernelCost {
 pub struct CostModel {
     table: KernelTable,
     roofline: Roofline,
-    floor: SimDuration,
+    roofline_confidence: Confidence,
+    floor: Sourced<SimDuration>,
     cube: PipeModel,
     vector: PipeModel,
-    read_bandwidth: Bandwidth,
-    write_bandwidth: Bandwidth,
+    /// The most that a core moves.
+    core_bandwidth: Bandwidth,
 }
 
 impl CostModel {
     /// The model of a device with `profile`, in which kernels named by `table` cost what it says.
     pub fn new(profile: &Profile, table: KernelTable) -> Self {
+        let (aicore, hbm) = (&profile.aicore, &profile.hbm);
+        let constants = [
+            aicore.instruction_floor.confidence,
+            aicore.memory_latency.confidence,
+            aicore.bandwidth.confidence,
+            hbm.read_bandwidth.confidence,
+            hbm.write_bandwidth.confidence,
+        ];
         CostModel {
             table,
             roofline: Roofline::new(profile),
-            floor: *profile.aicore.kernel_floor,
+            roofline_confidence: constants.into_iter().max().unwrap_or(Confidence::Placeholder),
+            floor: aicore.kernel_floor.clone(),
             cube: PipeModel::of(profile, CoreKind::Aic),
             vector: PipeModel::of(profile, CoreKind::Aiv),
-            read_bandwidth: *profile.hbm.read_bandwidth,
-            write_bandwidth: *profile.hbm.write_bandwidth,
+            core_bandwidth: *aicore.bandwidth,
         }
+    }
+
+    /// What the kernel `name` costs alone on a task with this `demand`.
+    pub fn cost(&self, name: &str, demand: &KernelDemand) -> KernelCost {
+        if let Some(cost) = self.table.find(name) {
+            return KernelCost { duration: cost.value, source: CostSource::Table, confidence: cost.confidence };
+        }
+        match demand.bytes() {
+            0 => KernelCost {
+                duration: self.floor.value,
+                source: CostSource::Default,
+                confidence: self.floor.confidence,
+            },
+            bytes => KernelCost {
+                duration: self.roofline.engine(bytes, demand.instructions),
+                source: CostSource::Roofline,
+                confidence: self.roofline_confidence,
+            },
+        }
+    }
+
+    /// What a kernel with this program costs alone.
+    pub fn program(&self, program: &KnownProgram) -> KernelCost {
+        let timeline = program.timeline(&MemoryRates::alone());
+        KernelCost { duration: timeline.duration, source: CostSource::Pipes, confidence: timeline.confidence }
+    }
+
+    /// How fast a kernel with this program moves so many bytes: what it gets of the memory holds for reads and for
+    /// writes alike.
+    pub fn pace(&self, program: &KnownProgram, bytes: u64) -> Pace {
+        Pace::of_durations(bytes, self.core_bandwidth, |rate| {
+            let rates = MemoryRates { read: Some(rate), write: Some(rate), ..MemoryRates::alone() };
+            program.timeline(&rates).duration
+        })
     }
 
     /// The pipes of a kind of core.
@@ -68,30 +127,9 @@ impl CostModel {
         }
     }
 
-    /// What the table says of the kernel `name`.
-    pub fn named(&self, name: &str) -> Option<KernelCost> {
-        self.table.get(name).map(|duration| KernelCost { duration, source: CostSource::Table })
-    }
-
-    /// What a kernel with this program costs while so many cores, this one included, are at work: each has its part of
-    /// the HBM, from the kernel's start to its end. The only place where a program becomes a span of time.
-    pub fn program(&self, program: &KnownProgram, active_cores: u32) -> KernelCost {
-        let cores = u64::from(active_cores.max(1));
-        let part = |all: Bandwidth| Bandwidth::from_bytes_per_s((all.as_bytes_per_s() / cores).max(1));
-        let rates =
-            MemoryRates { read: part(self.read_bandwidth), write: part(self.write_bandwidth), ..MemoryRates::alone() };
-        KernelCost { duration: program.timeline(&rates).duration, source: CostSource::Pipes }
-    }
-
-    /// What the kernel `name` costs on a task with this `demand`, if it does not say what it does.
-    pub fn cost(&self, name: &str, demand: &KernelDemand) -> KernelCost {
-        if let Some(cost) = self.named(name) {
-            return cost;
-        }
-        match self.roofline.bound(demand) {
-            Some(duration) => KernelCost { duration, source: CostSource::Roofline },
-            None => KernelCost { duration: self.floor, source: CostSource::Default },
-        }
+    /// The limits of the memory system.
+    pub fn roofline(&self) -> &Roofline {
+        &self.roofline
     }
 }
 
@@ -112,14 +150,29 @@ mod tests {
     #[test]
     fn does_the_table_come_before_the_roofline() {
         let model = model(r#"{"kernel_add": {"value": 2.1, "unit": "us", "source": "a test"}}"#);
-        let table = KernelCost { duration: SimDuration::from_ns(2_100), source: CostSource::Table };
+        let table = KernelCost {
+            duration: SimDuration::from_ns(2_100),
+            source: CostSource::Table,
+            confidence: Confidence::Placeholder,
+        };
         assert_eq!(model.cost("kernel_add", &ADD), table);
-        assert_eq!(model.cost("kernel_mul", &ADD).source, CostSource::Roofline);
+        // Latency and 192 KiB at 128 B per cycle of 1.85 GHz, whoever else is there.
+        let roofline = KernelCost {
+            duration: SimDuration::from_ps(142_703 + 830_271),
+            source: CostSource::Roofline,
+            confidence: Confidence::Inferred,
+        };
+        assert_eq!(model.cost("kernel_mul", &KernelDemand { active_cores: 72, ..ADD }), roofline);
+        assert!(roofline.shares_memory() && !table.shares_memory());
     }
 
     #[test]
     fn does_a_kernel_without_tensors_cost_the_floor() {
-        let floor = KernelCost { duration: SimDuration::from_us(1), source: CostSource::Default };
+        let floor = KernelCost {
+            duration: SimDuration::from_us(1),
+            source: CostSource::Default,
+            confidence: Confidence::Placeholder,
+        };
         let demand = KernelDemand { bytes_read: 0, bytes_written: 0, instructions: 0, active_cores: 72 };
         assert_eq!(model("{}").cost("kernel_empty", &demand), floor);
     }

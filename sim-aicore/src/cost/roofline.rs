@@ -12,6 +12,9 @@
 //! on a2a3, that is 264 cycles and 128 B per cycle (hw-native-sys/pto-isa, TLOAD reference cycles); copies of 128 B each
 //! never take less than 11.15 ns apiece on a2a3, 23.9 ns on a5 (CANN asc-devkit, DataCopy best practice).
 //!
+//! *engine* alone is what a kernel takes with the memory to itself; what others at the same memory add to that is found
+//! while it runs (`sim_hbm::bandwidth`). *bound* is the short form of it, for cores that all move the same.
+//!
 //! *shared* is the core's part of the HBM. All cores together read 1.49 TB/s on a2a3 and 1.627 TB/s on a5 (same source);
 //! cube and vector cores see one and the same HBM, so all that transfer share it alike. Reads and writes take turns on
 //! it, so their times add up. The number of cores is that at the kernel's start: who joins or leaves later does not
@@ -33,6 +36,13 @@ pub struct KernelDemand {
     pub instructions: u64,
     /// Cores that transfer at that moment, this one included.
     pub active_cores: u32,
+}
+
+impl KernelDemand {
+    /// Bytes in all.
+    pub fn bytes(&self) -> u64 {
+        self.bytes_read.saturating_add(self.bytes_written)
+    }
 }
 
 /// The limits of a device's memory system.
@@ -57,14 +67,18 @@ impl Roofline {
         }
     }
 
+    /// What the core's own transfer engine takes for so many bytes in so many instructions.
+    pub fn engine(&self, bytes: u64, instructions: u64) -> SimDuration {
+        (self.instruction_floor * instructions).max(self.latency + self.core_bandwidth.time_for(bytes))
+    }
+
     /// The least time that `demand` takes; `None` if it moves nothing, of which a roofline knows nothing.
     pub fn bound(&self, demand: &KernelDemand) -> Option<SimDuration> {
-        let bytes = demand.bytes_read.saturating_add(demand.bytes_written);
+        let bytes = demand.bytes();
         if bytes == 0 {
             return None;
         }
-        let issue = self.instruction_floor * demand.instructions;
-        let engine = issue.max(self.latency + self.core_bandwidth.time_for(bytes));
+        let engine = self.engine(bytes, demand.instructions);
         // A share of the bandwidth takes as long as all of it takes for everybody's bytes.
         let cores = u64::from(demand.active_cores.max(1));
         let shared = self.read_bandwidth.time_for(demand.bytes_read.saturating_mul(cores))

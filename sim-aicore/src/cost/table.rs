@@ -37,7 +37,12 @@ impl KernelTable {
 
     /// What the kernel `name` costs, if the table knows.
     pub fn get(&self, name: &str) -> Option<SimDuration> {
-        self.costs.get(name).map(|cost| cost.value)
+        self.find(name).map(|cost| cost.value)
+    }
+
+    /// The same, with who says so.
+    pub fn find(&self, name: &str) -> Option<&Sourced<SimDuration>> {
+        self.costs.get(name)
     }
 
     /// Every cost by kernel name, sorted, with who says so.

@@ -85,6 +85,12 @@ impl KnownProgram {
         self.timed.content
     }
 
+    /// Bytes that the memory system has to read and to write for it.
+    pub fn moved(&self) -> (u64, u64) {
+        let alone = self.timeline(&MemoryRates::alone());
+        (alone.read_bytes, alone.written_bytes)
+    }
+
     /// How it goes with this part of the memory system.
     pub fn timeline(&self, rates: &MemoryRates) -> Rc<Timeline> {
         self.timed.timeline(rates)

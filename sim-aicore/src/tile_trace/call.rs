@@ -104,14 +104,14 @@ pub struct Prices<'a> {
     pub costs: &'a CostModel,
     /// What the call costs if there is no trace.
     pub otherwise: KernelCost,
-    /// Cores at work, this one included.
-    pub active_cores: u32,
 }
 
 /// A call that has its cost.
 pub struct Begun {
     /// What it costs.
     pub cost: KernelCost,
+    /// What it does, if its trace says so.
+    pub program: Option<Rc<KnownProgram>>,
     /// Its body was not run yet.
     pub body_is_left: bool,
     after: After,
@@ -134,7 +134,7 @@ enum After {
 }
 
 impl TracedCall<'_> {
-    /// What the call costs, while so many cores are at work. Its body is run if nothing else can tell.
+    /// What the call costs alone. Its body is run if nothing else can tell.
     pub fn begin(
         &self,
         actor: &CurrentActor<'_>,
@@ -142,7 +142,7 @@ impl TracedCall<'_> {
         prices: &Prices<'_>,
         key: impl FnOnce() -> ProgramKey,
     ) -> Begun {
-        let later = |after| Begun { cost: prices.otherwise, body_is_left: true, after };
+        let later = |after| Begun { cost: prices.otherwise, program: None, body_is_left: true, after };
         let habit = traces.habit(self.kernel);
         if prices.otherwise.source == CostSource::Table && habit != Habit::Malformed {
             return later(After::Unwanted);
@@ -160,22 +160,21 @@ impl TracedCall<'_> {
         let key = key();
         let known = traces.library.borrow().get(&key);
         if let Some(known) = known {
-            let cost = prices.costs.program(&known, prices.active_cores);
-            return Begun { cost, body_is_left: true, after: After::Compare(known) };
+            let (cost, program) = (prices.costs.program(&known), Some(Rc::clone(&known)));
+            return Begun { cost, program, body_is_left: true, after: After::Compare(known) };
         }
         // SAFETY: whoever made the body vouches for it.
         unsafe { actor.run_body_first(self.body, self.caller) };
-        let program = self.taken(actor, traces).and_then(|recording| self.priced(traces, prices, &recording));
-        let done = |cost| Begun { cost, body_is_left: false, after: After::Nothing };
+        let program = self.taken(actor, traces).and_then(|recording| self.priced(traces, prices, key, &recording));
+        let done = |cost, program| Begun { cost, program, body_is_left: false, after: After::Nothing };
         let Some(program) = program else {
             if traces.habit(self.kernel) != Habit::Silent {
                 traces.count(self.kernel, self.name, false);
             }
-            return done(prices.otherwise);
+            return done(prices.otherwise, None);
         };
-        traces.library.borrow_mut().add(key, Rc::clone(&program));
         traces.count(self.kernel, self.name, true);
-        done(prices.costs.program(&program, prices.active_cores))
+        done(prices.costs.program(&program), Some(program))
     }
 
     /// The call has ended.
@@ -196,7 +195,7 @@ impl TracedCall<'_> {
                 traces.count(self.kernel, self.name, true);
                 let Some(recording) = self.taken(actor, traces) else { return };
                 let program = self.program(&recording);
-                if program.map(|program| program.content()) != Ok(known.content) {
+                if program.map(|program| program.content()) != Ok(known.content()) {
                     traces.found(self.kernel, self.name, Habit::Recorded, TraceFinding::AnotherWay);
                 }
             }
@@ -228,20 +227,25 @@ impl TracedCall<'_> {
         }
     }
 
-    /// The program of a first call, with its prices.
-    fn priced(&self, traces: &TileTraces, prices: &Prices<'_>, recording: &Recording) -> Option<Rc<KnownProgram>> {
+    /// The program of a first call, with its prices: that of all like it from now on.
+    fn priced(
+        &self,
+        traces: &TileTraces,
+        prices: &Prices<'_>,
+        key: ProgramKey,
+        recording: &Recording,
+    ) -> Option<Rc<KnownProgram>> {
         if recording.records.is_empty() && traces.habit(self.kernel) == Habit::Unknown {
             traces.set_habit(self.kernel, self.name, Habit::Silent);
             return None;
         }
-        let known = self.program(recording).and_then(|program| {
-            let priced = prices.costs.pipes(self.core).price(&program)?;
-            Ok(KnownProgram::new(program, priced)?)
-        });
+        let known = self
+            .program(recording)
+            .and_then(|program| Ok(traces.library.borrow_mut().add(key, &program, prices.costs.pipes(self.core))?));
         match known {
             Ok(known) => {
                 traces.set_habit(self.kernel, self.name, Habit::Recorded);
-                Some(Rc::new(known))
+                Some(known)
             }
             Err(finding) => {
                 traces.found(self.kernel, self.name, Habit::Useless, finding);

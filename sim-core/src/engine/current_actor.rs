@@ -306,23 +306,35 @@ impl<'a> CurrentActor<'a> {
     ///
     /// The call must be sound to make as this actor.
     pub unsafe fn run_body(&self, body: &NativeBody, cost: SimDuration, caller: usize) {
+        // SAFETY: the caller vouches for the call.
+        unsafe { self.run_body_until(body, caller, |now| now + cost) };
+    }
+
+    /// Runs a kernel body whose virtual interval begins when `begin` is told so, and ends when that says. Until then
+    /// others may move its end ([`CurrentActor::move_ends`]).
+    ///
+    /// # Safety
+    ///
+    /// The call must be sound to make as this actor.
+    pub unsafe fn run_body_until(&self, body: &NativeBody, caller: usize, begin: impl FnOnce(SimTime) -> SimTime) {
         let id = self.id();
         let mut state = self.begin(caller);
         state.work(id);
         state.counters.kernels += 1;
         let now = state.actor(id).time;
+        drop(state);
         if body.place == BodyPlace::Fiber {
-            drop(state);
             // SAFETY: the caller vouches for the call.
             self.as_guest(|| unsafe { body.call.invoke() });
-            self.charge(cost, caller);
+            self.work_until(caller, begin);
             return;
         }
+        let end = begin(now);
         // SAFETY: the lender lives as long as the actor, and the engine finishes the job before it resumes the actor.
         let job = unsafe { Job::new(body.call, self.context, now, Arc::clone(&body.host_cost)) };
+        let mut state = self.engine.state.borrow_mut();
         let actor = state.actor_mut(id);
-        actor.time += cost;
-        let end = actor.time;
+        actor.time = end.max(now);
         actor.status = Status::Native(Arc::clone(&job));
         state.busy_until(end);
         state.requeue(id);
@@ -333,6 +345,31 @@ impl<'a> CurrentActor<'a> {
         self.engine.natives.borrow_mut().offer(&job, body.place, || watchdog.borrow().new_thread());
         self.suspend();
         self.context.standing.set(Standing::Fiber);
+    }
+
+    /// Work, without a body, until an end that others may move.
+    pub fn work_until(&self, caller: usize, begin: impl FnOnce(SimTime) -> SimTime) {
+        let id = self.id();
+        let mut state = self.begin(caller);
+        state.work(id);
+        let now = state.actor(id).time;
+        drop(state);
+        let end = begin(now);
+        let mut state = self.engine.state.borrow_mut();
+        state.busy_until(end);
+        // If nobody else comes first, there is nobody who could move the end either.
+        let suspend = state.advance(id, end.since(now));
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+    }
+
+    /// The intervals of other actors that run a body end at these times now, none of them before this actor's own.
+    pub fn move_ends(&self, moved: &[(ActorId, SimTime)]) {
+        if !moved.is_empty() {
+            self.engine.state.borrow_mut().move_ends(moved);
+        }
     }
 
     /// The guest asked for something that a device cannot do: the device's work ends here.

@@ -490,6 +490,24 @@ impl State {
         self.next = Some(self.queue.push_pop(key, Item::Actor(id)));
     }
 
+    /// Actors that let an interval pass get there at these times now, which are not over yet.
+    ///
+    /// The running actor is in no interval, and not in the queue; those whose intervals move are.
+    pub(super) fn move_ends(&mut self, moved: &[(ActorId, SimTime)]) {
+        debug_assert!(self.next.is_none(), "an actor runs, so the next has not been chosen yet");
+        for &(id, end) in moved {
+            self.actor_mut(id).time = end;
+            self.busy_until(end);
+        }
+        let actors = &self.actors;
+        self.queue.rebuild(|entry| {
+            if let Item::Actor(id) = entry.item {
+                entry.key = Key::of_actor(actors[id.0 as usize].time, id);
+            }
+            true
+        });
+    }
+
     // ---- what comes next ----
 
     /// Takes the next step in the total order.

@@ -374,6 +374,92 @@ mod bodies {
         assert_eq!(hashes[1..], [hashes[0]; 2]);
     }
 
+    /// A rule by which intervals end: each that begins makes those under way end a microsecond later, and each that
+    /// ends makes the others end a microsecond earlier.
+    mod moved {
+        use super::*;
+
+        thread_local! {
+            /// Who is under way, and when each ends; on the host's storage, which hooks see.
+            static UNDER_WAY: RefCell<Vec<(ActorId, SimTime)>> = const { RefCell::new(Vec::new()) };
+        }
+
+        extern "C" fn idle(_: u64) -> u64 {
+            0
+        }
+
+        fn shift(by_ns: i64) -> Vec<(ActorId, SimTime)> {
+            UNDER_WAY.with_borrow_mut(|under_way| {
+                for (_, end) in under_way.iter_mut() {
+                    *end = SimTime::from_ns(end.as_ns().saturating_add_signed(by_ns));
+                }
+                under_way.clone()
+            })
+        }
+
+        fn run(place: BodyPlace, begin_ns: u64) {
+            on_actor(|actor| {
+                actor.charge(ns(begin_ns), 0);
+                let call = GuestCall::new(address(idle), &[0]);
+                let body = NativeBody { call, place, host_cost: Arc::default() };
+                let begin = |now: SimTime| {
+                    actor.move_ends(&shift(1_000));
+                    let end = now + ns(10_000);
+                    UNDER_WAY.with_borrow_mut(|under_way| under_way.push((actor.id(), end)));
+                    end
+                };
+                // SAFETY: `idle` takes one integer.
+                unsafe { actor.run_body_until(&body, 0, begin) };
+                UNDER_WAY.with_borrow_mut(|under_way| under_way.retain(|(id, _)| *id != actor.id()));
+                actor.move_ends(&shift(-1_000));
+                log(actor);
+            });
+        }
+
+        extern "C" fn natively(index: u64) -> u64 {
+            run(BodyPlace::Worker, 3_000 * index);
+            0
+        }
+
+        extern "C" fn on_its_fiber(index: u64) -> u64 {
+            run(BodyPlace::Fiber, 3_000 * index);
+            0
+        }
+
+        extern "C" fn poller(_: u64) -> u64 {
+            on_actor(|actor| (0..400).for_each(|_| actor.spin(ns(100), Poll::Spin, 0)));
+            0
+        }
+
+        /// Launches `function` on three actors, with a poller beside them.
+        extern "C" fn host(on_fibers: u64) -> u64 {
+            on_actor(|actor| {
+                launch(actor, if on_fibers == 0 { natively } else { on_its_fiber }, 3, PollPolicy::Execute);
+                launch(actor, poller, 1, PollPolicy::Execute);
+                u64::from(actor.wait_for_completion().is_some())
+            })
+        }
+
+        #[test]
+        fn do_intervals_end_where_others_have_moved_their_ends() {
+            let mut hashes = Vec::new();
+            for polling in [Polling::Parked, Polling::Naive] {
+                for workers in [1, 4] {
+                    for on_fibers in [0, 1] {
+                        let engine = engine(Settings { polling, workers, ..quick() });
+                        assert_eq!(call(&engine, host, on_fibers), Ok(0));
+                        // They begin at 0, 3 and 6 us. The first is moved from 10 to 12; its end moves the others from
+                        // 14 and 16 to 13 and 15, and the second's end the third to 14.
+                        let log = LOG.with(RefCell::take);
+                        assert_eq!(log, [(12_000, 1), (13_000, 2), (14_000, 3)]);
+                        hashes.push(engine.trace().hash());
+                    }
+                }
+            }
+            assert_eq!(hashes[1..], vec![hashes[0]; hashes.len() - 1]);
+        }
+    }
+
     #[test]
     fn is_a_crash_in_a_kernel_body_attributed_to_its_core() {
         extern "C" fn crash(_: u64) -> u64 {

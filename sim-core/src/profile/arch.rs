@@ -49,6 +49,6 @@ impl FromStr for Arch {
         Arch::ALL
             .into_iter()
             .find(|arch| arch.as_str() == name)
-            .ok_or_else(|| ProfileError::UnknownProfile { name: name.to_owned() })
+            .ok_or_else(|| ProfileError::UnknownArch { name: name.to_owned() })
     }
 }

@@ -8,16 +8,9 @@ use serde_json::Value;
 use super::arch::Arch;
 use super::entry::{Confidence, Entry};
 use super::error::ProfileError;
+use super::name::ProfileName;
 use super::quantity::Number;
 use super::spelling::distance;
-
-/// The embedded file of a generation, with the name that errors give it.
-fn embedded(arch: Arch) -> (&'static str, &'static str) {
-    match arch {
-        Arch::A2a3 => ("a2a3.json", include_str!("../../profiles/a2a3.json")),
-        Arch::A5 => ("a5.json", include_str!("../../profiles/a5.json")),
-    }
-}
 
 /// One value to be replaced, as in `mmio.load=100ns`: the text of `--set`.
 ///
@@ -69,13 +62,15 @@ impl FromStr for Override {
 pub(super) struct Document {
     origin: String,
     pub(super) arch: Arch,
+    /// What it takes the values from that it does not state.
+    pub(super) parent: Option<ProfileName>,
     pub(super) entries: Vec<Entry>,
 }
 
 impl Document {
-    /// The embedded file of a generation.
-    pub(super) fn of(arch: Arch) -> Result<Document, ProfileError> {
-        let (origin, text) = embedded(arch);
+    /// An embedded file.
+    pub(super) fn of(name: ProfileName) -> Result<Document, ProfileError> {
+        let (origin, text) = name.file();
         Document::parse(origin, text)
     }
 
@@ -86,18 +81,26 @@ impl Document {
         let malformed =
             |key: &str, found: &Value, expected: &str| ProfileError::malformed(origin, key, found, expected);
         let Value::Object(top) = &json else { return Err(malformed(".", &json, "an object with a section per part")) };
-        let arch = |key: &str| match top.get(key) {
-            None => Ok(None),
-            Some(name) => match name.as_str().and_then(|name| name.parse::<Arch>().ok()) {
-                Some(arch) => Ok(Some(arch)),
-                None => Err(malformed(key, name, "a2a3 or a5")),
+        let own_arch = match top.get("arch") {
+            None => {
+                return Err(ProfileError::MissingKey {
+                    origin: origin.to_owned(),
+                    key: "arch".to_owned(),
+                    expected: "a2a3 or a5".to_owned(),
+                });
+            }
+            Some(name) => name
+                .as_str()
+                .and_then(|name| name.parse::<Arch>().ok())
+                .ok_or_else(|| malformed("arch", name, "a2a3 or a5"))?,
+        };
+        let parent = match top.get("inherits") {
+            None => None,
+            Some(name) => match name.as_str().map(str::parse::<ProfileName>) {
+                None => return Err(malformed("inherits", name, "the name of a profile, such as a2a3")),
+                Some(parent) => Some(parent?),
             },
         };
-        let own_arch = arch("arch")?.ok_or_else(|| ProfileError::MissingKey {
-            origin: origin.to_owned(),
-            key: "arch".to_owned(),
-            expected: "a2a3 or a5".to_owned(),
-        })?;
         let mut entries = Vec::new();
         for (section, keys) in top.iter().filter(|(key, _)| !matches!(key.as_str(), "arch" | "inherits")) {
             let Value::Object(keys) = keys else {
@@ -107,11 +110,16 @@ impl Document {
                 entries.push(Entry::from_json(origin, &format!("{section}.{key}"), value, None)?);
             }
         }
-        let mut document = Document { origin: origin.to_owned(), arch: own_arch, entries };
-        if let Some(parent) = arch("inherits")? {
+        let mut document = Document { origin: origin.to_owned(), arch: own_arch, parent, entries };
+        if let Some(parent) = parent {
             document.inherit(Document::of(parent)?);
         }
         Ok(document)
+    }
+
+    /// What the file is called, without its ending.
+    pub(super) fn name(&self) -> &str {
+        self.origin.strip_suffix(".json").unwrap_or(&self.origin)
     }
 
     /// Takes from `parent` every value that this file does not state.

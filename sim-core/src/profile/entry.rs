@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::arch::Arch;
 use super::error::ProfileError;
-use super::quantity::{Bandwidth, Dimension, Number, Unit};
+use super::quantity::{Bandwidth, Dimension, Number, Ratio, Unit};
 use super::spelling::distance;
 use crate::time::{Frequency, SimDuration};
 
@@ -33,6 +33,17 @@ pub enum Confidence {
 }
 
 impl Confidence {
+    /// Every class.
+    pub const ALL: [Confidence; 7] = [
+        Confidence::Measured,
+        Confidence::Documented,
+        Confidence::Simulated,
+        Confidence::Inferred,
+        Confidence::Placeholder,
+        Confidence::Setting,
+        Confidence::Override,
+    ];
+
     /// Those that a file may claim.
     const IN_FILES: [Confidence; 6] = [
         Confidence::Measured,
@@ -258,6 +269,11 @@ impl Entry {
         })
     }
 
+    /// The value as how many times as long something takes, never less than once.
+    pub(super) fn slowdown(&self) -> Result<Sourced<Ratio>, ProfileError> {
+        self.convert(Dimension::Ratio, "a ratio from 1 to 1000", Ratio::slowdown)
+    }
+
     /// The value as an offset of a 32-bit register, or of the end of them all.
     pub(super) fn offset(&self) -> Result<Sourced<u32>, ProfileError> {
         self.convert(Dimension::Offset, "a 32-bit offset divisible by 4", register_offset)
@@ -351,7 +367,7 @@ fn register_offset(offset: u64) -> Option<u32> {
 /// A number with its unit; what is counted needs none, and offsets are hexadecimal.
 fn written(number: Number, unit: &str) -> String {
     match Unit::from_symbol(unit) {
-        Some(Unit::Count) => number.to_string(),
+        Some(Unit::Count | Unit::Ratio) => number.to_string(),
         Some(Unit::Offset) => Dimension::Offset
             .to_base(number, Unit::Offset)
             .map_or_else(|| number.to_string(), |offset| format!("{offset:#x}")),

@@ -2,16 +2,34 @@
 
 use serde_json::Value;
 
+use super::arch::Arch;
+use super::name::ProfileName;
 use super::quantity::Dimension;
 
 /// Why a value, or the file around it, was refused. `origin` is the file, or `--set` for an override.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, displaydoc::Display)]
 #[ignore_extra_doc_attributes]
 pub enum ProfileError {
-    /// no profile is named `{name}`: there are a2a3 and a5
+    /// no generation is named `{name}`: there are a2a3 and a5
+    UnknownArch {
+        /// The name asked for.
+        name: String,
+    },
+    /// no profile is named `{name}`; the nearest is `{nearest}` (`npusim profiles list` names them all)
     UnknownProfile {
         /// The name asked for.
         name: String,
+        /// The one that is most like it.
+        nearest: ProfileName,
+    },
+    /// the profile `{name}` is one of {own}, not of {asked}: leave out one of the two
+    OtherArch {
+        /// The profile.
+        name: ProfileName,
+        /// Its generation.
+        own: Arch,
+        /// The generation asked for.
+        asked: Arch,
     },
     /// {origin}: not JSON: {reason}
     NotJson {

@@ -1,10 +1,11 @@
-//! Profiles: the constants of each device generation, every one with its unit, its source and how far to trust it.
+//! Profiles: the constants of each device generation and of its parts, every one with its unit, its source and how far
+//! to trust it.
 //!
-//! The files `profiles/a2a3.json` and `profiles/a5.json` are embedded. A file has a section per part of the device and
+//! The files in `profiles` are embedded, each under a [`ProfileName`]. A file has a section per part of the device and
 //! in it a value per key: `{"value": 95, "unit": "ns", "confidence": "measured", "source": "…"}`, perhaps with the
 //! `range` that sources allow and a `note`. Its life:
 //!
-//! 1. It is parsed into entries by key, `mmio.load`. One with `inherits` takes from that generation what it does not
+//! 1. It is parsed into entries by key, `mmio.load`. One with `inherits` takes from that profile what it does not
 //!    state itself; where the generations differ, such a value is no more than inferred, and says so.
 //! 2. Keys that `a2a3.json` does not have are refused: that file is complete, and so decides what a key is.
 //! 3. Overrides (`--set mmio.load=100ns`) replace entries; they say so, and lose range and note.
@@ -17,24 +18,30 @@ mod arch;
 mod document;
 mod entry;
 mod error;
+mod name;
 mod quantity;
 mod sections;
 mod spelling;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub use arch::Arch;
 pub use document::Override;
 pub use entry::{Confidence, Entry, Sourced};
 pub use error::ProfileError;
-pub use quantity::{Bandwidth, Dimension};
-pub use sections::{Aicore, Aicpu, Clock, Driver, Guards, Hbm, HostLink, Mmio, Registers, Topology};
+pub use name::ProfileName;
+pub use quantity::{Bandwidth, Dimension, Ratio};
+pub use sections::{Aicore, Aicpu, Clock, Driver, Guards, Hbm, HostLink, L2, Mmio, Registers, Topology};
+pub use trust::TimeByConfidence;
 
 use document::Document;
 
 /// The constants of one device.
 #[derive(Clone, Debug)]
 pub struct Profile {
+    /// Its name: that of the file, without overrides.
+    pub name: String,
     /// The generation.
     pub arch: Arch,
     /// How many of everything there are.
@@ -45,6 +52,8 @@ pub struct Profile {
     pub registers: Registers,
     /// Device memory.
     pub hbm: Hbm,
+    /// The cache before it.
+    pub l2: L2,
     /// What the host pays to reach the device.
     pub host_link: HostLink,
     /// What register accesses cost.
@@ -61,10 +70,15 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The embedded profile of a generation, by itself or by name: `a2a3`, `a5`.
-    pub fn load(arch: impl AsRef<str>) -> Result<Profile, ProfileError> {
-        let arch = arch.as_ref().parse()?;
-        Profile::from_document(Document::of(arch)?)
+    /// An embedded profile, by the generation, by its name, or by that as text: `a2a3`, `910B2`.
+    pub fn load(name: impl AsRef<str>) -> Result<Profile, ProfileError> {
+        let name = name.as_ref().parse()?;
+        Profile::from_document(Document::of(name)?)
+    }
+
+    /// The profile that this one takes the values from that it does not state.
+    pub fn parent(&self) -> Option<ProfileName> {
+        self.document.parent
     }
 
     /// Reads a profile from the text of a file, which errors call `name`. It may inherit from an embedded one.
@@ -85,13 +99,15 @@ impl Profile {
     }
 
     fn from_document(document: Document) -> Result<Profile, ProfileError> {
-        document.check_keys(&Document::of(Arch::A2a3)?)?;
+        document.check_keys(&Document::of(ProfileName::A2a3)?)?;
         let clock = Clock::read(&document)?;
         Ok(Profile {
+            name: document.name().to_owned(),
             arch: document.arch,
             topology: Topology::read(&document)?,
             registers: Registers::read(&document)?,
             hbm: Hbm::read(&document)?,
+            l2: L2::read(&document)?,
             host_link: HostLink::read(&document)?,
             mmio: Mmio::read(&document)?,
             aicpu: Aicpu::read(&document)?,

@@ -34,6 +34,41 @@ impl Bandwidth {
     }
 }
 
+/// How many times as much: in millionths, so that it is exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Ratio(u64);
+
+impl Ratio {
+    /// As much.
+    pub const ONE: Ratio = Ratio(1_000_000);
+    /// The most that a slowdown may be.
+    const MOST: u64 = 1_000 * Ratio::ONE.0;
+
+    /// A ratio of so many millionths, from once to a thousand times.
+    pub fn slowdown(millionths: u64) -> Option<Ratio> {
+        (Ratio::ONE.0..=Ratio::MOST).contains(&millionths).then_some(Ratio(millionths))
+    }
+
+    /// The ratio in millionths.
+    pub const fn as_millionths(self) -> u64 {
+        self.0
+    }
+
+    /// So many times `amount`, to the nearest whole one.
+    pub fn of(self, amount: u64) -> u64 {
+        let exact = u128::from(amount) * u128::from(self.0) + u128::from(Ratio::ONE.0 / 2);
+        u64::try_from(exact / u128::from(Ratio::ONE.0)).unwrap_or(u64::MAX)
+    }
+
+    /// What is left of it where only `part` of `whole` takes longer.
+    pub fn in_part(self, part: u64, whole: u64) -> Ratio {
+        let beyond = u128::from(self.0 - Ratio::ONE.0) * u128::from(part.min(whole)) / u128::from(whole.max(1));
+        // It is no more than what was there.
+        Ratio(Ratio::ONE.0 + beyond as u64)
+    }
+}
+
 /// The most digits that a number may have behind its point: more than any unit can resolve.
 const MAX_SCALE: u32 = 30;
 
@@ -142,11 +177,12 @@ pub(crate) enum Unit {
     TerabytesPerS,
     BytesPerCycle,
     Count,
+    Ratio,
     Offset,
 }
 
 impl Unit {
-    const ALL: [Unit; 19] = [
+    const ALL: [Unit; 20] = [
         Unit::Ps,
         Unit::Ns,
         Unit::Us,
@@ -165,6 +201,7 @@ impl Unit {
         Unit::TerabytesPerS,
         Unit::BytesPerCycle,
         Unit::Count,
+        Unit::Ratio,
         Unit::Offset,
     ];
 
@@ -194,6 +231,7 @@ impl Unit {
             Unit::TerabytesPerS => "TB/s",
             Unit::BytesPerCycle => "B/cycle",
             Unit::Count => "count",
+            Unit::Ratio => "ratio",
             Unit::Offset => "offset",
         }
     }
@@ -216,6 +254,8 @@ pub enum Dimension {
     CoreBandwidth(Frequency),
     /// How many.
     Count,
+    /// How many times as much, in millionths.
+    Ratio,
     /// A place in a core's register block, in bytes.
     Offset,
 }
@@ -223,7 +263,7 @@ pub enum Dimension {
 impl Dimension {
     /// How many base units one `unit` is, as a fraction; `None` if `unit` does not fit.
     fn base_units_per(self, unit: Unit) -> Option<(u128, u128)> {
-        use Dimension::{Bandwidth, CoreBandwidth, CoreTime, Count, Frequency, Offset, Size, Time};
+        use Dimension::{Bandwidth, CoreBandwidth, CoreTime, Count, Frequency, Offset, Ratio, Size, Time};
         let base_units = match (self, unit) {
             (Time | CoreTime(_), Unit::Ps) => 1,
             (Time | CoreTime(_), Unit::Ns) => 1_000,
@@ -242,6 +282,7 @@ impl Dimension {
             (Bandwidth | CoreBandwidth(_), Unit::GigabytesPerS) => 1_000_000_000,
             (Bandwidth | CoreBandwidth(_), Unit::TerabytesPerS) => 1_000_000_000_000,
             (CoreBandwidth(clock), Unit::BytesPerCycle) => u128::from(clock.as_hz()),
+            (Ratio, Unit::Ratio) => 1_000_000,
             (Count, Unit::Count) | (Offset, Unit::Offset) => 1,
             _ => return None,
         };
@@ -272,6 +313,7 @@ impl fmt::Display for Dimension {
             Dimension::Size => "an amount of memory",
             Dimension::Bandwidth | Dimension::CoreBandwidth(_) => "a data rate",
             Dimension::Count => "a whole number",
+            Dimension::Ratio => "a ratio",
             Dimension::Offset => "a register offset",
         };
         let units: Vec<_> = Unit::ALL.into_iter().filter(|&unit| self.fits(unit)).map(Unit::symbol).collect();

@@ -6,7 +6,7 @@
 use super::document::Document;
 use super::entry::Sourced;
 use super::error::ProfileError;
-use super::quantity::Bandwidth;
+use super::quantity::{Bandwidth, Ratio};
 use crate::time::{Frequency, SimDuration};
 
 /// The most cores that core ids can tell apart: they have 12 bits.
@@ -128,6 +128,12 @@ pub struct Hbm {
     pub latency: Sourced<SimDuration>,
     /// Allocations begin at multiples of so many bytes.
     pub alignment: Sourced<u64>,
+    /// What rows that begin off a block of 32 B take of what aligned ones do.
+    pub misaligned_rows: Sourced<Ratio>,
+    /// The same where rows become fractals on the way.
+    pub misaligned_nd2nz: Sourced<Ratio>,
+    /// What short rows take that all cores ask for at the same time.
+    pub lockstep: Sourced<Ratio>,
 }
 
 impl Hbm {
@@ -138,11 +144,39 @@ impl Hbm {
             write_bandwidth: document.entry("hbm.write_bandwidth")?.bandwidth()?,
             latency: document.entry("hbm.latency")?.duration()?,
             alignment: document.entry("hbm.alignment")?.size()?,
+            misaligned_rows: document.entry("hbm.misaligned_rows")?.slowdown()?,
+            misaligned_nd2nz: document.entry("hbm.misaligned_nd2nz")?.slowdown()?,
+            lockstep: document.entry("hbm.lockstep")?.slowdown()?,
         };
         if !hbm.alignment.is_power_of_two() {
             return Err(document.entry("hbm.alignment")?.out_of_range("a power of two"));
         }
         Ok(hbm)
+    }
+}
+
+/// The cache between the cores and device memory.
+#[derive(Clone, Debug)]
+pub struct L2 {
+    /// Bytes of it.
+    pub capacity: Sourced<u64>,
+    /// What it is filled and emptied by.
+    pub line: Sourced<u64>,
+    /// What all cores together can move through it.
+    pub bandwidth: Sourced<Bandwidth>,
+}
+
+impl L2 {
+    pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
+        let l2 = L2 {
+            capacity: document.entry("l2.capacity")?.size()?,
+            line: document.entry("l2.line")?.size()?,
+            bandwidth: document.entry("l2.bandwidth")?.bandwidth()?,
+        };
+        if !l2.line.is_power_of_two() {
+            return Err(document.entry("l2.line")?.out_of_range("a power of two"));
+        }
+        Ok(l2)
     }
 }
 
@@ -161,6 +195,8 @@ pub struct HostLink {
     pub memset_latency: Sourced<SimDuration>,
     /// Rate of a fill of device memory.
     pub memset_bandwidth: Sourced<Bandwidth>,
+    /// Rate of a copy, either way, whose host memory the device has mapped.
+    pub pinned_bandwidth: Sourced<Bandwidth>,
     /// From the host's launch until the device's actors start.
     pub launch: Sourced<SimDuration>,
     /// From the end of the device's last actor until the host has synchronised.
@@ -178,6 +214,7 @@ impl HostLink {
             from_device_bandwidth: document.entry("host_link.from_device_bandwidth")?.bandwidth()?,
             memset_latency: document.entry("host_link.memset_latency")?.duration()?,
             memset_bandwidth: document.entry("host_link.memset_bandwidth")?.bandwidth()?,
+            pinned_bandwidth: document.entry("host_link.pinned_bandwidth")?.bandwidth()?,
             launch: document.entry("host_link.launch")?.duration()?,
             completion: document.entry("host_link.completion")?.duration()?,
             poll_interval: document.entry("host_link.poll_interval")?.positive_duration()?,
@@ -279,12 +316,16 @@ pub struct Aicpu {
     pub handshake: Sourced<SimDuration>,
     /// A scheduler's first touch of the cores it owns.
     pub assign_clusters: Sourced<SimDuration>,
+    /// How many payloads that first touch prepares.
+    pub assign_payloads: Sourced<u32>,
     /// Taking a free lock.
     pub lock: Sourced<SimDuration>,
     /// Loading a shared object.
     pub object_load: Sourced<SimDuration>,
     /// Rate of a fill of device memory.
     pub memset_bandwidth: Sourced<Bandwidth>,
+    /// What operations take of what they do with all threads on one AICPU cluster.
+    pub cluster_spread: Sourced<Ratio>,
 }
 
 impl Aicpu {
@@ -301,9 +342,11 @@ impl Aicpu {
             resolve_per_consumer: document.entry("aicpu.resolve_per_consumer")?.duration()?,
             handshake: document.entry("aicpu.handshake")?.duration()?,
             assign_clusters: document.entry("aicpu.assign_clusters")?.duration()?,
+            assign_payloads: document.entry("aicpu.assign_payloads")?.count()?,
             lock: document.entry("aicpu.lock")?.duration()?,
             object_load: document.entry("aicpu.object_load")?.duration()?,
             memset_bandwidth: document.entry("aicpu.memset_bandwidth")?.bandwidth()?,
+            cluster_spread: document.entry("aicpu.cluster_spread")?.slowdown()?,
         })
     }
 }
@@ -329,11 +372,23 @@ pub struct Aicore {
     pub instruction_floor: Sourced<SimDuration>,
     /// The cost of a kernel of which nothing is known.
     pub kernel_floor: Sourced<SimDuration>,
+    /// A cache maintenance call.
+    pub cache_maintenance: Sourced<SimDuration>,
+    /// What the first task of a core takes beyond others, on a quarter of the cores at most.
+    pub cold_start_quarter: Sourced<SimDuration>,
+    /// The same on half of them.
+    pub cold_start_median: Sourced<SimDuration>,
+    /// The same on three quarters.
+    pub cold_start_three_quarters: Sourced<SimDuration>,
+    /// The same on all.
+    pub cold_start_most: Sourced<SimDuration>,
+    /// Which core takes how long.
+    pub cold_start_seed: Sourced<u32>,
 }
 
 impl Aicore {
     pub(super) fn read(document: &Document, clock: Frequency) -> Result<Self, ProfileError> {
-        Ok(Aicore {
+        let aicore = Aicore {
             register_access: document.entry("aicore.register_access")?.positive_core_duration(clock)?,
             spin: document.entry("aicore.spin")?.positive_core_duration(clock)?,
             counter_read: document.entry("aicore.counter_read")?.positive_core_duration(clock)?,
@@ -343,7 +398,28 @@ impl Aicore {
             memory_latency: document.entry("aicore.memory_latency")?.core_duration(clock)?,
             instruction_floor: document.entry("aicore.instruction_floor")?.core_duration(clock)?,
             kernel_floor: document.entry("aicore.kernel_floor")?.core_duration(clock)?,
-        })
+            cache_maintenance: document.entry("aicore.cache_maintenance")?.core_duration(clock)?,
+            cold_start_quarter: document.entry("aicore.cold_start_quarter")?.core_duration(clock)?,
+            cold_start_median: document.entry("aicore.cold_start_median")?.core_duration(clock)?,
+            cold_start_three_quarters: document.entry("aicore.cold_start_three_quarters")?.core_duration(clock)?,
+            cold_start_most: document.entry("aicore.cold_start_most")?.core_duration(clock)?,
+            cold_start_seed: document.entry("aicore.cold_start_seed")?.count()?,
+        };
+        let quartiles = [
+            ("aicore.cold_start_quarter", *aicore.cold_start_quarter),
+            ("aicore.cold_start_median", *aicore.cold_start_median),
+            ("aicore.cold_start_three_quarters", *aicore.cold_start_three_quarters),
+            ("aicore.cold_start_most", *aicore.cold_start_most),
+        ];
+        match quartiles.windows(2).find(|pair| pair[0].1 > pair[1].1) {
+            None => Ok(aicore),
+            Some(pair) => {
+                let (less, more) = (pair[0].0, pair[1].0);
+                Err(document
+                    .entry(less)?
+                    .out_of_range(format!("no more than {more}, {}", document.entry(more)?.value())))
+            }
+        }
     }
 }
 

@@ -113,6 +113,60 @@ fn does_a_file_that_inherits_within_its_generation_keep_the_confidence() {
     assert!(profile.entries().map(Entry::path).eq(load(Arch::A2a3).entries().map(Entry::path)));
 }
 
+/// What a part has that its generation does not, for people.
+fn differences(name: ProfileName) -> String {
+    let (own, parent) = (Profile::load(name).unwrap(), load(name.arch()));
+    let mut text = String::new();
+    for (own, parent) in own.entries().zip(parent.entries()) {
+        assert_eq!(own.path(), parent.path());
+        if (own.value(), own.source()) != (parent.value(), parent.source()) {
+            writeln!(text, "{:<24}{:<14}{}", own.path(), own.value(), own.confidence()).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn what_does_each_part_have_that_its_generation_does_not() {
+    let parts = ProfileName::ALL.into_iter().filter(|name| ProfileName::from(name.arch()) != *name);
+    let listed: Vec<String> = parts.map(|name| format!("{name}\n{}", differences(name))).collect();
+    insta::assert_snapshot!(listed.join("\n"));
+}
+
+#[test]
+fn does_a_part_keep_what_its_generation_says_and_how_far_to_trust_it() {
+    let (part, whole) = (Profile::load("950PR_958x").unwrap(), load(Arch::A5));
+    assert_eq!((part.name.as_str(), part.arch, part.parent()), ("950PR_958x", Arch::A5, Some(ProfileName::A5)));
+    assert_eq!(part.mmio.propagation, whole.mmio.propagation);
+    assert_eq!(part.mmio.propagation.confidence, Confidence::Inferred);
+    assert_eq!(part.aicpu.assign_clusters.confidence, Confidence::Measured);
+    assert_eq!((whole.parent(), load(Arch::A2a3).parent()), (Some(ProfileName::A2a3), None));
+}
+
+#[test]
+fn is_every_profile_found_by_its_name_and_of_one_generation() {
+    for name in ProfileName::ALL {
+        assert_eq!(name.as_str().parse(), Ok(name));
+        assert_eq!(Profile::load(name).unwrap().arch, name.arch());
+    }
+}
+
+#[test]
+fn is_a_ratio_no_speed_up_and_applied_to_the_nearest_whole() {
+    let ratio = load(Arch::A2a3).hbm.misaligned_rows;
+    assert_eq!((ratio.as_millionths(), ratio.of(202_660), ratio.of(1)), (1_278_000, 258_999, 1));
+    assert_eq!(ratio.in_part(1, 2).as_millionths(), 1_139_000);
+    assert_eq!(
+        with(&["hbm.lockstep=0.9"]).unwrap_err().to_string(),
+        "--set: `hbm.lockstep` = 0.9 is out of range, expected a ratio from 1 to 1000"
+    );
+    assert_eq!(
+        with(&["aicore.cold_start_median=4us"]).unwrap_err().to_string(),
+        "--set: `aicore.cold_start_median` = 4 us is out of range, expected no more than \
+         aicore.cold_start_three_quarters, 3.39 us"
+    );
+}
+
 #[test]
 fn is_every_key_of_the_file_needed() {
     let complete: serde_json::Value = serde_json::from_str(include_str!("../../profiles/a2a3.json")).unwrap();
@@ -206,11 +260,19 @@ fn does_a_file_that_is_no_profile_get_one_clear_error() {
         ("[]", "my.json: `.` is a list, expected an object with a section per part"),
         ("{}", "my.json: `arch` is missing, expected a2a3 or a5"),
         (r#"{"arch": "a4"}"#, r#"my.json: `arch` is "a4", expected a2a3 or a5"#),
-        (r#"{"arch": "a5", "inherits": 5}"#, "my.json: `inherits` is 5, expected a2a3 or a5"),
+        (r#"{"arch": "a5", "inherits": 5}"#, "my.json: `inherits` is 5, expected the name of a profile, such as a2a3"),
+        (
+            r#"{"arch": "a2a3", "inherits": "910B"}"#,
+            "no profile is named `910B`; the nearest is `910B1` (`npusim profiles list` names them all)",
+        ),
     ] {
         assert_eq!(Profile::from_json("my.json", text).unwrap_err().to_string(), message);
     }
-    assert_eq!(Profile::load("a4").unwrap_err().to_string(), "no profile is named `a4`: there are a2a3 and a5");
+    assert_eq!(
+        Profile::load("950pr_958X").unwrap_err().to_string(),
+        "no profile is named `950pr_958X`; the nearest is `950PR_958x` (`npusim profiles list` names them all)"
+    );
+    assert_eq!("a4".parse::<Arch>().unwrap_err().to_string(), "no generation is named `a4`: there are a2a3 and a5");
 }
 
 /// The a2a3 profile after some `--set`.

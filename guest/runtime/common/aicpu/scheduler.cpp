@@ -23,6 +23,7 @@ Scheduler::Scheduler(Runtime &runtime, uint32_t index) : runtime_(runtime), run_
 }
 
 void Scheduler::open_cores() {
+    npusim_charge(NPUSIM_CHARGE_ASSIGN, cluster_count_ * LANES * PAYLOADS_PER_CORE);
     npusim_charge(NPUSIM_CHARGE_HANDSHAKE, 1);
     for (uint32_t own = 0; own < cluster_count_ * LANES; ++own) {
         CoreArrival &arrival = run_.arrivals[cores_[own].physical];

@@ -21,6 +21,7 @@ struct alignas(64) DispatchPayload {
 };
 
 // Tokens count up from 1 and stay below TOKEN_EXIT. The wrap keeps the parity alternating.
+constexpr uint32_t PAYLOADS_PER_CORE = 2;  // one for the task that runs, one for the task after it
 constexpr uint32_t FIRST_TOKEN = 1;
 constexpr uint32_t next_token(uint32_t token) { return token + 1 < TOKEN_EXIT ? token + 1 : FIRST_TOKEN + (token & 1); }
 static_assert((next_token(TOKEN_EXIT - 1) & 1) != ((TOKEN_EXIT - 1) & 1));

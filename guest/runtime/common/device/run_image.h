@@ -74,7 +74,7 @@ struct RunImage {
 
 struct Runtime {
     RunImage run;
-    DispatchPayload payloads[MAX_CORES][2];
+    DispatchPayload payloads[MAX_CORES][PAYLOADS_PER_CORE];
 };
 
 // Records the first failure and tells everyone to wind up.

@@ -26,12 +26,12 @@ mod handles;
 mod preinstall;
 mod streams;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sim_core::actor::ActorId;
 use sim_core::engine::Fault;
 use sim_core::time::{SimDuration, SimTime};
-use sim_hbm::DevicePtr;
+use sim_hbm::{DevicePtr, HostMemory};
 
 pub(super) use binaries::{Binaries, LoadedBinary};
 pub(super) use cpu_objects::{CpuObjects, LoadedCpuObject};
@@ -52,6 +52,8 @@ pub(super) struct Driver {
     pub(super) streams: Streams,
     /// What was allocated for the host and not freed.
     pub(super) blocks: BTreeSet<DevicePtr>,
+    /// Host memory that the device has mapped, by address.
+    pub(super) pinned: BTreeMap<u64, Box<[u8]>>,
     pub(super) binaries: Binaries,
     pub(super) preinstall: Preinstall,
     pub(super) cpu_objects: CpuObjects,
@@ -79,11 +81,21 @@ impl Driver {
             op_timeout,
             streams: Streams::default(),
             blocks: BTreeSet::new(),
+            pinned: BTreeMap::new(),
             binaries: Binaries::default(),
             preinstall: Preinstall::new(faithful),
             cpu_objects: CpuObjects::default(),
             findings: Vec::new(),
         }
+    }
+
+    // ---- host memory ----
+
+    /// What host memory is like.
+    pub(super) fn kind_of(&self, host: u64, size: u64) -> HostMemory {
+        let block = self.pinned.range(..=host).next_back();
+        let inside = block.is_some_and(|(start, block)| host + size <= start + block.len() as u64);
+        if inside { HostMemory::Pinned } else { HostMemory::Pageable }
     }
 
     // ---- process and context ----

@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use sim_aicore::cost::KernelCost;
+use sim_aicore::kernel_run::{KernelRun, MemoryUse};
 use sim_aicore::registry::Kernel;
-use sim_aicore::task::{MOST_TENSORS, TensorDescriptor, demand};
+use sim_aicore::task::{MOST_TENSORS, TensorDescriptor, demand, transfers};
 use sim_aicore::tile_trace::{Places, Prices, TracedCall};
 use sim_core::engine::{CurrentActor, NativeBody, Poll, calling_actor};
 use sim_core::loader::namespace::ObjectId;
 use sim_core::shim::KernelCall;
-use sim_core::trace::{ContentHash, CostSource, EventKind};
+use sim_core::trace::CostSource;
 
 use super::super::programs::Mode;
 use super::super::rooms::Rooms;
@@ -78,34 +79,48 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
     };
     let (content, body, object) = (kernel.content, kernel.body(call.args), kernel.object);
     let (tiled, traced) = (kernel.tiled, kernel.traced);
-    let active = rooms.launch.active_cores(actor.now());
-    let cost = rooms.costs.cost(&kernel.description.name, &demand(tensors, &kernel.description.tensors, active));
+    let access = &kernel.description.tensors;
+    let demand = demand(tensors, access, 1);
+    let cost = rooms.costs.cost(&kernel.description.name, &demand);
+    let by_tensors = match cost.source {
+        CostSource::Roofline if !tiled => {
+            MemoryUse::Tensors { transfers: transfers(tensors, access), instructions: demand.instructions }
+        }
+        _ => MemoryUse::Nothing,
+    };
     let name = if tiled || traced { kernel.description.name.clone() } else { String::new() };
     drop(kernels);
-    let run = |cost| KernelRun { core, kernel: content, task: call.task_id, cost, caller };
+    let pass = |cost: KernelCost, memory, body: Option<&NativeBody>| {
+        let run = KernelRun { core, kernel: content, task: Some(call.task_id), cost, memory, caller };
+        // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
+        let spent = unsafe { run.pass(actor, rooms.kernel_device(), body) };
+        rooms.worked(spent.confidence, spent.duration);
+        rooms.worked(rooms.profile.aicore.flush.confidence, *rooms.profile.aicore.flush);
+    };
     let described = TiledCall { core, kernel: content, name: &name, call: &call, tensors, body: &body, caller };
     if !tiled {
         let traced = if traced { find_places(actor, rooms, object) } else { None };
-        let Some(places) = traced else { return run(cost).pass(actor, rooms, Some(&body)) };
+        let Some(places) = traced else { return pass(cost, by_tensors, Some(&body)) };
         let kind = kind_of(actor);
         let traced = TracedCall { kernel: content, name: &name, core: kind, tensors, places, body: &body, caller };
-        let prices = Prices { costs: &rooms.costs, otherwise: cost, active_cores: active };
+        let prices = Prices { costs: &rooms.costs, otherwise: cost };
         let begun = traced.begin(actor, &rooms.traces, &prices, || described.key(actor));
-        run(begun.cost).pass(actor, rooms, begun.body_is_left.then_some(&body));
+        let memory = begun.program.as_ref().map_or(by_tensors, |program| MemoryUse::of_program(program, tensors));
+        pass(begun.cost, memory, begun.body_is_left.then_some(&body));
         return traced.end(actor, &rooms.traces, begun);
     }
     let tiled = described;
     if cost.source == CostSource::Table {
         let computes = rooms.programs.mode == Mode::Functional;
-        return run(cost).pass(actor, rooms, computes.then_some(&body));
+        return pass(cost, MemoryUse::Nothing, computes.then_some(&body));
     }
     let (program, left) = tiled.program(actor, rooms);
-    let cost = rooms.costs.program(&program, active);
+    let (cost, memory) = (rooms.costs.program(&program), MemoryUse::of_program(&program, tensors));
     match left {
-        BodyLeft::Nothing => run(cost).pass(actor, rooms, None),
+        BodyLeft::Nothing => pass(cost, memory, None),
         BodyLeft::Compared => {
             tiled.lend(actor, rooms);
-            run(cost).pass(actor, rooms, Some(&body));
+            pass(cost, memory, Some(&body));
             tiled.compare(actor, rooms, &program);
         }
     }
@@ -116,35 +131,6 @@ fn find_places(actor: &CurrentActor<'_>, rooms: &Rooms, object: ObjectId) -> Opt
     let namespace = rooms.namespace.borrow();
     let object = namespace.object(object)?;
     Places::find(actor, |symbol| object.address_for_thread(symbol))
-}
-
-/// A kernel with its cost.
-struct KernelRun {
-    core: u16,
-    kernel: ContentHash,
-    task: u64,
-    cost: KernelCost,
-    caller: usize,
-}
-
-impl KernelRun {
-    /// Its interval passes, and `body` is run in it if there is one.
-    fn pass(&self, actor: &CurrentActor<'_>, rooms: &Rooms, body: Option<&NativeBody>) {
-        let KernelRun { core, kernel, task, cost, caller } = *self;
-        let now = actor.now();
-        // The core reports a task once the kernel's writes have drained.
-        let interval = cost.duration + *rooms.profile.aicore.flush;
-        rooms.launch.runs_until(now + interval);
-        let (token, received) = rooms.launch.receive(core, now);
-        let KernelCost { duration, source } = cost;
-        actor.record(EventKind::KernelStart { kernel, task, token, received, cost: duration, source });
-        match body {
-            // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
-            Some(body) => unsafe { actor.run_body(body, interval, caller) },
-            None => actor.charge(interval, caller),
-        }
-        actor.record(EventKind::KernelEnd { kernel, task });
-    }
 }
 
 /// The tensor descriptors of a task, as many as there can be.

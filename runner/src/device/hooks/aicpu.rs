@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sim_aicpu::mmio;
 use sim_aicpu::operation::Operation;
+use sim_core::actor::ActorKind;
 use sim_core::engine::CurrentActor;
+use sim_core::time::SimDuration;
 
 use super::super::rooms::Rooms;
 use super::{free_rooms, on_device};
@@ -40,6 +42,8 @@ pub(super) extern "C" fn reg_store(word: *const AtomicU32, value: u32, caller: u
         };
         // SAFETY: the registers outlive the engine.
         let arrival = unsafe { mmio::store(actor, &rooms.registers, register, value, core, caller) };
+        let price = &rooms.profile.mmio.store;
+        rooms.worked(price.confidence, price.value);
         if register == rooms.registers.data_main_base(register.core).0 {
             rooms.launch.send(register.core, value, arrival);
         }
@@ -51,7 +55,11 @@ pub(super) extern "C" fn reg_store(word: *const AtomicU32, value: u32, caller: u
 }
 
 pub(super) extern "C" fn cache_maintenance(_address: usize, _size: usize, _flush: c_int) {
-    on_device(|actor, rooms| actor.look(*rooms.profile.aicpu.cache_maintenance, 0));
+    on_device(|actor, rooms| {
+        let on_core = actor.kind().core().is_some();
+        let (aicore, aicpu) = (&rooms.profile.aicore, &rooms.profile.aicpu);
+        actor.look(if on_core { *aicore.cache_maintenance } else { *aicpu.cache_maintenance }, 0);
+    });
 }
 
 pub(super) extern "C" fn charge(operation: u32, count: u32) {
@@ -59,8 +67,27 @@ pub(super) extern "C" fn charge(operation: u32, count: u32) {
         let Some(operation) = Operation::from_code(operation) else {
             actor.refuse(format!("{operation} is not an operation that can be charged for"), 0)
         };
-        actor.charge(rooms.operations.of(operation, count), 0);
+        if let (Operation::Assign, ActorKind::Aicpu(thread)) = (operation, actor.kind())
+            && !rooms.pool.is_cold(thread)
+        {
+            return;
+        }
+        let cost = rooms.operations.of(operation, count);
+        rooms.worked(rooms.operations.confidence(operation, count), cost);
+        actor.charge(cost + extra_of(actor, rooms, operation), 0);
     });
+}
+
+/// What an operation costs beyond its price: the first task of a core is a cold start.
+fn extra_of(actor: &CurrentActor<'_>, rooms: &Rooms, operation: Operation) -> SimDuration {
+    match (operation, actor.kind().core()) {
+        (Operation::Setup, Some(core)) if rooms.launch.is_first_task(core) => {
+            let delay = rooms.cold_start.delay(core);
+            rooms.worked(rooms.cold_start.confidence(), delay);
+            delay
+        }
+        _ => SimDuration::ZERO,
+    }
 }
 
 pub(super) extern "C" fn aicpu_gate() -> i32 {
@@ -74,6 +101,6 @@ pub(super) extern "C" fn aicpu_gate() -> i32 {
 pub(super) extern "C" fn register_bases() -> *const u64 {
     match free_rooms() {
         Some(rooms) => rooms.bases.as_ptr(),
-        None => on_device(|_, rooms| rooms.registers.bases().as_ptr()).unwrap_or(std::ptr::null()),
+        None => on_device(|_, rooms| rooms.registers.window_bases().as_ptr()).unwrap_or(std::ptr::null()),
     }
 }

@@ -59,6 +59,7 @@ fn start(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch) -> std::io::R
     rooms.registers.reset();
     rooms.pool.open_gate();
     rooms.launch.begin(array);
+    rooms.memory.borrow_mut().begin();
     // The AICPU alone is launched to prepare something; a run has cores.
     if launch.block_dim > 0 {
         rooms.stopwatch.start(actor.engine(), actor.now());
@@ -134,7 +135,7 @@ fn start_free(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch, array: C
 fn core_call(rooms: &Rooms, launch: &Launch, kind: ActorKind) -> GuestCall {
     let core = u64::from(kind.core().unwrap_or_default());
     let core_type = if matches!(kind, ActorKind::Aic(_)) { CORE_TYPE_AIC } else { CORE_TYPE_AIV };
-    let registers = rooms.registers.bases().as_ptr() as u64;
+    let registers = rooms.registers.window_bases().as_ptr() as u64;
     let flags = u64::from(launch.profiling_flags);
     let arguments = [launch.runtime, core, core_type, core, registers, flags, launch.rotation_table];
     GuestCall::new(launch.aicore_entry as usize, &arguments)

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int};
 
 use sim_core::engine::CurrentActor;
 use sim_core::trace::EventKind;
-use sim_hbm::{DevicePtr, DmaRequest, HbmError};
+use sim_hbm::{DevicePtr, DmaRequest, HbmError, HostMemory};
 
 use super::super::rooms::Rooms;
 use super::{guest_bytes, guest_text, on_device};
@@ -43,9 +43,19 @@ pub(super) extern "C" fn free(device: usize) -> c_int {
 
 /// Performs a transfer, lets its time pass and notes it.
 pub(super) fn transfer(actor: &CurrentActor<'_>, rooms: &Rooms, request: DmaRequest<'_>) -> Result<(), HbmError> {
+    transfer_from(HostMemory::Pageable, actor, rooms, request)
+}
+
+/// The same for host memory of this kind.
+pub(super) fn transfer_from(
+    host: HostMemory,
+    actor: &CurrentActor<'_>,
+    rooms: &Rooms,
+    request: DmaRequest<'_>,
+) -> Result<(), HbmError> {
     let (direction, bytes) = (request.direction(), request.bytes());
     let begun = actor.now();
-    let completion = rooms.dma.borrow_mut().submit(&mut rooms.hbm.borrow_mut(), begun, request)?;
+    let completion = rooms.dma.borrow_mut().submit_from(host, &mut rooms.hbm.borrow_mut(), begun, request)?;
     actor.charge(completion.end.since(begun), 0);
     actor.record(EventKind::Copy { direction, bytes, cost: completion.cost() });
     Ok(())

@@ -200,6 +200,7 @@ fn start(actor: &CurrentActor<'_>, rooms: &Rooms, stream: u64, launch: Launch) -
     let array = CoreArray::new(&rooms.profile.topology, launch.block_dim);
     rooms.registers.reset();
     rooms.launch.begin(array);
+    rooms.memory.borrow_mut().begin();
     let begins = beginning(actor, rooms);
     rooms.stopwatch.start(actor.engine(), begins);
     let cores = start_cores(actor, rooms, &launch, array, begins).map_err(DriverError::Threads)?;

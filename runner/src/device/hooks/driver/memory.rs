@@ -9,7 +9,7 @@ use sim_hbm::{DevicePtr, DmaRequest};
 use super::super::super::driver::error::DriverError;
 use super::super::super::rooms::Rooms;
 use super::super::guest_bytes;
-use super::super::memory::transfer;
+use super::super::memory::{transfer, transfer_from};
 use super::{check_context, check_place, check_sound, put, serve};
 
 /// The owner of what the host allocates: CANN is told no name.
@@ -86,7 +86,8 @@ fn copy_to_device(
     let to = DevicePtr::new(to as u64);
     rooms.hbm.borrow().check_range(to, size)?;
     let bytes = guest_bytes(actor, from as *const u8, size as usize);
-    Ok(transfer(actor, rooms, DmaRequest::ToDevice { to, from: &bytes })?)
+    let host = rooms.driver.borrow().kind_of(from as u64, size);
+    Ok(transfer_from(host, actor, rooms, DmaRequest::ToDevice { to, from: &bytes })?)
 }
 
 fn copy_from_device(
@@ -99,7 +100,8 @@ fn copy_from_device(
     let from = DevicePtr::new(from as u64);
     rooms.hbm.borrow().check_range(from, size)?;
     let mut bytes = vec![0; size as usize];
-    transfer(actor, rooms, DmaRequest::FromDevice { to: &mut bytes, from })?;
+    let host = rooms.driver.borrow().kind_of(to as u64, size);
+    transfer_from(host, actor, rooms, DmaRequest::FromDevice { to: &mut bytes, from })?;
     let (source, length) = (bytes.as_ptr(), bytes.len());
     // SAFETY: the source has `length` bytes; as the guest, a bad target ends the guest.
     actor.as_guest(|| unsafe { std::ptr::copy_nonoverlapping(source, to as *mut u8, length) });
@@ -114,6 +116,36 @@ pub(super) extern "C" fn memset(device: u64, most: u64, value: i32, size: u64) -
         check_sound(actor, rooms)?;
         let request = DmaRequest::Memset { at: DevicePtr::new(device), value: value as u8, length: size };
         Ok(transfer(actor, rooms, request)?)
+    })
+}
+
+pub(super) extern "C" fn malloc_host(host: *mut u64, size: u64) -> c_int {
+    serve(|actor, rooms| {
+        check_place(host, "the place for the address")?;
+        check_sound(actor, rooms)?;
+        if size == 0 {
+            return Err(DriverError::invalid("0 bytes were asked for"));
+        }
+        let mut block = Vec::new();
+        if block.try_reserve_exact(size as usize).is_err() {
+            return Err(DriverError::invalid(format!("the host has no {size} bytes left")));
+        }
+        block.resize(size as usize, 0);
+        let block = block.into_boxed_slice();
+        let address = block.as_ptr().expose_provenance() as u64;
+        rooms.driver.borrow_mut().pinned.insert(address, block);
+        put(actor, host, address);
+        Ok(())
+    })
+}
+
+pub(super) extern "C" fn free_host(host: u64) -> c_int {
+    serve(|actor, rooms| {
+        check_context(actor, rooms)?;
+        match rooms.driver.borrow_mut().pinned.remove(&host) {
+            Some(_) => Ok(()),
+            None => Err(DriverError::invalid("the memory was not allocated by aclrtMallocHost, or is free already")),
+        }
     })
 }
 

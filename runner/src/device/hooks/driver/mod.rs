@@ -41,6 +41,8 @@ pub(super) static TABLE: DriverHookTable = DriverHookTable {
     free: memory::free,
     memcpy: memory::memcpy,
     memset: memory::memset,
+    malloc_host: memory::malloc_host,
+    free_host: memory::free_host,
     register_binary: binaries::register_binary,
     unregister_binary: binaries::unregister_binary,
     launch_binary: binaries::launch_binary,
