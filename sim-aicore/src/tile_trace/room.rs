@@ -147,3 +147,51 @@ impl KernelTraceReport {
         all.into_values().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::OpcodeCounts;
+    use super::*;
+
+    const KERNEL: ContentHash = ContentHash(7);
+
+    #[test]
+    fn is_only_a_kernel_that_left_a_trace_in_this_run_in_the_report() {
+        let traces = TileTraces::default();
+        traces.set_habit(KERNEL, "silent", Habit::Silent);
+        assert_eq!(traces.report(), []);
+        traces.count(KERNEL, "silent", true);
+        assert_eq!(traces.report().len(), 1);
+        traces.begin_run();
+        assert_eq!((traces.report(), traces.habit(KERNEL)), (Vec::new(), Habit::Silent));
+    }
+
+    #[test]
+    fn does_the_first_finding_about_a_kernel_stay_and_name_what_is_unknown() {
+        let traces = TileTraces::default();
+        let unknown = OpcodeCounts([("TQUANT".to_owned(), 3)].into());
+        traces.found(KERNEL, "quant", Habit::Useless, TraceFinding::UnknownOpcodes(unknown.clone()));
+        traces.found(KERNEL, "quant", Habit::Useless, TraceFinding::AnotherWay);
+        traces.count(KERNEL, "quant", false);
+        let report = &traces.report()[0];
+        assert_eq!((report.priced, report.fell_back, &report.unknown_opcodes), (0, 1, &unknown.0));
+        let said = "it uses tile instructions that the model does not know: TQUANT (3)";
+        assert_eq!(report.finding.as_deref(), Some(said));
+    }
+
+    #[test]
+    fn are_the_calls_of_several_runs_added_up() {
+        let report = |content: &str, priced| KernelTraceReport {
+            kernel: "add".to_owned(),
+            content: content.to_owned(),
+            priced,
+            fell_back: 1,
+            unknown_opcodes: BTreeMap::new(),
+            finding: None,
+        };
+        let runs = [report("b", 2), report("a", 5), report("b", 3)];
+        let sums: Vec<_> =
+            KernelTraceReport::of_runs(runs.iter()).iter().map(|it| (it.content.clone(), it.priced, it.fell_back)).collect();
+        assert_eq!(sums, [("a".to_owned(), 5, 1), ("b".to_owned(), 5, 2)]);
+    }
+}
