@@ -17,6 +17,7 @@ mod progress;
 mod quantity;
 mod run;
 mod scenario;
+mod validate;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -50,6 +51,7 @@ enum Action {
     /// List the bundled cases.
     List(list::ListCommand),
     Scenario(scenario::ScenarioCommand),
+    Validate(validate::ValidateCommand),
     /// Measure the simulator itself.
     Bench(bench::BenchCommand),
 }
@@ -58,7 +60,12 @@ impl Action {
     /// Whether it makes devices in this process, which has to be started with other settings then.
     fn needs_namespaces(&self) -> bool {
         match self {
-            Action::Run(_) | Action::Ci(_) | Action::Audit(_) | Action::Scenario(_) | Action::Bench(_) => true,
+            Action::Run(_)
+            | Action::Ci(_)
+            | Action::Audit(_)
+            | Action::Scenario(_)
+            | Action::Validate(_)
+            | Action::Bench(_) => true,
             Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
         }
     }
@@ -84,6 +91,7 @@ pub fn main() -> ExitCode {
         Action::Audit(command) => command.execute(),
         Action::List(command) => command.execute(),
         Action::Scenario(command) => command.execute(),
+        Action::Validate(command) => command.execute(),
         Action::Bench(command) => command.execute(),
     };
     match done {
@@ -179,6 +187,9 @@ mod tests {
             &["npusim", "audit"],
             &["npusim", "audit", "chain", "--object", "chain.so"],
             &["npusim", "audit", "chain", "--allow", "vdso"],
+            &["npusim", "validate", "--group", "micros"],
+            &["npusim", "validate", "--group", "micro,memories"],
+            &["npusim", "validate", "--arch", "a6"],
             &["npusim", "bench", "control-plane", "--tasks", "0"],
         ] {
             let error = Command::try_parse_from(arguments).expect_err(&arguments.join(" "));
