@@ -3,5 +3,6 @@
 pub mod array;
 pub mod cost;
 pub mod launch;
+pub mod pipes;
 pub mod registry;
 pub mod task;

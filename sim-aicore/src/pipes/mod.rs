@@ -1,0 +1,65 @@
+//! Instruction pipes: how long a kernel occupies its core, from what it does.
+//!
+//! A kernel that is written with the tile API (`guest/include/npusim/tile.h`) leaves one [record] for each instruction.
+//! From the records of one call follows its [`Program`]: plain data, without addresses of this run. A [`PipeModel`] says
+//! how long a program takes on a core, alone or with the part of the memory system that the core gets at the moment
+//! ([`MemoryRates`]).
+//!
+//! A core has seven pipes ([`Pipe`]). Each takes its instructions in order, one after the other; among pipes there is no
+//! order but what flags and barriers make. That is all of the model: what an instruction costs stands in tables.
+
+pub mod cycles;
+mod error;
+pub mod instruction;
+pub mod library;
+mod model;
+mod pricing;
+pub mod program;
+pub mod record;
+pub mod tables;
+
+pub use error::{CoreKind, PipeError};
+pub use instruction::{Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Pipe, Transfer, VectorOp, VectorWork};
+pub use model::{PipeModel, PricedProgram};
+pub use program::{Program, Traffic};
+
+use sim_core::profile::{Bandwidth, Confidence};
+use sim_core::time::SimDuration;
+
+#[cfg(test)]
+mod tests;
+
+/// What part of the memory system a core gets at the moment. Where nothing is said, only the core's own engine limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemoryRates {
+    /// Of the HBM, for reading.
+    pub read: Option<Bandwidth>,
+    /// Of the HBM, for writing.
+    pub write: Option<Bandwidth>,
+    /// Of the L2 cache, for what it serves.
+    pub l2: Option<Bandwidth>,
+    /// How much of what is read comes from the L2 cache, in parts per million of its bytes.
+    pub l2_hits_ppm: u32,
+}
+
+impl MemoryRates {
+    /// Those of a core that has the memory system for itself.
+    pub const fn alone() -> Self {
+        MemoryRates { read: None, write: None, l2: None, l2_hits_ppm: 0 }
+    }
+}
+
+/// How a program went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    /// From its first instruction until all pipes are done.
+    pub duration: SimDuration,
+    /// How long each pipe worked, by [`Pipe::index`]; waiting is not working.
+    pub busy: [SimDuration; Pipe::COUNT],
+    /// Bytes that the memory system had to read for it: more than it wanted where rows are not aligned.
+    pub read_bytes: u64,
+    /// The same of bytes written.
+    pub written_bytes: u64,
+    /// The least trustworthy constant that was used.
+    pub confidence: Confidence,
+}
