@@ -30,9 +30,9 @@ mod tests;
 use sim_core::profile::Arch;
 
 pub use group::Group;
-pub use predict::PredictError;
+pub use predict::{CaseFailure, PredictError};
 pub use report::{GroupReport, Report, ReportTable, ReportedRow};
-pub use rows::RowsError;
+pub use rows::{Evidence, LeftOut, RowsError, Unit};
 
 use predict::Predictor;
 

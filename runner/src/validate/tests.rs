@@ -1,7 +1,6 @@
 use serde_json::Value;
 
 use super::predict::Prediction;
-use super::report::ReportedRow;
 use super::rows::{self, Row};
 use super::*;
 
