@@ -50,7 +50,7 @@ mod tests {
         assert_eq!(time(HostCall::LaunchAndWait), 20_000);
         assert_eq!(time(HostCall::StreamCreate), 300_000);
         // 2 GiB at 21.96 GB/s, and a call of 7.5 us.
-        assert_eq!(time(HostCall::AllocateCold { bytes: 2 << 30 }), 97_798_245);
+        assert_eq!(time(HostCall::AllocateCold { bytes: 2 << 30 }), 97_798_194);
         let parts = [HostCall::AllocateCold { bytes: 4096 }, HostCall::AllocateAndFill { bytes: 4096 }].map(time);
         assert_eq!(parts[1] - parts[0], HostLink::of(&profile).cost(CopyDirection::Memset, 4096).as_ns());
     }
