@@ -158,24 +158,26 @@ fn which_instruction_waits_in_vain() {
     let never = PipeError::NeverSet { index: 0, pipe: Pipe::S, from: Pipe::V, event: 0 };
     assert_eq!(run(CoreKind::Aiv, &behind), Err(never));
     // Two pipes wait for each other: named is the first in the program.
-    let circle =
-        [wait(Pipe::V, Pipe::Mte2), load(), set(Pipe::Mte2, Pipe::V), wait(Pipe::Mte2, Pipe::V), set(Pipe::V, Pipe::Mte2)];
+    let circle = [
+        wait(Pipe::V, Pipe::Mte2),
+        load(),
+        set(Pipe::Mte2, Pipe::V),
+        wait(Pipe::Mte2, Pipe::V),
+        set(Pipe::V, Pipe::Mte2),
+    ];
     let never = PipeError::NeverSet { index: 0, pipe: Pipe::Mte2, from: Pipe::V, event: 0 };
     assert_eq!(run(CoreKind::Aiv, &circle), Err(never));
 }
 
 #[test]
 fn what_cannot_be_run_on_which_core() {
-    let error = |arch, core, instruction| {
-        model(arch, core).cost_of(instruction).unwrap_err().to_string()
-    };
+    let error = |arch, core, instruction| model(arch, core).cost_of(instruction).unwrap_err().to_string();
     assert_eq!(
         error(A2A3, CoreKind::Aic, add()),
         "instruction 0: an AIC has no pipe V: the kernel is one for the other kind of core"
     );
-    let drain = |path| {
-        Instruction::Drain(Drain { path, m: 16, n: 16, element: Element::Fp32, stride: 64, place: place(0) })
-    };
+    let drain =
+        |path| Instruction::Drain(Drain { path, m: 16, n: 16, element: Element::Fp32, stride: 64, place: place(0) });
     assert_eq!(error(A2A3, CoreKind::Aic, drain(Path::L0cToUb)), "instruction 0: a2a3 has no path L0cToUb");
     assert!(model(A5, CoreKind::Aic).cost_of(drain(Path::L0cToUb)).is_ok());
     assert_eq!(

@@ -102,8 +102,8 @@ fn execute(row: &Row, run: &CaseRun) -> Result<Times, CaseFailure> {
         ..RunSettings::default()
     };
     let plan = RunPlan::new(case, &settings).map_err(|error| CaseFailure::Plan(Box::new(error)))?;
-    let run = FinishedRun::of(plan, Arc::new(Pulse::default()))
-        .map_err(|error| CaseFailure::Device(Box::new(error)))?;
+    let run =
+        FinishedRun::of(plan, Arc::new(Pulse::default())).map_err(|error| CaseFailure::Device(Box::new(error)))?;
     let FinishedRun { summary, failure, .. } = run;
     let case = summary.run.case.clone();
     if let Some(error) = failure {

@@ -13,8 +13,8 @@ use sim_core::time::{Frequency, SimDuration};
 
 use super::measure::Measure;
 use super::rows::{Row, Unit};
-use case::Runs;
 pub use case::CaseFailure;
+use case::Runs;
 
 /// What the model says of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,10 +110,9 @@ impl Predictor {
             Measure::Aicpu(work) => control::aicpu(&profile, *work),
             Measure::Executor(work) => control::executor(&profile, *work),
             Measure::Host(call) => host::predict(&profile, *call),
-            Measure::Case(run) => self
-                .runs
-                .predict(row, run)
-                .map_err(|error| PredictError::Case { row: row.id.clone(), error })?,
+            Measure::Case(run) => {
+                self.runs.predict(row, run).map_err(|error| PredictError::Case { row: row.id.clone(), error })?
+            }
             Measure::Unmodelled { why } => Err(Missing(why.clone())),
         };
         match answer {

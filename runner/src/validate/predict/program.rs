@@ -18,9 +18,8 @@ pub(super) fn predict(profile: &Profile, measured: &CoreProgram) -> Answer {
     let of_vector_core = |instruction: &Instruction| instruction.pipe().is_none_or(|pipe| CoreKind::Aiv.has(pipe));
     let core = if instructions.iter().all(of_vector_core) { CoreKind::Aiv } else { CoreKind::Aic };
     let model = PipeModel::of(profile, core);
-    let timeline = model
-        .run(&Program::new(instructions), &MemoryRates::alone())
-        .map_err(|error| Missing(error.to_string()))?;
+    let timeline =
+        model.run(&Program::new(instructions), &MemoryRates::alone()).map_err(|error| Missing(error.to_string()))?;
     let once = match measured.pipe {
         Some(pipe) => timeline.busy[pipe.index()],
         None => timeline.duration,
