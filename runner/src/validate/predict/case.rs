@@ -10,6 +10,7 @@ use super::super::rows::Row;
 use super::{Answer, Missing, Quantity};
 use crate::case::{BundledCase, CaseError, CaseSpec, Runtime};
 use crate::device::error::DeviceError;
+use crate::device::programs::Mode;
 use crate::report::summary::{DeviceFacts, DeviceSummary};
 use crate::run::RunFailure;
 use crate::run::finished::FinishedRun;
@@ -98,6 +99,7 @@ fn execute(row: &Row, run: &CaseRun) -> Result<Times, CaseFailure> {
     let settings = RunSettings {
         arch: Some(row.arch),
         runtime: run.runtime,
+        mode: Mode::Timing,
         parameters: run.parameters.clone().into_iter().collect(),
         ..RunSettings::default()
     };
