@@ -19,3 +19,4 @@ pub mod shard;
 pub mod snapshot;
 pub mod sweep;
 pub mod tensor;
+pub mod validate;

@@ -22,6 +22,7 @@ mod run;
 mod scenario;
 mod snapshot;
 mod sweep;
+mod validate;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -61,6 +62,7 @@ enum Action {
     /// Show the constants of the model, part by part, with where each comes from.
     Profiles(profiles::ProfilesCommand),
     Scenario(scenario::ScenarioCommand),
+    Validate(validate::ValidateCommand),
     /// Measure the simulator itself.
     Bench(bench::BenchCommand),
 }
@@ -75,6 +77,7 @@ impl Action {
             | Action::Snapshot(_)
             | Action::Audit(_)
             | Action::Scenario(_)
+            | Action::Validate(_)
             | Action::Bench(_) => true,
             Action::Merge(_)
             | Action::Diff(_)
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
         Action::List(command) => command.execute(),
         Action::Profiles(command) => command.execute(),
         Action::Scenario(command) => command.execute(),
+        Action::Validate(command) => command.execute(),
         Action::Bench(command) => command.execute(),
     };
     match done {
@@ -217,6 +221,9 @@ mod tests {
             &["npusim", "audit"],
             &["npusim", "audit", "chain", "--object", "chain.so"],
             &["npusim", "audit", "chain", "--allow", "vdso"],
+            &["npusim", "validate", "--group", "micros"],
+            &["npusim", "validate", "--group", "micro,memories"],
+            &["npusim", "validate", "--arch", "a6"],
             &["npusim", "bench", "control-plane", "--tasks", "0"],
             &["npusim", "profiles"],
             &["npusim", "profiles", "show"],

@@ -1,0 +1,132 @@
+//! Bundled cases, run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sim_core::time::SimDuration;
+
+use super::super::measure::{CaseQuantity, CaseRun};
+use super::super::rows::Row;
+use super::{Answer, Missing, Quantity};
+use crate::case::{BundledCase, CaseError, CaseSpec, Runtime};
+use crate::device::error::DeviceError;
+use crate::device::programs::Mode;
+use crate::report::summary::{DeviceFacts, DeviceSummary};
+use crate::run::RunFailure;
+use crate::run::finished::FinishedRun;
+use crate::run::plan::{PlanError, RunPlan};
+use crate::run::pulse::Pulse;
+use crate::run::settings::RunSettings;
+
+/// Why a case does not give what a row asks of it.
+#[derive(Debug, thiserror::Error, displaydoc::Display)]
+pub enum CaseFailure {
+    /// {0}
+    Case(Box<CaseError>),
+    /// {0}
+    Plan(Box<PlanError>),
+    /// {0}
+    Device(Box<DeviceError>),
+    /// {case} ended early: {error}
+    Run {
+        /// The case.
+        case: String,
+        /// Why.
+        error: RunFailure,
+    },
+    /// {case} ran without a report of the device
+    NoReport {
+        /// The case.
+        case: String,
+    },
+}
+
+/// What makes a run another run.
+type Key = (String, String, Option<Runtime>, BTreeMap<String, String>);
+
+/// Runs of cases, each done once however many rows ask of it.
+#[derive(Default)]
+pub(super) struct Runs {
+    done: BTreeMap<Key, Times>,
+}
+
+/// The times of a run that rows may ask for.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    device: SimDuration,
+    preamble: SimDuration,
+    orchestration: SimDuration,
+    scheduling: SimDuration,
+    post_orchestration: SimDuration,
+    busiest_core: SimDuration,
+    tasks: u64,
+}
+
+impl Runs {
+    /// What the run says, or that there is no such case.
+    pub(super) fn predict(&mut self, row: &Row, run: &CaseRun) -> Result<Answer, CaseFailure> {
+        if !BundledCase::ALL.iter().any(|case| case.name == run.case) {
+            return Ok(Err(Missing(format!("there is no case {}", run.case))));
+        }
+        let times = self.times(row, run)?;
+        let time = match run.quantity {
+            CaseQuantity::DeviceTime => times.device,
+            CaseQuantity::Preamble => times.preamble,
+            CaseQuantity::Orchestration => times.orchestration,
+            CaseQuantity::OrchestrationPerTask => {
+                SimDuration::from_ps(times.orchestration.as_ps() / times.tasks.max(1))
+            }
+            CaseQuantity::Scheduling => times.scheduling,
+            CaseQuantity::PostOrchestration => times.post_orchestration,
+            CaseQuantity::BusiestCore => times.busiest_core,
+        };
+        Ok(Ok(Quantity::Time(time)))
+    }
+
+    fn times(&mut self, row: &Row, run: &CaseRun) -> Result<Times, CaseFailure> {
+        let key = (row.profile().to_owned(), run.case.clone(), run.runtime, run.parameters.clone());
+        if let Some(&done) = self.done.get(&key) {
+            return Ok(done);
+        }
+        let times = execute(row, run)?;
+        self.done.insert(key, times);
+        Ok(times)
+    }
+}
+
+fn execute(row: &Row, run: &CaseRun) -> Result<Times, CaseFailure> {
+    let case = CaseSpec::bundled(&run.case).map_err(|error| CaseFailure::Case(Box::new(error)))?;
+    let settings = RunSettings {
+        arch: Some(row.arch),
+        runtime: run.runtime,
+        mode: Mode::Timing,
+        parameters: run.parameters.clone().into_iter().collect(),
+        ..RunSettings::default()
+    };
+    let plan = RunPlan::new(case, &settings).map_err(|error| CaseFailure::Plan(Box::new(error)))?;
+    let run =
+        FinishedRun::of(plan, Arc::new(Pulse::default())).map_err(|error| CaseFailure::Device(Box::new(error)))?;
+    let FinishedRun { summary, failure, .. } = run;
+    let case = summary.run.case.clone();
+    if let Some(error) = failure {
+        return Err(CaseFailure::Run { case, error });
+    }
+    match summary.simulated.map(|simulated| simulated.device) {
+        Some(DeviceFacts::Whole(device)) => Ok(Times::of(&device)),
+        _ => Err(CaseFailure::NoReport { case }),
+    }
+}
+
+impl Times {
+    fn of(device: &DeviceSummary) -> Self {
+        Times {
+            device: device.device_time,
+            preamble: device.phases.preamble,
+            orchestration: device.phases.orch,
+            scheduling: device.phases.sched,
+            post_orchestration: device.phases.post_orch,
+            busiest_core: device.busiest_core.map_or(SimDuration::ZERO, |core| core.busy),
+            tasks: device.tasks,
+        }
+    }
+}
