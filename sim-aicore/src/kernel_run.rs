@@ -66,7 +66,7 @@ impl MemoryUse {
     }
 
     /// What it moves of its tensors, and how fast.
-    fn paced(&self, costs: &CostModel, tensors: Traffic) -> (Traffic, Pace) {
+    pub fn paced(&self, costs: &CostModel, tensors: Traffic) -> (Traffic, Pace) {
         match self {
             MemoryUse::Nothing => (Traffic::default(), Pace::overlapped(0, SimDuration::ZERO)),
             MemoryUse::Tensors { instructions, .. } => {

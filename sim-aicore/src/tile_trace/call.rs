@@ -49,7 +49,7 @@ impl Places {
     /// neither allocate nor panic.
     pub fn find(actor: &CurrentActor<'_>, find: impl Fn(&CStr) -> usize) -> Option<Places> {
         let [state, memories, release] =
-            actor.as_guest(|| [symbols::STATE, symbols::MEMORIES, symbols::RELEASE].map(|symbol| find(symbol)));
+            actor.as_guest(|| [symbols::STATE, symbols::MEMORIES, symbols::RELEASE].map(&find));
         let memories = (memories != 0).then_some(memories as u64);
         (state != 0 && release != 0).then_some(Places { state: state as u64, memories, release })
     }

@@ -270,8 +270,8 @@ impl Operand<'_> {
     }
 
     fn bytes(&self) -> Result<u64, OperandProblem> {
-        let extents = self.raw.shape.iter().map(|extent| u64::try_from(*extent).ok());
-        let elements = extents.fold(Some(1_u64), |all, extent| all?.checked_mul(extent?));
+        let mut extents = self.raw.shape.iter().map(|extent| u64::try_from(*extent).ok());
+        let elements = extents.try_fold(1_u64, |all, extent| all.checked_mul(extent?));
         let bytes = elements.and_then(|elements| elements.checked_mul(self.element.bytes()));
         bytes.ok_or_else(|| self.shape_problem())
     }

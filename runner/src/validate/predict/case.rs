@@ -98,6 +98,7 @@ fn execute(row: &Row, run: &CaseRun) -> Result<Times, CaseFailure> {
     let case = CaseSpec::bundled(&run.case).map_err(|error| CaseFailure::Case(Box::new(error)))?;
     let settings = RunSettings {
         arch: Some(row.arch),
+        profile: row.profile().parse().ok(),
         runtime: run.runtime,
         mode: Mode::Timing,
         parameters: run.parameters.clone().into_iter().collect(),

@@ -1,11 +1,165 @@
-//! A matrix in global memory, read by many cores at once.
+//! A matrix in global memory, read by many cores at once: each as a kernel does, sharing the memory with the others.
 
+use std::rc::Rc;
+
+use sim_aicore::cost::{CostModel, KernelTable};
+use sim_aicore::kernel_run::MemoryUse;
+use sim_aicore::pipes::library::{CallPart, KnownProgram, ProgramKey, ProgramLibrary};
+use sim_aicore::pipes::{self, CoreKind, GmPlace, Instruction, Path, Program};
 use sim_core::profile::Profile;
+use sim_core::time::SimTime;
+use sim_core::trace::ContentHash;
+use sim_hbm::bandwidth::{Direction, SharedMemory, Transfer};
 
-use super::super::measure::GmCopy;
-use super::{Answer, Missing};
+use super::super::measure::{CopyTarget, GmCopy, Sharing};
+use super::{Answer, Missing, Quantity};
 
 /// How long it takes until the last core has what it reads.
-pub(super) fn predict(_profile: &Profile, _copy: &GmCopy) -> Answer {
-    Err(Missing("cores do not share the memory yet".to_owned()))
+pub(super) fn predict(profile: &Profile, copy: &GmCopy) -> Answer {
+    let costs = CostModel::new(profile, KernelTable::default());
+    let reads = Reads::of(copy);
+    let program = reads.program(&costs).map_err(Missing)?;
+    let mut memory = SharedMemory::new(profile);
+    let mut cores: Vec<Reader> = (0..copy.cores).map(|core| Reader { core, turn: 0, end: SimTime::ZERO }).collect();
+    let mut last = SimTime::ZERO;
+    for reader in 0..cores.len() {
+        begin(&mut memory, &costs, &program, &reads, &mut cores, reader, SimTime::ZERO);
+    }
+    // Whoever is done first begins its next turn, or has ended.
+    while let Some(first) =
+        (0..cores.len()).filter(|at| cores[*at].turn < reads.turns()).min_by_key(|at| cores[*at].end)
+    {
+        let now = cores[first].end;
+        last = last.max(now);
+        memory.leave(now, cores[first].core);
+        follow(&mut cores, memory.moved());
+        cores[first].turn += 1;
+        if cores[first].turn < reads.turns() {
+            begin(&mut memory, &costs, &program, &reads, &mut cores, first, now);
+        }
+    }
+    Ok(Quantity::Time(last.since(SimTime::ZERO)))
+}
+
+/// A core on its way through what it reads.
+struct Reader {
+    core: u32,
+    /// Which of its turns it is in.
+    turn: u32,
+    /// When that ends, as things are.
+    end: SimTime,
+}
+
+fn begin(
+    memory: &mut SharedMemory<u32>,
+    costs: &CostModel,
+    program: &Rc<KnownProgram>,
+    reads: &Reads<'_>,
+    cores: &mut [Reader],
+    at: usize,
+    now: SimTime,
+) {
+    let (core, turn) = (cores[at].core, cores[at].turn);
+    let transfers = reads.transfers(core, turn);
+    let used = MemoryUse::Program { transfers: transfers.clone(), program: Rc::clone(program) };
+    cores[at].end = memory.join(now, core, &transfers, |traffic| used.paced(costs, traffic));
+    follow(cores, memory.moved());
+}
+
+fn follow(cores: &mut [Reader], moved: &[(u32, SimTime)]) {
+    for (core, end) in moved {
+        cores[*core as usize].end = *end;
+    }
+}
+
+/// Who reads what, turn by turn. In each turn a core reads some columns of its rows, in tiles one below the other.
+struct Reads<'a> {
+    copy: &'a GmCopy,
+    /// Rows of one core.
+    rows: u32,
+    slices: u32,
+    passes: u32,
+}
+
+impl<'a> Reads<'a> {
+    fn of(copy: &'a GmCopy) -> Self {
+        let (rows, slices, passes) = match copy.sharing {
+            Sharing::Split { slices, passes } => (copy.rows.div_ceil(copy.cores.max(1)), slices.max(1), passes),
+            Sharing::Lockstep | Sharing::Staggered => (copy.rows, 1, 1),
+        };
+        Reads { copy, rows, slices, passes }
+    }
+
+    fn turns(&self) -> u32 {
+        self.slices * self.passes
+    }
+
+    /// Bytes of a row that are read in a turn.
+    fn width(&self) -> u32 {
+        self.copy.row_bytes / self.slices
+    }
+
+    /// The columns of the tiles: where they begin in a row, and how many bytes of it they are.
+    fn columns(&self) -> impl Iterator<Item = (u32, u32)> {
+        let (width, tile) = (self.width(), self.copy.tile_row_bytes.max(1));
+        (0..width.div_ceil(tile)).map(move |column| (column * tile, tile.min(width - column * tile)))
+    }
+
+    /// What a core does in one turn.
+    fn program(&self, costs: &CostModel) -> Result<Rc<KnownProgram>, String> {
+        let (kind, path, nd2nz) = match self.copy.to {
+            CopyTarget::Ub => (CoreKind::Aiv, Path::GmToUb, false),
+            CopyTarget::L1 => (CoreKind::Aic, Path::GmToL1, true),
+        };
+        let stride = u64::from(self.copy.row_bytes);
+        let tile = self.copy.tile_rows.max(1);
+        let mut instructions = Vec::new();
+        for (begin, row_bytes) in self.columns() {
+            for row in (0..self.rows).step_by(tile as usize) {
+                let offset = u64::from(row) * stride + u64::from(begin);
+                let place = GmPlace { tensor: None, offset, alignment: (offset % 512) as u16 };
+                let rows = tile.min(self.rows - row);
+                instructions.push(Instruction::Transfer(pipes::Transfer {
+                    path,
+                    rows,
+                    row_bytes,
+                    stride,
+                    place,
+                    nd2nz,
+                }));
+            }
+        }
+        let key = ProgramKey::new(ContentHash(0), kind, &[], &[], CallPart::default());
+        let mut library = ProgramLibrary::default();
+        library.add(key, &Program::new(instructions), costs.pipes(kind)).map_err(|error| error.to_string())
+    }
+
+    /// What a core touches in a turn, in the order in which it does.
+    fn transfers(&self, core: u32, turn: u32) -> Vec<Transfer> {
+        let stride = u64::from(self.copy.row_bytes);
+        let column = u64::from(turn / self.passes.max(1)) * u64::from(self.width());
+        let rows = |first: u64, count: u64| {
+            self.columns().map(move |(begin, row_bytes)| Transfer {
+                direction: Direction::Read,
+                address: first * stride + column + u64::from(begin),
+                rows: count,
+                row_bytes: u64::from(row_bytes),
+                row_stride: stride,
+                nd2nz: self.copy.to == CopyTarget::L1,
+            })
+        };
+        let all = u64::from(self.rows);
+        match self.copy.sharing {
+            Sharing::Split { .. } => {
+                let first = u64::from(core) * all;
+                rows(first, all.min(u64::from(self.copy.rows).saturating_sub(first))).collect()
+            }
+            Sharing::Lockstep => rows(0, all).collect(),
+            Sharing::Staggered => {
+                let first = all * u64::from(core) / u64::from(self.copy.cores.max(1));
+                let parts = [(first, all - first), (0, first)];
+                parts.into_iter().filter(|(_, count)| *count > 0).flat_map(|(at, count)| rows(at, count)).collect()
+            }
+        }
+    }
 }

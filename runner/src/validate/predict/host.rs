@@ -46,15 +46,16 @@ mod tests {
     #[test]
     fn what_do_copies_and_allocations_cost() {
         let profile = Profile::load(Arch::A2a3).unwrap();
-        let time = |call| match predict(&profile, call) {
-            Ok(Quantity::Time(time) | Quantity::Transfer { time, .. }) => time.as_ns(),
+        let spent = |call| match predict(&profile, call) {
+            Ok(Quantity::Time(time) | Quantity::Transfer { time, .. }) => time,
             other => panic!("{call:?}: {other:?}"),
         };
+        let time = |call| spent(call).as_ns();
         assert_eq!(time(HostCall::LaunchAndWait), 20_000);
         assert_eq!(time(HostCall::StreamCreate), 300_000);
         // 2 GiB at 21.96 GB/s, and a call of 7.5 us.
         assert_eq!(time(HostCall::AllocateCold { bytes: 2 << 30 }), 97_798_194);
-        let parts = [HostCall::AllocateCold { bytes: 4096 }, HostCall::AllocateAndFill { bytes: 4096 }].map(time);
-        assert_eq!(parts[1] - parts[0], HostLink::of(&profile).cost(CopyDirection::Memset, 4096, HostMemory::Pageable).as_ns());
+        let parts = [HostCall::AllocateCold { bytes: 4096 }, HostCall::AllocateAndFill { bytes: 4096 }].map(spent);
+        assert_eq!(parts[1] - parts[0], HostLink::of(&profile).cost(CopyDirection::Memset, 4096, HostMemory::Pageable));
     }
 }
