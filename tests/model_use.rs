@@ -132,7 +132,8 @@ fn does_diff_name_the_kernel_that_got_slower() {
     let case = |cycles: u64| {
         let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/vector_example.json");
         let mut case = json(&bundled);
-        case["kernel_costs"] = serde_json::json!({"table": {"mul": {"value": cycles, "unit": "cycle", "source": "a test"}}});
+        case["kernel_costs"] =
+            serde_json::json!({"table": {"mul": {"value": cycles, "unit": "cycle", "source": "a test"}}});
         scratch.file(&format!("costs_{cycles}.json"), case.to_string())
     };
     let [before, after] = [case(10_000), case(20_000)].map(|file| reported(text(&file), &[]));
