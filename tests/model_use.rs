@@ -378,3 +378,16 @@ fn does_the_work_of_the_engine_grow_with_the_tasks_alone() {
     let (short, long) = (added("length=100"), added("length=2000"));
     assert_eq!((short, long), ([("hooks", 1518), ("events", 462)], [("hooks", 1518), ("events", 462)]));
 }
+
+#[test]
+fn is_the_number_of_schedulers_known_by_the_name_of_their_part() {
+    let times = |key: &str| {
+        let axis = format!("{key}=1,2,3");
+        let sweep = outcome(&["sweep", "vector_example", "--set", &axis, "--json"]).success().json();
+        assert_eq!(sweep["axes"][0]["key"], "topology.schedulers");
+        list(&sweep, "rows").iter().map(|row| row["device"]["device_time_ps"].as_u64()).collect::<Vec<_>>()
+    };
+    let expected = [27_978_750, 23_683_750, 22_423_750].map(Some);
+    assert_eq!(times("topology.schedulers"), expected);
+    assert_eq!(times("aicpu.schedulers"), expected);
+}

@@ -84,7 +84,7 @@ fn write_executions(text: &mut String, explained: &Explained, names: &ProgramNam
     }
     let more = timeline.executions.len().saturating_sub(SHOWN_EXECUTIONS);
     if more > 0 {
-        writeln!(text, "  and {more} more; digest of all {}", digest(timeline, &line))?;
+        writeln!(text, "  and {more} more; digest of all {}", digest(timeline, line))?;
     }
     Ok(())
 }
