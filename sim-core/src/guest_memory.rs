@@ -173,7 +173,9 @@ mod tests {
 
         let edge = Edge::new();
         let mut wanted = Wanted::default();
-        (0..2000).for_each(|index| drop(wanted.add(address(index), 4)));
+        for index in 0..2000 {
+            let _ = wanted.add(address(index), 4);
+        }
         wanted.add(edge.end(), 1);
         wanted.add(0, 1);
         assert_eq!(wanted.fetch(&OwnMemory).unwrap_err(), Unreadable { address: edge.end(), length: 1 });

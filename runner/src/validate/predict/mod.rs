@@ -82,7 +82,7 @@ pub enum PredictError {
         /// The row.
         row: String,
         /// What is wrong.
-        error: CaseFailure,
+        error: Box<CaseFailure>,
     },
 }
 
@@ -110,9 +110,10 @@ impl Predictor {
             Measure::Aicpu(work) => control::aicpu(&profile, *work),
             Measure::Executor(work) => control::executor(&profile, *work),
             Measure::Host(call) => host::predict(&profile, *call),
-            Measure::Case(run) => {
-                self.runs.predict(row, run).map_err(|error| PredictError::Case { row: row.id.clone(), error })?
-            }
+            Measure::Case(run) => self
+                .runs
+                .predict(row, run)
+                .map_err(|error| PredictError::Case { row: row.id.clone(), error: Box::new(error) })?,
             Measure::Unmodelled { why } => Err(Missing(why.clone())),
         };
         match answer {
