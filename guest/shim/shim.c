@@ -111,6 +111,8 @@ int32_t npusim_aicpu_gate(void) { return hooks->aicpu_gate(); }
 const uint64_t *npusim_register_bases(void) { return hooks->register_bases(); }
 void npusim_charge(uint32_t operation, uint32_t count) { hooks->charge(operation, count); }
 void npusim_execute(const NpusimKernelCall *call) { hooks->execute(call, CALLER); }
+NpusimRecorder *npusim_recorder(void) { return hooks->recorder(); }
+void npusim_recorder_grow(void) { hooks->recorder_grow(); }
 void npusim_note_task(const NpusimTaskNote *note) { hooks->note_task(note); }
 void npusim_note_edge(uint64_t pred, uint64_t succ, uint32_t arg, uint32_t source) {
     hooks->note_edge(pred, succ, arg, source);

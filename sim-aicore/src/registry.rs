@@ -44,6 +44,8 @@ pub struct Kernel {
     pub entry: usize,
     /// It waits for others by itself.
     pub blocking: bool,
+    /// It says what it does.
+    pub tiled: bool,
     host_cost: Arc<HostCost>,
     users: u32,
 }
@@ -76,6 +78,8 @@ pub struct LoadedKernel {
     pub entry: usize,
     /// It waits for others by itself.
     pub blocking: bool,
+    /// It says what it does.
+    pub tiled: bool,
 }
 
 impl KernelRegistry {
@@ -106,6 +110,7 @@ impl KernelRegistry {
             object: loaded.object,
             entry: loaded.entry,
             blocking: loaded.blocking,
+            tiled: loaded.tiled,
             host_cost: Arc::default(),
             users: 1,
         });
@@ -151,7 +156,7 @@ mod tests {
     use super::*;
 
     fn loaded(entry: usize) -> LoadedKernel {
-        LoadedKernel { object: ObjectId::SHIM, entry, blocking: false }
+        LoadedKernel { object: ObjectId::SHIM, entry, blocking: false, tiled: false }
     }
 
     #[test]

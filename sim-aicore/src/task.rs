@@ -9,7 +9,7 @@ pub const MOST_TENSORS: usize = 32;
 /// The bytes of one element, by the reference's data type code.
 const ELEMENT_BYTES: [u64; 15] = [4, 2, 4, 2, 1, 1, 2, 8, 8, 2, 4, 1, 1, 1, 1];
 
-/// The head of a tensor descriptor, as far as it is needed: 64 of its 128 bytes.
+/// The head of a tensor descriptor, as far as it is needed: 96 of its 128 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TensorDescriptor {
@@ -31,10 +31,14 @@ pub struct TensorDescriptor {
     pub flags: [u8; 3],
     /// Elements in each dimension.
     pub shape: [u32; 5],
+    /// Elements from the first to the last one reached, unless the view is dense.
+    pub extent: u64,
+    /// Elements from one to the next in each dimension.
+    pub strides: [u32; 5],
 }
 
 const _: () =
-    assert!(std::mem::size_of::<TensorDescriptor>() == 64 && std::mem::offset_of!(TensorDescriptor, shape) == 44);
+    assert!(std::mem::size_of::<TensorDescriptor>() == 96 && std::mem::offset_of!(TensorDescriptor, strides) == 72);
 
 impl TensorDescriptor {
     /// Device address of the view's first element.
@@ -47,6 +51,13 @@ impl TensorDescriptor {
     pub fn elements(&self) -> u64 {
         let dimensions = (self.dimensions as usize).min(self.shape.len());
         self.shape[..dimensions].iter().fold(1, |product: u64, extent| product.saturating_mul(u64::from(*extent)))
+    }
+
+    /// Bytes from the view's first element to behind the last one that it reaches.
+    pub fn span(&self) -> u64 {
+        let element = ELEMENT_BYTES.get(usize::from(self.data_type)).copied().unwrap_or(0);
+        // A dense view need not say how far it reaches.
+        self.extent.max(self.elements()).saturating_mul(element)
     }
 
     /// How many bytes the view has.

@@ -10,7 +10,7 @@ use crate::engine::ThreadFunctions;
 use crate::loader::heap::Heap;
 
 /// The version of both sides.
-pub const HOOK_ABI: u32 = 4;
+pub const HOOK_ABI: u32 = 5;
 
 /// A guest's thread function.
 pub type ThreadStart = extern "C" fn(*mut c_void) -> *mut c_void;
@@ -130,6 +130,8 @@ pub struct HookTable {
     pub register_bases: extern "C" fn() -> *const u64,
     pub charge: extern "C" fn(operation: u32, count: u32),
     pub execute: extern "C" fn(call: *const KernelCall, caller: usize),
+    pub recorder: extern "C" fn() -> *mut c_void,
+    pub recorder_grow: extern "C" fn(),
     pub note_task: extern "C" fn(note: *const TaskNote),
     pub note_edge: extern "C" fn(pred: u64, succ: u64, arg: u32, source: u32),
     pub note_phase: extern "C" fn(phase: u32),

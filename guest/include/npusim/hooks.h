@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 #include "npusim/driver_hooks.h"
+#include "npusim/instruction.h"
 #include "npusim/platform.h"
 
-enum { NPUSIM_HOOK_ABI = 4 };
+enum { NPUSIM_HOOK_ABI = 5 };
 
 #define NPUSIM_NO_DEADLINE UINT64_MAX
 
@@ -55,6 +56,8 @@ typedef struct NpusimHooks {
     const uint64_t *(*register_bases)(void);
     void (*charge)(uint32_t operation, uint32_t count);
     void (*execute)(const NpusimKernelCall *call, void *caller);
+    NpusimRecorder *(*recorder)(void);
+    void (*recorder_grow)(void);
     void (*note_task)(const NpusimTaskNote *note);
     void (*note_edge)(uint64_t pred, uint64_t succ, uint32_t arg, uint32_t source);
     void (*note_phase)(uint32_t phase);

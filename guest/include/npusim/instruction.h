@@ -138,13 +138,18 @@ typedef struct NpusimRecorder {
     uint32_t arithmetic;  // 0: only say what would be done
     uint32_t generation;  // 0: a2a3, 1: a5
     uint64_t used[NPUSIM_MEMORY_COUNT];  // the most bytes that the kernel had of each memory
-    NpusimInstruction *instructions;     // from malloc; kept from one call to the next
+    NpusimInstruction *instructions;     // the device's; only npusim_recorder_grow moves it
     uint64_t count;
     uint64_t room;
 } NpusimRecorder;
 
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
 // The recorder of the core that calls; null where nobody records: then the kernel only computes.
 NpusimRecorder *npusim_recorder(void);
+// Makes room for more instructions.
+void npusim_recorder_grow(void);
+#ifdef __cplusplus
+}
+#endif

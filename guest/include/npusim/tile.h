@@ -61,7 +61,7 @@ struct Global {
     }
     // The same elements in other rows; only if the rows touch.
     Global reshape(uint32_t new_rows, uint32_t new_cols) const { return {address, new_rows, new_cols, new_cols}; }
-    operator Global<const T>() const { return {address, rows, cols, stride}; }
+    Global<const T> as_const() const { return {address, rows, cols, stride}; }
 };
 
 // A rectangle in one of the core's memories, row by row. No elements under `--mode timing`.
@@ -181,7 +181,7 @@ public:
     }
     template <typename T>
     void load(UbTile<T> to, Global<T> from) {
-        load(to, static_cast<Global<const T>>(from));
+        load(to, from.as_const());
     }
     template <typename T>
     void load(L1Tile<T> to, Global<const T> from, Layout layout = Layout::ND) {  // MTE2
@@ -190,7 +190,7 @@ public:
     }
     template <typename T>
     void load(L1Tile<T> to, Global<T> from, Layout layout = Layout::ND) {
-        load(to, static_cast<Global<const T>>(from), layout);
+        load(to, from.as_const(), layout);
     }
     template <typename T>
     void store(Global<T> to, UbTile<T> from) {  // MTE3
@@ -339,7 +339,7 @@ public:
         unary(NPUSIM_VECTOR_FILL, to, to, [s](auto) { return s; });
     }
 
-    // ---- vector, one tile
+    // ---- vector, one tile; functions are rounded from double, so that they are the same on every machine
     template <typename T>
     void neg(UbTile<T> to, UbTile<T> a) {
         unary(NPUSIM_VECTOR_NEG, to, a, [](auto x) { return -x; });
@@ -350,11 +350,11 @@ public:
     }
     template <typename T>
     void exp(UbTile<T> to, UbTile<T> a) {
-        unary(NPUSIM_VECTOR_EXP, to, a, [](float x) { return std::exp(x); });
+        unary(NPUSIM_VECTOR_EXP, to, a, [](double x) { return static_cast<float>(std::exp(x)); });
     }
     template <typename T>
     void ln(UbTile<T> to, UbTile<T> a) {
-        unary(NPUSIM_VECTOR_LN, to, a, [](float x) { return std::log(x); });
+        unary(NPUSIM_VECTOR_LN, to, a, [](double x) { return static_cast<float>(std::log(x)); });
     }
     template <typename T>
     void sqrt(UbTile<T> to, UbTile<T> a) {
@@ -549,15 +549,8 @@ private:
     }
     void record(const NpusimInstruction &instruction) {
         if (!recorder_) return;
-        if (recorder_->count == recorder_->room) grow();
+        if (recorder_->count == recorder_->room) npusim_recorder_grow();
         recorder_->instructions[recorder_->count++] = instruction;
-    }
-    void grow() {
-        const uint64_t room = recorder_->room ? 2 * recorder_->room : 256;
-        void *block = std::realloc(recorder_->instructions, room * sizeof(NpusimInstruction));
-        if (!block) std::abort();
-        recorder_->instructions = static_cast<NpusimInstruction *>(block);
-        recorder_->room = room;
     }
     void flag(NpusimInstructionKind kind, Pipe from, Pipe to, uint16_t event) {
         NpusimInstruction instruction = blank(kind, 0);

@@ -21,9 +21,10 @@ pub struct BundledCase {
 
 impl BundledCase {
     /// Every bundled case: examples first, then what goes wrong on purpose.
-    pub const ALL: [BundledCase; 14] = [
+    pub const ALL: [BundledCase; 15] = [
         BundledCase { name: "vector_example", text: include_str!("../../cases/vector_example.json") },
         BundledCase { name: "bgemm", text: include_str!("../../cases/bgemm.json") },
+        BundledCase { name: "bgemm_pipes", text: include_str!("../../cases/bgemm_pipes.json") },
         BundledCase { name: "bgemm_heavy", text: include_str!("../../cases/bgemm_heavy.json") },
         BundledCase { name: "diamond", text: include_str!("../../cases/diamond.json") },
         BundledCase { name: "mixed", text: include_str!("../../cases/mixed.json") },
@@ -194,6 +195,10 @@ pub enum Kernel {
     GemmTile,
     /// `total = total + addend`; total inout, addend in.
     TileAdd,
+    /// As [`Kernel::GemmTile`], by the tile API.
+    CubeGemm,
+    /// As [`Kernel::TileAdd`], by the tile API.
+    VectorAdd,
     /// `tile = input + 1`; input in, tile out.
     DiamondSource,
     /// `slice = tile * factor`; tile in, slice out, factor f32.
@@ -216,12 +221,14 @@ pub enum Kernel {
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 14] = [
+    pub const ALL: [Kernel; 16] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
         Kernel::GemmTile,
         Kernel::TileAdd,
+        Kernel::CubeGemm,
+        Kernel::VectorAdd,
         Kernel::DiamondSource,
         Kernel::DiamondMiddle,
         Kernel::DiamondSink,
@@ -241,6 +248,8 @@ impl Kernel {
             Kernel::Mul => "mul",
             Kernel::GemmTile => "gemm_tile",
             Kernel::TileAdd => "tile_add",
+            Kernel::CubeGemm => "cube_gemm",
+            Kernel::VectorAdd => "vector_add",
             Kernel::DiamondSource => "diamond_source",
             Kernel::DiamondMiddle => "diamond_middle",
             Kernel::DiamondSink => "diamond_sink",

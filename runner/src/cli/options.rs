@@ -9,10 +9,11 @@ use sim_hbm::FillPolicy;
 use super::quantity::{HostTime, Parameter, Size};
 use crate::case::Runtime;
 use crate::device::EngineKind;
+use crate::device::programs::Mode;
 use crate::run::settings::{Front, RunSettings};
 
 /// Those of [`DeviceOptions`] that mean nothing to device code which brings its own runtime.
-pub(super) const OF_OWN_DEVICE: [&str; 5] = ["clusters", "fast_forward", "keep_so", "front", "faithful"];
+pub(super) const OF_OWN_DEVICE: [&str; 6] = ["clusters", "fast_forward", "keep_so", "front", "faithful", "mode"];
 
 /// The device and how it runs.
 #[derive(Debug, Args)]
@@ -36,6 +37,9 @@ pub(super) struct DeviceOptions {
     /// How device code is run.
     #[arg(long, value_enum, default_value_t = EngineChoice::Virtual)]
     engine: EngineChoice,
+    /// Whether kernels compute; those that do not say what they do always do.
+    #[arg(long, value_enum, default_value_t = ModeChoice::FunctionalAndTiming)]
+    mode: ModeChoice,
     /// Host threads that run kernel bodies [default: one per CPU].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     workers: Option<u32>,
@@ -105,6 +109,25 @@ impl From<EngineChoice> for EngineKind {
     }
 }
 
+/// Whether kernels compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModeChoice {
+    /// They do, in the time that the model says.
+    #[value(name = "functional+timing")]
+    FunctionalAndTiming,
+    /// They only say what they would do: results mean nothing, times are the same.
+    Timing,
+}
+
+impl From<ModeChoice> for Mode {
+    fn from(choice: ModeChoice) -> Self {
+        match choice {
+            ModeChoice::FunctionalAndTiming => Mode::Functional,
+            ModeChoice::Timing => Mode::Timing,
+        }
+    }
+}
+
 impl DeviceOptions {
     /// The settings of a run. `--set` counts more than the options that have a name of their own.
     pub(super) fn settings(&self, keep_events: bool) -> Result<RunSettings, ProfileError> {
@@ -117,6 +140,7 @@ impl DeviceOptions {
             front: self.front.into(),
             faithful: self.faithful,
             engine: self.engine.into(),
+            mode: self.mode.into(),
             workers: self.workers.map(|count| count as usize),
             fill: self.hbm_fill,
             overrides: named.into_iter().chain(self.set.iter().cloned()).collect(),

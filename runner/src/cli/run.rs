@@ -77,6 +77,9 @@ impl RunCommand {
         for finding in run.findings() {
             eprintln!("npusim: the driver found: {finding}");
         }
+        for differing in run.differing_programs() {
+            eprintln!("npusim: {differing}");
+        }
         self.show(&run.summary, run.status(), Failure::of_run(&run), || {
             out.map(|out| run.write(&out)).transpose().map(drop)
         })

@@ -17,6 +17,7 @@ mod hooks;
 pub mod host_calls;
 pub mod notes;
 pub mod pool;
+pub mod programs;
 mod rooms;
 
 use std::cell::{Cell, RefCell};
@@ -49,6 +50,7 @@ use driver::Driver;
 use driver::finding::Finding;
 use error::{DeviceError, Explainer};
 use notes::{LogLine, Notebook};
+use programs::{DifferingProgram, Mode, Programs};
 use rooms::{FreeRooms, Loads, Rooms, Stopwatch};
 
 /// Host time after which a free run is given up, in units of the limit for guests.
@@ -115,6 +117,8 @@ pub struct DeviceConfig {
     pub kernel_costs: KernelTable,
     /// The driver has the flaws of the real one.
     pub faithful: bool,
+    /// Whether kernels compute.
+    pub mode: Mode,
     /// What is known of kernels beside their code.
     pub kernels: BTreeMap<ContentHash, Description>,
 }
@@ -135,6 +139,7 @@ impl DeviceConfig {
             watch_leaks: false,
             kernel_costs: KernelTable::default(),
             faithful: false,
+            mode: Mode::Functional,
             kernels: BTreeMap::new(),
         }
     }
@@ -311,6 +316,11 @@ impl Device {
         self.rooms().driver.borrow().findings().to_vec()
     }
 
+    /// Kernels that did something else on calls that look the same.
+    pub fn differing_programs(&self) -> Vec<DifferingProgram> {
+        self.rooms().programs.differing()
+    }
+
     /// The address of a function of the driver.
     pub fn driver_symbol(&self, name: &str) -> Result<usize, DeviceError> {
         let namespace = self.rooms().namespace.borrow();
@@ -457,6 +467,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         pool,
         kernels: RefCell::new(kernels),
         costs: CostModel::new(&profile, config.kernel_costs),
+        programs: Programs::new(profile.arch, array.count(), config.mode),
         namespace: RefCell::new(namespace),
         linking: RefCell::default(),
         loads: RefCell::new(Loads::default()),

@@ -4,7 +4,7 @@ use sim_aicore::task::{MOST_TENSORS, TensorDescriptor};
 use sim_core::engine::CurrentActor;
 use sim_core::shim::TaskNote;
 
-use crate::report::tasks::{Access, DataType, MAX_DIMENSIONS, ScopeKind, TaskArg, TaskHeader, TaskNotes, TensorView};
+use crate::report::tasks::{Access, DataType, ScopeKind, TaskArg, TaskHeader, TaskNotes, TensorView};
 
 /// The most log lines that are kept.
 const MOST_LINES: usize = 1000;
@@ -76,9 +76,7 @@ const DESCRIPTOR_BYTES: usize = 128;
 #[derive(Clone, Copy)]
 struct Descriptor {
     head: TensorDescriptor,
-    extent: u64,
-    strides: [u32; MAX_DIMENSIONS],
-    _reserved: [u8; 36],
+    _reserved: [u8; 32],
 }
 
 const _: () = assert!(size_of::<Descriptor>() == DESCRIPTOR_BYTES);
@@ -131,7 +129,7 @@ fn view_of(descriptor: &Descriptor) -> Option<TensorView> {
         start_offset: head.start_offset,
         dimensions: head.dimensions,
         shape: head.shape,
-        strides: descriptor.strides,
+        strides: head.strides,
     };
     (head.buffer != 0).then_some(view)
 }

@@ -32,6 +32,7 @@ use sim_hbm::{DmaEngine, Hbm};
 use super::driver::Driver;
 use super::error::DeviceError;
 use super::notes::Notebook;
+use super::programs::Programs;
 
 /// Everything of a device that is not the engine.
 pub(super) struct Rooms {
@@ -43,6 +44,7 @@ pub(super) struct Rooms {
     pub(super) pool: Arc<AicpuPool>,
     pub(super) kernels: RefCell<KernelRegistry>,
     pub(super) costs: CostModel,
+    pub(super) programs: Programs,
     pub(super) namespace: RefCell<Namespace>,
     /// Objects whose initialisers are running.
     pub(super) linking: RefCell<Vec<Linking>>,

@@ -13,6 +13,8 @@ use sim_core::actor::{ActorId, ActorKind};
 use sim_core::time::{Frequency, SimDuration, SimTime};
 use sim_core::trace::{ContentHash, CopyDirection, CostSource, EdgeSource, EventKind, Phase, Trace, TraceEvent};
 
+use crate::device::programs::Mode;
+
 use super::chip::{ChipDescription, SchedulingCosts};
 use super::names::{KernelName, ProgramNames};
 use super::statistics::{RunStatistics, StatisticsObserver};
@@ -206,6 +208,8 @@ pub(super) fn summary() -> RunSummary {
         artifacts: None,
         golden: Golden { verdict: Verdict::Pass, worst_absolute: 4.8e-7, worst_relative: 1.2e-7 },
         exit: 0,
+        mode: Mode::Functional,
+        differing_programs: Vec::new(),
         engine: EngineMode::Virtual,
         deterministic: true,
         nondeterministic_because: None,

@@ -10,6 +10,7 @@ use sim_core::actor::ActorKind;
 use sim_core::time::SimDuration;
 use sim_core::trace::{CopyDirection, CostSource, Phase};
 
+use crate::device::programs::{DifferingProgram, Mode};
 use crate::exec::report::ExecReport;
 
 use super::statistics::{CopyTotal, CoreUse, CostTotal, RunStatistics};
@@ -85,6 +86,8 @@ pub struct RunFacts {
     pub golden: Golden,
     /// The exit code that the process ends with.
     pub exit: u8,
+    /// Whether kernels computed.
+    pub mode: Mode,
     /// How actors were run.
     pub engine: EngineMode,
     /// Whether another run of the same input gives the same trace.
@@ -98,6 +101,9 @@ pub struct RunFacts {
     /// Host time from launch to completion on the device.
     #[serde(rename = "host_elapsed_ms", serialize_with = "milliseconds")]
     pub host_elapsed: Duration,
+    /// Kernels whose time is that of another call: they did something else on calls that look the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differing_programs: Vec<DifferingProgram>,
     /// Why the run ended early, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<RunError>,
@@ -164,7 +170,7 @@ pub enum Verdict {
     Pass,
     /// At least one was not, or the run ended before it had results.
     Fail,
-    /// The case expects nothing.
+    /// The case expects nothing, or kernels did not compute.
     Unchecked,
 }
 

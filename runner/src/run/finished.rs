@@ -10,6 +10,7 @@ use crate::bundled;
 use crate::device::driver::finding::Finding;
 use crate::device::error::{DeadlockReport, DeviceError};
 use crate::device::notes::{LogLevel, LogLine};
+use crate::device::programs::DifferingProgram;
 use crate::device::pool::{Worker, WorkerError};
 use crate::device::{Device, EngineKind, NamedObject};
 use crate::report::chip::ChipDescription;
@@ -105,6 +106,11 @@ impl FinishedRun {
         self.device.findings()
     }
 
+    /// Kernels whose time is that of another call.
+    pub fn differing_programs(&self) -> &[DifferingProgram] {
+        &self.summary.run.differing_programs
+    }
+
     /// What guests logged as errors, if the run ended early: the runtime's own reasons.
     pub fn complaints(&self) -> Vec<LogLine> {
         if self.failure.is_none() {
@@ -183,6 +189,8 @@ fn facts_of(plan: &RunPlan, device: &Device, host_elapsed: Duration, outcome: &O
         runtime: plan.input.case.runtime.name().to_owned(),
         artifacts: None,
         golden: outcome.golden,
+        mode: plan.config.mode,
+        differing_programs: device.differing_programs(),
         exit: outcome.status().code(),
         engine,
         deterministic: virtual_time,

@@ -16,6 +16,7 @@ use crate::case::{CallableSpec, CaseSpec, Direction, KernelSpec, ObjectSource, O
 use crate::client::abi::{ArgDirection, CallConfig, RuntimeEnv};
 use crate::client::callable::{self, CallableParts, KernelPart};
 use crate::client::{args, callable_file};
+use crate::device::programs::Mode;
 use crate::report::names::{KernelName, ProgramNames};
 use crate::tensor::HostTensor;
 
@@ -36,6 +37,8 @@ pub struct RunInput {
     pub names: ProgramNames,
     /// What is known of each kernel.
     pub kernels: Vec<(ContentHash, Description)>,
+    /// Whether kernels compute.
+    pub mode: Mode,
 }
 
 impl RunInput {
@@ -61,6 +64,7 @@ impl RunInput {
             names: names_of(program.orchestration, &program.kernels),
             kernels: program.kernels.iter().map(Kernel::described).collect(),
             callable: program.callable,
+            mode: settings.mode,
             case,
         })
     }

@@ -184,6 +184,8 @@ fn facts_of(
             runtime_revision: directory.revision.hash,
         }),
         golden: outcome.golden,
+        mode: input.mode,
+        differing_programs: Vec::new(),
         exit: outcome.status().code(),
         engine,
         deterministic: engine.is_virtual() && reports.iter().all(|report| report.deterministic),

@@ -14,6 +14,7 @@ use crate::bundled::{self, BundledRuntime};
 use crate::case::{CaseError, CaseOrigin, CaseSpec, ObjectSource};
 use crate::client::callable::CallableError;
 use crate::client::callable_file::CallableFileError;
+use crate::device::programs::Mode;
 use crate::device::{DeviceConfig, EngineKind};
 
 /// What an AICPU object exports.
@@ -68,6 +69,8 @@ pub enum PlanError {
     },
     /// --front driver needs virtual time: take --engine virtual or naive
     DriverOnThreads,
+    /// --mode timing needs virtual time: take --engine virtual or naive
+    TimingOnThreads,
     /// {origin}: {error}
     Callable {
         /// The case.
@@ -125,6 +128,9 @@ impl RunPlan {
         if settings.front == Front::Driver && settings.engine == EngineKind::Threads {
             return Err(PlanError::DriverOnThreads);
         }
+        if settings.mode == Mode::Timing && settings.engine == EngineKind::Threads {
+            return Err(PlanError::TimingOnThreads);
+        }
         Ok(RunPlan { objects: runtime_of(&input, settings.front)?, input, config })
     }
 }
@@ -143,6 +149,7 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
         fill: settings.fill.unwrap_or(defaults.fill),
         fast_forward: settings.fast_forward,
         faithful: settings.faithful,
+        mode: settings.mode,
         guest_limit: settings.guest_limit.unwrap_or(defaults.guest_limit),
         keep_events: settings.keep_events,
         keep_objects: settings.keep_objects.clone(),

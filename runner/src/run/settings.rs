@@ -8,6 +8,7 @@ use sim_hbm::FillPolicy;
 
 use crate::case::Runtime;
 use crate::device::EngineKind;
+use crate::device::programs::Mode;
 
 /// Through which functions a bundled host runtime reaches the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct RunSettings {
     pub faithful: bool,
     /// How guests are run.
     pub engine: EngineKind,
+    /// Whether kernels compute.
+    pub mode: Mode,
     /// Threads that run kernel bodies.
     pub workers: Option<usize>,
     /// What memory holds that nobody has written.
@@ -61,6 +64,7 @@ impl Default for RunSettings {
             front: Front::Platform,
             faithful: false,
             engine: EngineKind::Virtual,
+            mode: Mode::Functional,
             workers: None,
             fill: None,
             overrides: Vec::new(),

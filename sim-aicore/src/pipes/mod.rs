@@ -8,18 +8,29 @@
 //! A core has seven pipes ([`Pipe`]). Each takes its instructions in order, one after the other; among pipes there is no
 //! order but what flags and barriers make. That is all of the model: what an instruction costs stands in tables.
 
+pub mod cycles;
+mod error;
 pub mod instruction;
+pub mod library;
+mod model;
+mod pricing;
 pub mod program;
 pub mod record;
+pub mod tables;
 
+pub use error::{CoreKind, PipeError};
 pub use instruction::{Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Pipe, Transfer, VectorOp, VectorWork};
+pub use model::{PipeModel, PricedProgram};
 pub use program::{Program, Traffic};
 
 use sim_core::profile::{Bandwidth, Confidence};
 use sim_core::time::SimDuration;
 
+#[cfg(test)]
+mod tests;
+
 /// What part of the memory system a core gets at the moment. Where nothing is said, only the core's own engine limits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemoryRates {
     /// Of the HBM, for reading.
     pub read: Option<Bandwidth>,

@@ -2,6 +2,8 @@
 //!
 //! The C side is `guest/include/npusim/instruction.h`; change both together.
 
+use sim_core::profile::Arch;
+
 use super::instruction::{
     Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Pipe, Transfer, VectorOp, VectorWork,
 };
@@ -53,7 +55,7 @@ pub struct Recorder {
 
 const _: () = assert!(std::mem::size_of::<Recorder>() == 72);
 
-/// instruction {index} of the kernel says {field} {value}: {hint}
+/// instruction {index} of the kernel says {field} {value}: expected {hint}
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, displaydoc::Display)]
 pub struct MalformedRecord {
     /// Which instruction.
@@ -162,19 +164,172 @@ impl Reader<'_> {
         MalformedRecord { index: self.index, field, value: u64::from(value), hint }
     }
 
-    /// The first tensor whose buffer has the address: addresses differ from run to run, places in tensors do not.
+    /// Addresses differ from run to run, places in tensors do not: the first tensor that reaches the address, else the
+    /// first whose buffer has it.
     fn place(&self) -> GmPlace {
         let address = self.record.address;
         let alignment = (address % 512) as u16;
-        let holds = |tensor: &TensorDescriptor| {
-            address >= tensor.buffer && address - tensor.buffer < tensor.buffer_bytes.max(1)
+        let reaches = |tensor: &TensorDescriptor| {
+            let first = tensor.address();
+            address >= first && address - first < tensor.span()
         };
-        match self.tensors.iter().position(holds) {
-            Some(index) => {
-                let offset = address.saturating_sub(self.tensors[index].address());
-                GmPlace { tensor: Some(index as u16), offset, alignment }
-            }
-            None => GmPlace { tensor: None, offset: 0, alignment },
+        let has = |tensor: &TensorDescriptor| address >= tensor.buffer && address - tensor.buffer < tensor.buffer_bytes;
+        let tensor = self.tensors.iter().position(reaches).or_else(|| self.tensors.iter().position(has));
+        let offset = tensor.map_or(0, |index| address.saturating_sub(self.tensors[index].address()));
+        GmPlace { tensor: tensor.map(|index| index as u16), offset, alignment }
+    }
+}
+
+/// The recorder of one core: what it lends to kernels, and what they wrote.
+#[derive(Debug)]
+#[repr(C)]
+pub struct CoreRecorder {
+    /// First: kernels know only this.
+    head: Recorder,
+    records: Vec<Record>,
+}
+
+/// Room for so many records at first.
+const FIRST_ROOM: usize = 256;
+
+impl CoreRecorder {
+    /// A recorder without room yet.
+    pub fn new(arch: Arch) -> Self {
+        let generation = match arch {
+            Arch::A2a3 => 0,
+            Arch::A5 => 1,
+        };
+        let head = Recorder {
+            arithmetic: 1,
+            generation,
+            used: [0; MEMORIES.len()],
+            instructions: std::ptr::null(),
+            count: 0,
+            room: 0,
+        };
+        CoreRecorder { head, records: Vec::new() }
+    }
+
+    /// A call begins, which computes or only says what it would do.
+    pub fn begin(&mut self, arithmetic: bool) {
+        self.head.arithmetic = u32::from(arithmetic);
+        self.head.used = [0; MEMORIES.len()];
+        self.head.count = 0;
+    }
+
+    /// Makes room for more.
+    pub fn grow(&mut self) {
+        let room = (self.records.len() * 2).max(FIRST_ROOM);
+        self.records.resize(room, Record::default());
+        self.head.instructions = self.records.as_mut_ptr();
+        self.head.room = room as u64;
+    }
+
+    /// What the call wrote.
+    pub fn records(&self) -> &[Record] {
+        let count = usize::try_from(self.head.count).unwrap_or(usize::MAX);
+        &self.records[..count.min(self.records.len())]
+    }
+
+    /// The most bytes that the call had of each memory.
+    pub fn used(&self) -> &[u64; MEMORIES.len()] {
+        &self.head.used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENSOR: TensorDescriptor = TensorDescriptor {
+        buffer: 0x10000,
+        buffer_bytes: 4096,
+        owner_task: 0,
+        start_offset: 128,
+        version: 0,
+        dimensions: 1,
+        data_type: 0,
+        flags: [0; 3],
+        shape: [64, 0, 0, 0, 0],
+        extent: 64,
+        strides: [1, 0, 0, 0, 0],
+    };
+
+    fn copy_at(address: u64) -> GmPlace {
+        let record = Record { kind: 0, code: 0, rows: 1, cols: 32, address, ..Record::default() };
+        let tensors = [TENSOR, TensorDescriptor { start_offset: 0, ..TENSOR }];
+        let program = Program::from_records(&[record], &tensors).unwrap();
+        match program.instructions()[0] {
+            Instruction::Transfer(transfer) => transfer.place,
+            other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn in_which_tensor_is_an_address() {
+        let place = |tensor, offset, alignment| GmPlace { tensor, offset, alignment };
+        // Both tensors are views of one buffer: what a view reaches comes first, then whose buffer it is.
+        assert_eq!(copy_at(0x10000 + 512 + 64), place(Some(0), 64, 64));
+        assert_eq!(copy_at(0x10000 + 32), place(Some(1), 32, 32));
+        assert_eq!(copy_at(0x10000 + 2048), place(Some(0), 1536, 0));
+        assert_eq!(copy_at(0x20020), place(None, 0, 32));
+    }
+
+    #[test]
+    fn what_does_each_kind_of_record_mean() {
+        let record = |kind, code| Record { kind, code, rows: 4, cols: 8, width: 16, from: 4, to: 1, event: 3, ..Record::default() };
+        let records: Vec<Record> = [(1, 17), (2, 0), (3, 0), (4, 9), (5, 0), (6, 0), (7, 0), (8, 0), (9, 0), (10, 0)]
+            .map(|(kind, code)| record(kind, code))
+            .into();
+        let program = Program::from_records(&records, &[]).unwrap();
+        let vector = |op, extent| Instruction::Vector(VectorWork { op, element: Element::Fp32, to: Element::Fp32, extent });
+        let place = GmPlace { tensor: None, offset: 0, alignment: 0 };
+        let drain = Drain { path: Path::L0cToGm, m: 4, n: 8, element: Element::Fp32, stride: 0, place };
+        assert_eq!(
+            program.instructions(),
+            [
+                vector(VectorOp::Exp, Extent::Tile { rows: 4, cols: 8, width: 16 }),
+                vector(VectorOp::Add, Extent::Repeats(4)),
+                Instruction::Mad(Mad { m: 4, k: 16, n: 8, element: Element::Fp32 }),
+                Instruction::Drain(drain),
+                Instruction::Scalar { cycles: 4 },
+                Instruction::SetFlag { from: Pipe::Mte2, to: Pipe::V, event: 3 },
+                Instruction::WaitFlag { from: Pipe::Mte2, to: Pipe::V, event: 3 },
+                Instruction::Barrier(Pipe::Mte2),
+                Instruction::Push { bytes: 32 },
+                Instruction::Pop { bytes: 32 },
+            ]
+        );
+        let all = Program::from_records(&[Record { kind: 8, from: 7, ..Record::default() }], &[]).unwrap();
+        assert_eq!(all.instructions(), [Instruction::BarrierAll]);
+    }
+
+    #[test]
+    fn what_is_said_of_a_record_that_means_nothing() {
+        let error = |record| Program::from_records(&[Record::default(), record], &[]).unwrap_err().to_string();
+        assert_eq!(
+            error(Record { kind: 11, ..Record::default() }),
+            "instruction 1 of the kernel says kind 11: expected a kind of instruction from 0 to 10"
+        );
+        assert_eq!(
+            error(Record { kind: 1, code: 49, ..Record::default() }),
+            "instruction 1 of the kernel says code 49: expected a vector operation from 0 to 48"
+        );
+        assert_eq!(
+            error(Record { kind: 6, from: 7, ..Record::default() }),
+            "instruction 1 of the kernel says from 7: expected a pipe from 0 to 6, or 7 of a barrier of all"
+        );
+    }
+
+    #[test]
+    fn does_a_recorder_grow_and_begin_anew() {
+        let mut recorder = CoreRecorder::new(Arch::A5);
+        assert_eq!((recorder.records().len(), recorder.head.room, recorder.head.generation), (0, 0, 1));
+        recorder.grow();
+        recorder.grow();
+        recorder.head.count = 3;
+        assert_eq!((recorder.records().len(), recorder.head.room), (3, 512));
+        recorder.begin(false);
+        assert_eq!((recorder.records().len(), recorder.head.room, recorder.head.arithmetic), (0, 512, 0));
     }
 }

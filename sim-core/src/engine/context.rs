@@ -9,6 +9,7 @@
 //! thread-local address across the switch.
 
 use std::cell::Cell;
+use std::ffi::c_void;
 use std::ptr;
 
 use corosensei::Yielder;
@@ -55,6 +56,8 @@ pub struct ActorContext {
     pub(super) native_now: Cell<SimTime>,
     /// The thread that runs the kernel natively.
     pub(super) native_thread: Cell<*const GuestThread>,
+    /// Where the kernel that is running writes down what it does; null if nobody wants to know.
+    pub(super) recorder: Cell<*mut c_void>,
     /// The free run this actor belongs to, if it does.
     pub(super) free: Cell<*const super::free::Shared>,
 }
@@ -73,6 +76,7 @@ impl ActorContext {
             trap: Cell::new(None),
             native_now: Cell::new(SimTime::ZERO),
             native_thread: Cell::new(ptr::null()),
+            recorder: Cell::new(ptr::null_mut()),
             free: Cell::new(ptr::null()),
         }
     }
@@ -90,6 +94,25 @@ impl ActorContext {
     /// The virtual time at which the native kernel that is running was started.
     pub fn native_now(&self) -> SimTime {
         self.native_now.get()
+    }
+
+    /// What was lent to the kernel that is running; null if nothing was.
+    pub fn recorder(&self) -> *mut c_void {
+        self.recorder.get()
+    }
+
+    /// Calls `function` with the thread control block of the thread that runs the guest code, then returns to the
+    /// guest's. Unlike a hook of virtual time, it may do so for a kernel that runs natively.
+    ///
+    /// Must be called from guest code of this actor.
+    pub fn at_home<R>(&self, function: impl FnOnce() -> R) -> R {
+        let (home, guest) = (self.running_tcb(), self.guest_tcb.get());
+        // SAFETY: the block of this thread; the rest runs behind a call that is not inlined.
+        unsafe { home.enter() };
+        let result = call_out_of_line(|()| function(), ());
+        // SAFETY: the guest code that called runs with it.
+        unsafe { guest.enter() };
+        result
     }
 
     /// A kernel that runs natively is alive, though it waits.

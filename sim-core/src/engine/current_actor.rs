@@ -3,6 +3,7 @@
 //! A call here may suspend the actor's fiber and return much later. No hook may hold a borrow of anything across one.
 
 use std::cell::RefMut;
+use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -278,6 +279,25 @@ impl<'a> CurrentActor<'a> {
         let mut state = self.engine.state.borrow_mut();
         state.progressed(at);
         state.store_at(at, word, value, core);
+    }
+
+    /// The kernels of this actor write down what they do here; null: nowhere.
+    pub fn lend_recorder(&self, recorder: *mut c_void) {
+        self.context.recorder.set(recorder);
+    }
+
+    /// Runs a kernel body at once, on the actor's fiber, and takes no time for it: what it costs is known afterwards.
+    ///
+    /// # Safety
+    ///
+    /// As [`CurrentActor::run_body`].
+    pub unsafe fn run_body_first(&self, body: &NativeBody, caller: usize) {
+        let mut state = self.begin(caller);
+        state.work(self.id());
+        state.counters.kernels += 1;
+        drop(state);
+        // SAFETY: the caller vouches for the call.
+        self.as_guest(|| unsafe { body.call.invoke() });
     }
 
     /// Runs a kernel body whose virtual interval is `cost`.

@@ -201,6 +201,12 @@ pub fn blocking(image: &CodeImage) -> Blocking {
     }
 }
 
+/// Whether code of an object says what it does, instruction by instruction: it is written with the tile API.
+pub fn records(image: &CodeImage) -> bool {
+    const RECORDER: &str = "npusim_recorder";
+    image.imports.iter().any(|import| import.name == RECORDER)
+}
+
 /// Whether code of an object waits only by sleeping and looking again: for something that others write.
 pub fn only_sleeps(image: &CodeImage) -> bool {
     const SLEEPS: [&str; 5] = ["clock_nanosleep", "nanosleep", "sleep", "thrd_sleep", "usleep"];

@@ -2,13 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use sim_aicore::cost::KernelCost;
 use sim_aicore::registry::Kernel;
 use sim_aicore::task::{MOST_TENSORS, TensorDescriptor, demand};
-use sim_core::engine::{CurrentActor, Poll, calling_actor};
+use sim_core::engine::{CurrentActor, NativeBody, Poll, calling_actor};
 use sim_core::shim::KernelCall;
-use sim_core::trace::EventKind;
+use sim_core::trace::{ContentHash, CostSource, EventKind};
 
+use super::super::programs::Mode;
 use super::super::rooms::Rooms;
+use super::tiles::{BodyLeft, TiledCall};
 use super::{free_rooms, guest_value, on_device};
 
 pub(super) extern "C" fn reg_base(caller: usize) -> *mut u8 {
@@ -64,34 +67,67 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
     // Reading the guest's memory can end the guest on the spot: nothing is borrowed meanwhile.
     let call = guest_value(actor, call);
     let (tensors, count) = read_tensors(actor, &call);
+    let tensors = &tensors[..count];
     let kernels = rooms.kernels.borrow();
     let Some(kernel) = kernels.find(call.kernel) else {
         drop(kernels);
         let reason = format!("task {:#x} names kernel {:#x}, which is not registered", call.task_id, call.kernel);
         actor.refuse(reason, caller)
     };
-    let (content, body) = (kernel.content, kernel.body(call.args));
-    let now = actor.now();
-    let active = rooms.launch.active_cores(now);
-    let cost =
-        rooms.costs.cost(&kernel.description.name, &demand(&tensors[..count], &kernel.description.tensors, active));
+    let (content, body, tiled) = (kernel.content, kernel.body(call.args), kernel.tiled);
+    let active = rooms.launch.active_cores(actor.now());
+    let cost = rooms.costs.cost(&kernel.description.name, &demand(tensors, &kernel.description.tensors, active));
+    let name = if tiled { kernel.description.name.clone() } else { String::new() };
     drop(kernels);
-    // The core reports a task once the kernel's writes have drained.
-    let interval = cost.duration + *rooms.profile.aicore.flush;
-    rooms.launch.runs_until(now + interval);
-    let (token, received) = rooms.launch.receive(core, now);
-    let task = call.task_id;
-    actor.record(EventKind::KernelStart {
-        kernel: content,
-        task,
-        token,
-        received,
-        cost: cost.duration,
-        source: cost.source,
-    });
-    // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
-    unsafe { actor.run_body(&body, interval, caller) };
-    actor.record(EventKind::KernelEnd { kernel: content, task });
+    if !tiled {
+        let run = KernelRun { core, kernel: content, task: call.task_id, cost, caller };
+        return run.pass(actor, rooms, Some(&body));
+    }
+    let tiled = TiledCall { core, kernel: content, name: &name, call: &call, tensors, body: &body, caller };
+    let run = |cost| KernelRun { core, kernel: content, task: call.task_id, cost, caller };
+    if cost.source == CostSource::Table {
+        let computes = rooms.programs.mode == Mode::Functional;
+        return run(cost).pass(actor, rooms, computes.then_some(&body));
+    }
+    let (program, left) = tiled.program(actor, rooms);
+    let cost = rooms.costs.program(&program, active);
+    match left {
+        BodyLeft::Nothing => run(cost).pass(actor, rooms, None),
+        BodyLeft::Compared => {
+            tiled.lend(actor, rooms);
+            run(cost).pass(actor, rooms, Some(&body));
+            tiled.compare(actor, rooms, &program);
+        }
+    }
+}
+
+/// A kernel with its cost.
+struct KernelRun {
+    core: u16,
+    kernel: ContentHash,
+    task: u64,
+    cost: KernelCost,
+    caller: usize,
+}
+
+impl KernelRun {
+    /// Its interval passes, and `body` is run in it if there is one.
+    fn pass(&self, actor: &CurrentActor<'_>, rooms: &Rooms, body: Option<&NativeBody>) {
+        let KernelRun { core, kernel, task, cost, caller } = *self;
+        let now = actor.now();
+        // The core reports a task once the kernel's writes have drained.
+        let interval = cost.duration + *rooms.profile.aicore.flush;
+        rooms.launch.runs_until(now + interval);
+        let (token, received) = rooms.launch.receive(core, now);
+        let KernelCost { duration, source } = cost;
+        actor.record(EventKind::KernelStart { kernel, task, token, received, cost: duration, source });
+        match body {
+            // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
+            Some(body) => unsafe { actor.run_body(body, interval, caller) },
+            None => actor.charge(interval, caller),
+        }
+        actor.record(EventKind::KernelEnd { kernel, task });
+    }
 }
 
 /// The tensor descriptors of a task, as many as there can be.

@@ -171,7 +171,8 @@ fn register(actor: &CurrentActor<'_>, rooms: &Rooms, func_id: i32, bytes: &[u8])
     let namespace = rooms.namespace.borrow();
     let loaded = namespace.object(object).map(|loaded| {
         let blocking = hooks::blocking(&loaded.image) != Blocking::Natively;
-        loaded.symbol(KERNEL_ENTRY).map(|entry| LoadedKernel { object, entry, blocking })
+        let tiled = hooks::records(&loaded.image);
+        loaded.symbol(KERNEL_ENTRY).map(|entry| LoadedKernel { object, entry, blocking, tiled })
     });
     drop(namespace);
     match loaded {

@@ -12,6 +12,7 @@ mod engine;
 mod launch;
 mod memory;
 mod notes;
+mod tiles;
 
 use std::ffi::{CStr, c_char};
 
@@ -61,6 +62,8 @@ pub(super) static TABLE: HookTable = HookTable {
     register_bases: aicpu::register_bases,
     charge: aicpu::charge,
     execute: aicore::execute,
+    recorder: tiles::recorder,
+    recorder_grow: tiles::recorder_grow,
     note_task: notes::note_task,
     note_edge: notes::note_edge,
     note_phase: notes::note_phase,

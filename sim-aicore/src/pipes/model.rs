@@ -1,0 +1,269 @@
+//! How long a program takes.
+//!
+//! The scalar unit goes through the program and hands each instruction to its pipe; what it executes itself, it executes
+//! there and then, so that all that follows has to wait. Each pipe begins its instructions in order:
+//!
+//! - An instruction begins when the one before leaves the pipe, and holds it for its *body*, before that its *head* if
+//!   the pipe had run empty. Its result is there a *tail* or a latency later, while others are in the pipe already. So
+//!   transfers that follow each other pay the latency of the memory once, and many small ones their instructions.
+//! - `set_flag` raises its flag when all that its pipe was given before is there; it holds nothing up. Flags count: one
+//!   can be raised again before it was taken down.
+//! - `wait_flag` holds its pipe until the flag is up, and takes it down.
+//! - A barrier holds its pipe until all that it was given before is there; a barrier of all, all pipes.
+//!
+//! Nothing else orders pipes: a program that forgets a flag is faster than it can be.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use sim_core::profile::{Confidence, Profile};
+use sim_core::time::{SimDuration, SimTime};
+
+use super::error::{CoreKind, PipeError};
+use super::instruction::{Instruction, Pipe};
+use super::pricing::{Priced, Prices, Work};
+use super::program::Program;
+use super::record::MEMORIES;
+use super::{MemoryRates, Timeline};
+
+/// The pipes of one kind of core.
+#[derive(Clone, Debug)]
+pub struct PipeModel {
+    prices: Prices,
+}
+
+/// A program with its prices: what is left to know is what part of the memory system the core gets.
+#[derive(Clone, Debug)]
+pub struct PricedProgram {
+    instructions: Vec<Priced>,
+    confidence: Confidence,
+}
+
+impl PipeModel {
+    /// The pipes of a core of a device with `profile`.
+    pub fn of(profile: &Profile, core: CoreKind) -> Self {
+        PipeModel { prices: Prices::of(profile, core) }
+    }
+
+    /// How `program` goes.
+    pub fn run(&self, program: &Program, rates: &MemoryRates) -> Result<Timeline, PipeError> {
+        self.price(program)?.run(rates)
+    }
+
+    /// The prices of `program`, for running it at different rates.
+    pub fn price(&self, program: &Program) -> Result<PricedProgram, PipeError> {
+        let mut instructions = Vec::with_capacity(program.instructions().len());
+        let mut confidence = Confidence::Measured;
+        for (index, instruction) in program.instructions().iter().enumerate() {
+            let (priced, trust) = self.prices.price(index, instruction)?;
+            confidence = trust.map_or(confidence, |trust| confidence.max(trust));
+            instructions.push(priced);
+        }
+        Ok(PricedProgram { instructions, confidence })
+    }
+
+    /// What one instruction takes by itself on an empty pipe, until its result is there.
+    pub fn cost_of(&self, instruction: Instruction) -> Result<Timeline, PipeError> {
+        self.run(&Program::new(vec![instruction]), &MemoryRates::alone())
+    }
+
+    /// Whether the core has as much of each memory as a kernel used.
+    pub fn check_memory(&self, used: &[u64; MEMORIES.len()]) -> Result<(), PipeError> {
+        let sizes = self.prices.tables().memories.by_code();
+        match (0..MEMORIES.len()).find(|&memory| used[memory] > sizes[memory]) {
+            Some(memory) => {
+                Err(PipeError::TooLarge { memory: MEMORIES[memory], used: used[memory], size: sizes[memory] })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl PricedProgram {
+    /// How it goes with this part of the memory system.
+    pub fn run(&self, rates: &MemoryRates) -> Result<Timeline, PipeError> {
+        let mut run = Run::new(&self.instructions, rates);
+        run.to_the_end()?;
+        Ok(Timeline {
+            duration: run.end().since(SimTime::ZERO),
+            busy: run.queues.map(|queue| queue.busy),
+            read_bytes: self.memory_bytes(true),
+            written_bytes: self.memory_bytes(false),
+            confidence: self.confidence,
+        })
+    }
+
+    /// The least trustworthy constant in it.
+    pub fn confidence(&self) -> Confidence {
+        self.confidence
+    }
+
+    fn memory_bytes(&self, reads: bool) -> u64 {
+        let bytes = |priced: &Priced| match priced.work {
+            Work::Gm(moved) if moved.reads == reads => moved.memory_bytes,
+            _ => 0,
+        };
+        self.instructions.iter().map(bytes).sum()
+    }
+}
+
+/// A pipe.
+#[derive(Clone, Copy, Debug, Default)]
+struct Queue {
+    /// When the next instruction can begin.
+    free: SimTime,
+    /// When all results so far are there.
+    done: SimTime,
+    busy: SimDuration,
+    /// Something is in it, without a gap since.
+    running: bool,
+}
+
+/// One run of a program.
+struct Run<'a> {
+    instructions: &'a [Priced],
+    rates: &'a MemoryRates,
+    queues: [Queue; Pipe::COUNT],
+    /// What the scalar unit has handed over and the pipes have not begun: which instruction, and since when.
+    waiting: [VecDeque<(usize, SimTime)>; Pipe::COUNT],
+    /// When flags were raised that nobody has taken down, by sender, receiver and event.
+    flags: BTreeMap<(Pipe, Pipe, u16), VecDeque<SimTime>>,
+    /// What the scalar unit comes to next.
+    next: usize,
+}
+
+impl<'a> Run<'a> {
+    fn new(instructions: &'a [Priced], rates: &'a MemoryRates) -> Self {
+        Run {
+            instructions,
+            rates,
+            queues: Default::default(),
+            waiting: Default::default(),
+            flags: BTreeMap::new(),
+            next: 0,
+        }
+    }
+
+    fn to_the_end(&mut self) -> Result<(), PipeError> {
+        loop {
+            let handed_over = self.hand_over();
+            let begun = Pipe::ALL.into_iter().fold(false, |any, pipe| self.work_off(pipe) || any);
+            if self.next == self.instructions.len() && self.is_empty() {
+                return Ok(());
+            }
+            if !handed_over && !begun {
+                return Err(self.stuck());
+            }
+        }
+    }
+
+    /// The scalar unit goes on until it has to wait; whether it came further.
+    fn hand_over(&mut self) -> bool {
+        let before = self.next;
+        while let Some(&priced) = self.instructions.get(self.next) {
+            let now = self.queues[Pipe::S.index()].free;
+            if priced.work == Work::BarrierAll {
+                if !self.is_empty() {
+                    break;
+                }
+                let end = self.end();
+                for queue in &mut self.queues {
+                    *queue = Queue { free: end, done: end, running: false, busy: queue.busy };
+                }
+            } else if priced.pipe == Pipe::S {
+                if !self.begin(priced, now) {
+                    break;
+                }
+            } else if !self.waiting[priced.pipe.index()].is_empty() || !self.begin(priced, now) {
+                self.waiting[priced.pipe.index()].push_back((self.next, now));
+            }
+            self.next += 1;
+        }
+        self.next > before
+    }
+
+    /// A pipe begins what it can of what waits for it; whether that was anything.
+    fn work_off(&mut self, pipe: Pipe) -> bool {
+        let mut any = false;
+        while let Some(&(index, since)) = self.waiting[pipe.index()].front() {
+            if !self.begin(self.instructions[index], since) {
+                break;
+            }
+            self.waiting[pipe.index()].pop_front();
+            any = true;
+        }
+        any
+    }
+
+    /// The next instruction of a pipe begins, which it was given at `given`; `false`: it waits for a flag.
+    fn begin(&mut self, Priced { pipe, work }: Priced, given: SimTime) -> bool {
+        let queue = &mut self.queues[pipe.index()];
+        let start = queue.free.max(given);
+        match work {
+            Work::Busy(busy) => {
+                let is_empty = !queue.running || start > queue.free;
+                let body = if is_empty { busy.head + busy.body } else { busy.body };
+                queue.hold(start, body, body + busy.tail);
+            }
+            Work::Gm(moved) => {
+                let (body, until_done) = moved.times(self.rates);
+                queue.hold(start, body, until_done);
+            }
+            Work::SetFlag { to, event } => {
+                let at = queue.done.max(start);
+                self.flags.entry((pipe, to, event)).or_default().push_back(at);
+            }
+            Work::WaitFlag { from, event } => {
+                let flag = self.flags.get_mut(&(from, pipe, event)).and_then(VecDeque::pop_front);
+                let Some(raised) = flag else { return false };
+                queue.wait_until(start.max(raised));
+            }
+            Work::Barrier => {
+                let done = queue.done;
+                queue.wait_until(start.max(done));
+                queue.running = false;
+            }
+            Work::BarrierAll => unreachable!("the scalar unit waits for all pipes itself"),
+        }
+        true
+    }
+
+    fn is_empty(&self) -> bool {
+        self.waiting.iter().all(VecDeque::is_empty)
+    }
+
+    fn end(&self) -> SimTime {
+        self.queues.iter().map(|queue| queue.done.max(queue.free)).fold(SimTime::ZERO, SimTime::max)
+    }
+
+    /// Who waits in vain: the first of them in the program.
+    fn stuck(&self) -> PipeError {
+        let fronts = self.waiting.iter().filter_map(|queue| queue.front().map(|(index, _)| *index));
+        let blocked = fronts.chain((self.next < self.instructions.len()).then_some(self.next));
+        let waits = |index: usize| match self.instructions[index] {
+            Priced { pipe, work: Work::WaitFlag { from, event } } => {
+                Some(PipeError::NeverSet { index, pipe, from, event })
+            }
+            _ => None,
+        };
+        let mut blocked: Vec<usize> = blocked.collect();
+        blocked.sort_unstable();
+        let found = blocked.into_iter().find_map(waits);
+        found.unwrap_or_else(|| unreachable!("only a flag can keep a pipe from going on"))
+    }
+}
+
+impl Queue {
+    fn hold(&mut self, start: SimTime, body: SimDuration, until_done: SimDuration) {
+        self.free = start + body;
+        self.done = self.done.max(start + until_done);
+        self.busy += body;
+        self.running = true;
+    }
+
+    fn wait_until(&mut self, at: SimTime) {
+        if at > self.free {
+            self.running = false;
+        }
+        self.free = self.free.max(at);
+    }
+}

@@ -1,0 +1,244 @@
+//! What each instruction of a program costs, as far as that does not depend on who else uses the memory.
+
+use sim_core::profile::{Arch, Bandwidth, Confidence, Profile};
+use sim_core::time::{Frequency, SimDuration};
+
+use super::MemoryRates;
+use super::cycles::MicroCycles;
+use super::error::{CoreKind, PipeError};
+use super::instruction::{Drain, Instruction, Mad, Path, Pipe, Transfer, VectorWork};
+use super::tables::{DrainCost, MadCost, Tables};
+
+/// What an instruction does to its pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// It holds the pipe.
+    Busy(Busy),
+    /// It moves bytes between the core and GM.
+    Gm(GmMove),
+    SetFlag {
+        to: Pipe,
+        event: u16,
+    },
+    WaitFlag {
+        from: Pipe,
+        event: u16,
+    },
+    Barrier,
+    BarrierAll,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Busy {
+    /// Only if the pipe was empty.
+    pub(super) head: SimDuration,
+    /// Nothing else can begin meanwhile.
+    pub(super) body: SimDuration,
+    /// From then on, until the result is there.
+    pub(super) tail: SimDuration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GmMove {
+    /// Whether it reads.
+    pub(super) reads: bool,
+    /// The least that an instruction takes.
+    pub(super) floor: SimDuration,
+    /// What its bytes take at the core's own rate.
+    pub(super) core_time: SimDuration,
+    /// From its first byte until it has arrived.
+    pub(super) latency: SimDuration,
+    /// Bytes that the memory system moves for it.
+    pub(super) memory_bytes: u64,
+}
+
+impl GmMove {
+    /// How long it holds its pipe, and how long until all has arrived.
+    pub(super) fn times(&self, rates: &MemoryRates) -> (SimDuration, SimDuration) {
+        let bytes = self.core_time.max(self.memory_time(rates));
+        (self.floor.max(bytes), self.floor.max(self.latency + bytes))
+    }
+
+    fn memory_time(&self, rates: &MemoryRates) -> SimDuration {
+        let time = |rate: Option<Bandwidth>, bytes| rate.map_or(SimDuration::ZERO, |rate| rate.time_for(bytes));
+        if !self.reads {
+            return time(rates.write, self.memory_bytes);
+        }
+        let hits = u128::from(self.memory_bytes) * u128::from(rates.l2_hits_ppm.min(1_000_000)) / 1_000_000;
+        let hits = hits as u64;
+        time(rates.read, self.memory_bytes - hits) + time(rates.l2, hits)
+    }
+}
+
+/// An instruction on its pipe; of a barrier of all, the pipe is the one that issues it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Priced {
+    pub(super) pipe: Pipe,
+    pub(super) work: Work,
+}
+
+/// The prices of one kind of core.
+#[derive(Clone, Debug)]
+pub(super) struct Prices {
+    tables: &'static Tables,
+    arch: Arch,
+    core: CoreKind,
+    clock: Frequency,
+    bandwidth: Bandwidth,
+    instruction_floor: SimDuration,
+    load_latency: SimDuration,
+    store_latency: SimDuration,
+    gm_confidence: Confidence,
+}
+
+impl Prices {
+    pub(super) fn of(profile: &Profile, core: CoreKind) -> Prices {
+        let tables = Tables::of(profile.arch);
+        let clock = *profile.clock.aicore;
+        let aicore = &profile.aicore;
+        let (bandwidth, floor, latency) = (&aicore.bandwidth, &aicore.instruction_floor, &aicore.memory_latency);
+        Prices {
+            tables,
+            arch: profile.arch,
+            core,
+            clock,
+            bandwidth: **bandwidth,
+            instruction_floor: **floor,
+            load_latency: **latency,
+            store_latency: tables.gm.store_latency.at(clock),
+            gm_confidence: bandwidth.confidence.max(floor.confidence).max(latency.confidence),
+        }
+    }
+
+    pub(super) fn tables(&self) -> &'static Tables {
+        self.tables
+    }
+
+    /// What `instruction` costs and how far that can be trusted; flags and barriers cost nothing by themselves.
+    pub(super) fn price(
+        &self,
+        index: usize,
+        instruction: &Instruction,
+    ) -> Result<(Priced, Option<Confidence>), PipeError> {
+        let pipe = instruction.pipe().unwrap_or(Pipe::S);
+        if !self.core.has(pipe) {
+            return Err(PipeError::NoSuchPipe { index, core: self.core, pipe });
+        }
+        let (work, confidence) = match instruction {
+            Instruction::Transfer(transfer) => self.transfer(index, transfer)?,
+            Instruction::Vector(work) => self.vector(index, work)?,
+            Instruction::Mad(mad) => self.mad(mad),
+            Instruction::Drain(drain) => self.drain(index, drain)?,
+            Instruction::Scalar { cycles } => (self.busy(MicroCycles::whole(*cycles)), None),
+            Instruction::SetFlag { to, event, .. } => (Work::SetFlag { to: *to, event: *event }, None),
+            Instruction::WaitFlag { from, event, .. } => (Work::WaitFlag { from: *from, event: *event }, None),
+            Instruction::Barrier(_) => (Work::Barrier, None),
+            Instruction::BarrierAll => (Work::BarrierAll, None),
+            Instruction::Push { .. } | Instruction::Pop { .. } => return Err(PipeError::HandOver { index }),
+        };
+        Ok((Priced { pipe, work }, confidence))
+    }
+
+    fn busy(&self, body: MicroCycles) -> Work {
+        Work::Busy(Busy { head: SimDuration::ZERO, body: body.at(self.clock), tail: SimDuration::ZERO })
+    }
+
+    fn vector(&self, index: usize, work: &VectorWork) -> Result<(Work, Option<Confidence>), PipeError> {
+        let cost = self.tables.vector.cost(work);
+        let cost = cost.ok_or(PipeError::UnknownCost { index, op: work.op, element: work.element })?;
+        let [head, body, tail] = [cost.head, cost.body, cost.tail].map(|cycles| cycles.at(self.clock));
+        Ok((Work::Busy(Busy { head, body, tail }), Some(cost.confidence)))
+    }
+
+    fn mad(&self, mad: &Mad) -> (Work, Option<Confidence>) {
+        let cost = &self.tables.cube.mad;
+        (self.busy(mad_cycles(cost, mad)), Some(cost.origin.confidence))
+    }
+
+    fn transfer(&self, index: usize, transfer: &Transfer) -> Result<(Work, Option<Confidence>), PipeError> {
+        let path = transfer.path;
+        let own = self.tables.path(path);
+        let by_gm = matches!(path, Path::GmToUb | Path::GmToL1 | Path::UbToGm);
+        if own.is_none() && !by_gm {
+            return Err(self.no_such_path(index, path));
+        }
+        let own_rate = own.and_then(|own| Some((own.head, own.bytes_per_cycle?)));
+        let core_time = match own_rate {
+            Some((head, rate)) => (head + over(transfer.bytes(), rate)).at(self.clock),
+            None => self.bandwidth.time_for(transfer.bytes()),
+        };
+        if !path.reads_gm() && !path.writes_gm() {
+            let work = Work::Busy(Busy { head: SimDuration::ZERO, body: core_time, tail: SimDuration::ZERO });
+            return Ok((work, own.map(|own| own.origin.confidence)));
+        }
+        let gm = &self.tables.gm;
+        let aligned = |bytes: u64| bytes % gm.row_alignment == 0;
+        let is_aligned = transfer.rows <= 1
+            || transfer.stride == u64::from(transfer.row_bytes)
+            || (aligned(transfer.stride) && aligned(u64::from(transfer.place.alignment)));
+        let into_l1 = matches!(path, Path::GmToL1 | Path::L1ToGm);
+        let factor = match (is_aligned, into_l1) {
+            (true, _) => MicroCycles::whole(1),
+            (false, false) => gm.misaligned_to_ub,
+            (false, true) => gm.misaligned_to_l1,
+        };
+        let memory_bytes = (factor * transfer.bytes()).as_micro().unsigned_abs().div_ceil(1_000_000);
+        let reads = path.reads_gm();
+        let work = Work::Gm(GmMove {
+            reads,
+            floor: self.instruction_floor,
+            core_time,
+            latency: if reads { self.load_latency } else { self.store_latency },
+            memory_bytes,
+        });
+        let aligned_confidence = own.map_or(self.gm_confidence, |own| own.origin.confidence.max(self.gm_confidence));
+        let confidence =
+            if is_aligned && reads { aligned_confidence } else { aligned_confidence.max(gm.origin.confidence) };
+        Ok((work, Some(confidence)))
+    }
+
+    fn drain(&self, index: usize, drain: &Drain) -> Result<(Work, Option<Confidence>), PipeError> {
+        let Some(path) = self.tables.path(drain.path) else { return Err(self.no_such_path(index, drain.path)) };
+        let cost = &self.tables.cube.drain;
+        let body = drain_cycles(cost, drain).at(self.clock);
+        let confidence = Some(path.origin.confidence.max(cost.origin.confidence));
+        if !drain.path.writes_gm() {
+            return Ok((Work::Busy(Busy { head: SimDuration::ZERO, body, tail: SimDuration::ZERO }), confidence));
+        }
+        // What was measured is the time until the product was in GM.
+        let none = SimDuration::ZERO;
+        let bytes = drain.bytes();
+        let moved = GmMove { reads: false, floor: none, core_time: body, latency: none, memory_bytes: bytes };
+        Ok((Work::Gm(moved), confidence))
+    }
+
+    fn no_such_path(&self, index: usize, path: Path) -> PipeError {
+        PipeError::NoSuchPath { index, arch: self.arch.as_str(), path: format!("{path:?}") }
+    }
+}
+
+/// Cycles of a product of matrices.
+fn mad_cycles(cost: &MadCost, mad: &Mad) -> MicroCycles {
+    let depth = 32 / mad.element.bytes().clamp(1, 32);
+    let passes = if mad.element.bytes() >= 4 { cost.slow_element_passes } else { 1 };
+    let steps = |extent: u32, step: u64| u64::from(extent).div_ceil(step);
+    let blocks = steps(mad.m, 16) * steps(mad.k, depth) * steps(mad.n, 16);
+    cost.head + MicroCycles::whole(1) * (passes * blocks)
+}
+
+/// Cycles until a product has left L0C.
+fn drain_cycles(cost: &DrainCost, drain: &Drain) -> MicroCycles {
+    let row_bytes = u64::from(drain.n) * drain.element.bytes();
+    let blocks = row_bytes.div_ceil(32).max(1);
+    let odd = blocks >> blocks.trailing_zeros();
+    let rate = MicroCycles::whole(1) * cost.row_bytes_per_cycle;
+    let row = cost.row_floor.max(over(row_bytes, rate)) + cost.odd * (odd - 1);
+    let cycles = cost.head + row * u64::from(drain.m);
+    cycles.scaled(i128::from(cost.scale.as_micro()), 1_000_000)
+}
+
+/// Cycles for `bytes` at so many bytes a cycle.
+fn over(bytes: u64, bytes_per_cycle: MicroCycles) -> MicroCycles {
+    let million = i128::from(1_000_000_u32);
+    MicroCycles::whole(1).scaled(i128::from(bytes) * million, i128::from(bytes_per_cycle.as_micro()))
+}

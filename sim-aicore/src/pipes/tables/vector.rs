@@ -1,0 +1,312 @@
+//! Costs of vector operations: hardware instructions by repeats, fits of whole tile operations, and the vector functions
+//! of a5 from their instructions' latencies.
+//!
+//! A fit comes first, then the function, then the hardware instruction: the first that knows operation and element.
+
+use serde::Deserialize;
+use sim_core::profile::Confidence;
+
+use super::Origin;
+use crate::pipes::cycles::MicroCycles;
+use crate::pipes::instruction::{Extent, VectorOp, VectorWork};
+
+/// The vector unit of a generation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VectorTable {
+    /// Bytes that one repeat works on.
+    pub repeat_bytes: u64,
+    /// Hardware instructions.
+    #[serde(default)]
+    pub instructions: Vec<Hardware>,
+    /// Whole tile operations.
+    #[serde(default)]
+    pub fits: Vec<Fit>,
+    /// What every vector function pays.
+    #[serde(default)]
+    pub functions: Option<FunctionOverhead>,
+    /// Vector functions.
+    #[serde(default)]
+    pub function_ops: Vec<Function>,
+}
+
+/// A hardware instruction: `head` if the pipe was empty, `slope` a repeat, and `tail` until the result is there.
+#[derive(Debug, Deserialize)]
+pub struct Hardware {
+    /// The operations that it serves.
+    pub ops: Vec<VectorOp>,
+    /// Its name.
+    pub instruction: String,
+    /// If the pipe was empty.
+    pub head: MicroCycles,
+    /// For each repeat.
+    pub slope: MicroCycles,
+    /// Until the result is there; others may begin meanwhile.
+    pub tail: MicroCycles,
+    /// If rows do not fill repeats: the mask is set by count.
+    #[serde(default)]
+    pub mask: MicroCycles,
+    /// Rows that fill less than one repeat take one each.
+    #[serde(default)]
+    pub narrow_rows: bool,
+    /// How many elements one repeat works on, where that is not what its bytes hold.
+    #[serde(default)]
+    pub elements: Option<u64>,
+    /// Who says so.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+/// A formula for a whole tile operation.
+#[derive(Debug, Deserialize)]
+pub struct Fit {
+    /// The operations that it serves.
+    pub ops: Vec<VectorOp>,
+    /// Of elements of so many bytes; all, if it says nothing.
+    #[serde(default)]
+    pub element_bytes: Vec<u64>,
+    /// And results of so many.
+    #[serde(default)]
+    pub to_bytes: Vec<u64>,
+    /// Slope by element, constant.
+    #[serde(default)]
+    pub per_element: Option<[MicroCycles; 2]>,
+    /// Columns, slope by element, constant: for tiles of that width.
+    #[serde(default)]
+    pub columns: Vec<(u32, MicroCycles, MicroCycles)>,
+    /// Slope by repeat, constant: for tiles whose rows touch.
+    #[serde(default)]
+    pub flat: Option<[MicroCycles; 2]>,
+    /// The same for an odd number of repeats.
+    #[serde(default)]
+    pub flat_odd: Option<[MicroCycles; 2]>,
+    /// Slope by a row's repeat, constant of a row, constant.
+    #[serde(default)]
+    pub rows: Option<[MicroCycles; 3]>,
+    /// Who says so.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+/// What every vector function of a5 pays.
+#[derive(Debug, Deserialize)]
+pub struct FunctionOverhead {
+    /// Startup, drain, load and store.
+    pub overhead: MicroCycles,
+    /// From one iteration of an outer loop to the next.
+    pub row_gap: MicroCycles,
+    /// Load ports; as many issue.
+    pub ports: u64,
+    /// Who says so.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+/// A vector function of a5, by what it is made of.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Function {
+    /// The operations that it serves.
+    pub ops: Vec<VectorOp>,
+    /// Of elements of so many bytes; all, if it says nothing.
+    #[serde(default)]
+    pub element_bytes: Vec<u64>,
+    /// Cycles until a result can be used.
+    pub latency: MicroCycles,
+    /// Cycles that a repeat holds an issue port.
+    pub throughput: MicroCycles,
+    /// Registers that a repeat loads.
+    pub inputs: u64,
+    /// It loops over rows.
+    #[serde(default)]
+    pub rows: bool,
+    /// How that follows from instructions.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// What a vector operation costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VectorCost {
+    /// If the pipe was empty.
+    pub head: MicroCycles,
+    /// While the pipe can begin nothing else.
+    pub body: MicroCycles,
+    /// From then on, until the result is there.
+    pub tail: MicroCycles,
+    /// How far that can be trusted.
+    pub confidence: Confidence,
+}
+
+/// A tile in repeats.
+#[derive(Clone, Copy)]
+struct Shape {
+    rows: u64,
+    cols: u64,
+    touch: bool,
+    per_repeat: u64,
+}
+
+impl Shape {
+    fn elements(self) -> u64 {
+        self.rows * self.cols
+    }
+    fn row_repeats(self) -> u64 {
+        self.cols.div_ceil(self.per_repeat)
+    }
+    fn flat_repeats(self) -> u64 {
+        self.elements().div_ceil(self.per_repeat)
+    }
+}
+
+impl VectorTable {
+    /// What `work` costs; `None` if nothing is known of it.
+    pub fn cost(&self, work: &VectorWork) -> Option<VectorCost> {
+        let (bytes, to_bytes) = (work.element.bytes(), work.to.bytes());
+        let (rows, cols, width) = match work.extent {
+            Extent::Tile { rows, cols, width } => (rows, cols, width),
+            Extent::Repeats(repeats) => return self.hardware(work.op).map(|known| known.repeats(u64::from(repeats))),
+        };
+        let shape = Shape {
+            rows: u64::from(rows),
+            cols: u64::from(cols),
+            touch: cols == width || rows <= 1,
+            per_repeat: (self.repeat_bytes / bytes.max(to_bytes)).max(1),
+        };
+        if let Some(fit) = self.fit(work.op, bytes, to_bytes) {
+            return Some(fit.cost(shape));
+        }
+        if let (Some(function), Some(overhead)) = (self.function(work.op, bytes), &self.functions) {
+            return Some(function.cost(shape, overhead));
+        }
+        self.hardware(work.op).map(|known| known.cost(shape))
+    }
+
+    /// Whether anything is known of the operation on elements of so many bytes.
+    pub fn knows(&self, op: VectorOp, bytes: u64, to_bytes: u64) -> bool {
+        self.fit(op, bytes, to_bytes).is_some() || self.function(op, bytes).is_some() || self.hardware(op).is_some()
+    }
+
+    /// Who says so, entry by entry.
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+        let fits = self.fits.iter().map(|fit| &fit.origin);
+        fits.chain(self.instructions.iter().map(|known| &known.origin)).chain(self.functions.iter().map(|it| &it.origin))
+    }
+
+    fn fit(&self, op: VectorOp, bytes: u64, to_bytes: u64) -> Option<&Fit> {
+        let fits = |list: &[u64], bytes| list.is_empty() || list.contains(&bytes);
+        self.fits.iter().find(|fit| {
+            fit.ops.contains(&op) && fits(&fit.element_bytes, bytes) && fits(&fit.to_bytes, to_bytes)
+        })
+    }
+
+    fn function(&self, op: VectorOp, bytes: u64) -> Option<&Function> {
+        let fits = |list: &[u64]| list.is_empty() || list.contains(&bytes);
+        self.function_ops.iter().find(|known| known.ops.contains(&op) && fits(&known.element_bytes)).or_else(|| {
+            // Elements of other sizes are taken to cost what the first that is known does.
+            self.function_ops.iter().find(|known| known.ops.contains(&op))
+        })
+    }
+
+    fn hardware(&self, op: VectorOp) -> Option<&Hardware> {
+        self.instructions.iter().find(|known| known.ops.contains(&op))
+    }
+}
+
+impl Hardware {
+    fn repeats(&self, repeats: u64) -> VectorCost {
+        let confidence = self.origin.confidence;
+        VectorCost { head: self.head, body: self.slope * repeats, tail: self.tail, confidence }
+    }
+
+    fn cost(&self, shape: Shape) -> VectorCost {
+        if let Some(elements) = self.elements {
+            return self.repeats(shape.elements().div_ceil(elements.max(1)));
+        }
+        let partial = shape.cols % shape.per_repeat != 0;
+        let narrow = shape.cols < shape.per_repeat;
+        let by_row = !shape.touch || (narrow && self.narrow_rows && shape.rows > 1);
+        let repeats = if by_row { shape.rows * shape.row_repeats() } else { shape.flat_repeats() };
+        // Narrow rows that touch are one run of elements to instructions that do not care for rows.
+        let masked = partial && (by_row || !narrow || self.narrow_rows);
+        let mut cost = self.repeats(repeats);
+        if masked {
+            cost.body = cost.body + self.mask;
+        }
+        cost
+    }
+}
+
+impl Fit {
+    fn cost(&self, shape: Shape) -> VectorCost {
+        // A fit is of an operation by itself, until its result is there.
+        let body = self.cycles(shape);
+        VectorCost { head: MicroCycles::ZERO, body, tail: MicroCycles::ZERO, confidence: self.origin.confidence }
+    }
+
+    fn cycles(&self, shape: Shape) -> MicroCycles {
+        if let Some([slope, constant]) = self.per_element {
+            return slope * shape.elements() + constant;
+        }
+        if !self.columns.is_empty() {
+            return self.by_columns(shape);
+        }
+        let flat = match self.flat_odd {
+            Some(odd) if shape.flat_repeats() % 2 == 1 => Some(odd),
+            _ => self.flat,
+        };
+        match (flat, self.rows) {
+            (Some([slope, constant]), Some(_)) if shape.touch => slope * shape.flat_repeats() + constant,
+            (_, Some([slope, row, constant])) => {
+                // Without a flat formula, rows that touch are one row where rows mean nothing to the operation.
+                let joined = shape.touch && flat.is_none() && self.ops == [VectorOp::Convert];
+                let (rows, repeats) =
+                    if joined { (1, shape.flat_repeats()) } else { (shape.rows, shape.row_repeats()) };
+                (slope * repeats + row) * rows + constant
+            }
+            (Some([slope, constant]), None) => slope * shape.flat_repeats() + constant,
+            (None, None) => MicroCycles::ZERO,
+        }
+    }
+
+    /// Between two widths that are known, a row's cost and the constant follow a straight line; beyond the last, a row
+    /// costs as much an element; narrower than the first, as much as the first.
+    fn by_columns(&self, shape: Shape) -> MicroCycles {
+        let row_cost = |&(cols, slope, constant): &(u32, MicroCycles, MicroCycles)| (slope * u64::from(cols), constant);
+        let above = self.columns.iter().position(|(cols, ..)| u64::from(*cols) >= shape.cols);
+        let (row, constant) = match above {
+            Some(0) => row_cost(&self.columns[0]),
+            Some(index) => {
+                let (low, high) = (&self.columns[index - 1], &self.columns[index]);
+                let ((row_low, constant_low), (row_high, constant_high)) = (row_cost(low), row_cost(high));
+                let (part, whole) = (shape.cols - u64::from(low.0), u64::from(high.0 - low.0));
+                let between = |low: MicroCycles, high: MicroCycles| {
+                    low.scaled(i128::from(whole - part), i128::from(whole))
+                        + high.scaled(i128::from(part), i128::from(whole))
+                };
+                (between(row_low, row_high), between(constant_low, constant_high))
+            }
+            None => {
+                let &(_, slope, constant) = &self.columns[self.columns.len() - 1];
+                (slope * shape.cols, constant)
+            }
+        };
+        row * shape.rows + constant
+    }
+}
+
+impl Function {
+    fn cost(&self, shape: Shape, overhead: &FunctionOverhead) -> VectorCost {
+        let ports = i128::from(overhead.ports);
+        let loads = MicroCycles::whole(u32::try_from(self.inputs).unwrap_or(u32::MAX)).scaled(1, ports);
+        let interval = loads.max(self.throughput.scaled(1, ports)).max(MicroCycles::whole(1));
+        let iterations = if self.rows || !shape.touch {
+            (interval * shape.row_repeats() + overhead.row_gap) * shape.rows
+        } else {
+            interval * shape.flat_repeats()
+        };
+        let body = iterations + overhead.overhead + self.latency;
+        let confidence = overhead.origin.confidence;
+        VectorCost { head: MicroCycles::ZERO, body, tail: MicroCycles::ZERO, confidence }
+    }
+}

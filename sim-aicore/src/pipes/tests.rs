@@ -1,0 +1,315 @@
+//! What programs take, to the picosecond. A cycle of a2a3 has 540.54 ps, of a5 606.06 ps.
+
+use sim_core::profile::{Arch, Bandwidth, Confidence, Profile};
+
+use super::instruction::*;
+use super::{CoreKind, MemoryRates, PipeError, PipeModel, Program, Timeline};
+
+const A2A3: Arch = Arch::A2a3;
+const A5: Arch = Arch::A5;
+
+fn model(arch: Arch, core: CoreKind) -> PipeModel {
+    PipeModel::of(&Profile::load(arch).unwrap(), core)
+}
+
+fn run(core: CoreKind, instructions: &[Instruction]) -> Result<Timeline, PipeError> {
+    model(A2A3, core).run(&Program::new(instructions.to_vec()), &MemoryRates::alone())
+}
+
+/// How long these instructions take on an AIV of a2a3, in picoseconds.
+fn vector_ps(instructions: &[Instruction]) -> u64 {
+    run(CoreKind::Aiv, instructions).unwrap().duration.as_ps()
+}
+
+/// How long one instruction takes by itself.
+fn ps_of(arch: Arch, instruction: Instruction) -> u64 {
+    let pipe = instruction.pipe().unwrap();
+    let core = if CoreKind::Aiv.has(pipe) { CoreKind::Aiv } else { CoreKind::Aic };
+    model(arch, core).cost_of(instruction).unwrap().duration.as_ps()
+}
+
+fn place(offset: u64) -> GmPlace {
+    GmPlace { tensor: Some(0), offset, alignment: (offset % 512) as u16 }
+}
+
+fn transfer(path: Path, rows: u32, row_bytes: u32) -> Instruction {
+    let stride = u64::from(row_bytes);
+    Instruction::Transfer(Transfer { path, rows, row_bytes, stride, place: place(0), nd2nz: false })
+}
+
+/// 64 KiB from GM to UB.
+fn load() -> Instruction {
+    transfer(Path::GmToUb, 128, 512)
+}
+
+fn vector(op: VectorOp, element: Element, rows: u32, cols: u32) -> Instruction {
+    let extent = Extent::Tile { rows, cols, width: cols };
+    Instruction::Vector(VectorWork { op, element, to: element, extent })
+}
+
+/// 64 repeats.
+fn add() -> Instruction {
+    vector(VectorOp::Add, Element::Fp32, 64, 64)
+}
+
+fn set(from: Pipe, to: Pipe) -> Instruction {
+    Instruction::SetFlag { from, to, event: 0 }
+}
+
+fn wait(from: Pipe, to: Pipe) -> Instruction {
+    Instruction::WaitFlag { from, to, event: 0 }
+}
+
+// 264 cycles, 64 KiB at 128 B a cycle; head, 64 repeats and tail of vadd.
+const LATENCY: u64 = 142_703;
+const BYTES: u64 = 276_757;
+const LOAD: u64 = LATENCY + BYTES;
+const HEAD: u64 = 5_406;
+const ADD: u64 = 72_995;
+const TAIL: u64 = 7_568;
+
+#[test]
+fn do_transfers_in_one_pipe_pay_the_latency_once() {
+    assert_eq!(vector_ps(&[load()]), LOAD);
+    assert_eq!(vector_ps(&[load(), load(), load()]), LATENCY + 3 * BYTES);
+}
+
+#[test]
+fn do_many_small_transfers_take_their_instructions() {
+    let small = transfer(Path::GmToUb, 1, 128);
+    // 11.15 ns each; 128 B take a cycle, and the latency is that of the last one.
+    assert_eq!(vector_ps(&[small; 1000]), 999 * 11_150 + LATENCY + 541);
+}
+
+#[test]
+fn does_a_vector_operation_pay_its_head_only_on_an_empty_pipe_and_its_tail_at_a_barrier() {
+    assert_eq!(vector_ps(&[add()]), HEAD + ADD + TAIL);
+    assert_eq!(vector_ps(&[add(), add()]), HEAD + 2 * ADD + TAIL);
+    assert_eq!(vector_ps(&[add(), Instruction::Barrier(Pipe::V), add()]), 2 * (HEAD + ADD + TAIL));
+    assert_eq!(vector_ps(&[add(), Instruction::BarrierAll, add()]), 2 * (HEAD + ADD + TAIL));
+}
+
+#[test]
+fn do_pipes_run_side_by_side_but_for_flags() {
+    let store = transfer(Path::UbToGm, 128, 512);
+    // 300 cycles until what was stored has arrived.
+    let store_ps = 162_163 + BYTES;
+    assert_eq!(vector_ps(&[load(), add(), store]), store_ps);
+    let chain = [
+        load(),
+        set(Pipe::Mte2, Pipe::V),
+        wait(Pipe::Mte2, Pipe::V),
+        add(),
+        set(Pipe::V, Pipe::Mte3),
+        wait(Pipe::V, Pipe::Mte3),
+        store,
+    ];
+    assert_eq!(vector_ps(&chain), LOAD + HEAD + ADD + TAIL + store_ps);
+    let busy = run(CoreKind::Aiv, &chain).unwrap().busy.map(|busy| busy.as_ps());
+    assert_eq!(busy, [0, HEAD + ADD, 0, 0, BYTES, BYTES, 0]);
+}
+
+#[test]
+fn does_a_pipe_that_waited_begin_anew_and_one_whose_flag_was_up_go_on() {
+    let flags = [set(Pipe::Mte2, Pipe::V), wait(Pipe::Mte2, Pipe::V)];
+    let up = [flags[0], add(), flags[1], add()];
+    assert_eq!(vector_ps(&up), HEAD + 2 * ADD + TAIL);
+    let late = [add(), load(), flags[0], flags[1], add()];
+    assert_eq!(vector_ps(&late), LOAD + HEAD + ADD + TAIL);
+}
+
+#[test]
+fn can_a_pipe_wait_for_a_flag_that_is_set_later_in_the_program() {
+    let program = [wait(Pipe::Mte2, Pipe::V), add(), load(), set(Pipe::Mte2, Pipe::V)];
+    assert_eq!(vector_ps(&program), LOAD + HEAD + ADD + TAIL);
+}
+
+#[test]
+fn do_flags_count() {
+    let flags = |number| std::iter::repeat_n(set(Pipe::Mte2, Pipe::V), number);
+    let waits = |number| std::iter::repeat_n(wait(Pipe::Mte2, Pipe::V), number);
+    let program: Vec<_> = [load()].into_iter().chain(flags(2)).chain(waits(2)).chain([add()]).collect();
+    assert_eq!(vector_ps(&program), LOAD + HEAD + ADD + TAIL);
+    let program: Vec<_> = flags(2).chain(waits(3)).collect();
+    let never = PipeError::NeverSet { index: 4, pipe: Pipe::V, from: Pipe::Mte2, event: 0 };
+    assert_eq!(run(CoreKind::Aiv, &program), Err(never));
+}
+
+#[test]
+fn does_the_scalar_unit_hold_up_all_that_follows() {
+    let scalar = Instruction::Scalar { cycles: 37 };
+    assert_eq!(vector_ps(&[scalar, load()]), 20_000 + LOAD);
+    // What was handed over before goes on meanwhile.
+    assert_eq!(vector_ps(&[load(), scalar]), LOAD);
+    let waits = [load(), set(Pipe::Mte2, Pipe::S), wait(Pipe::Mte2, Pipe::S), add()];
+    assert_eq!(vector_ps(&waits), LOAD + HEAD + ADD + TAIL);
+}
+
+#[test]
+fn which_instruction_waits_in_vain() {
+    let error = |instructions: &[Instruction]| run(CoreKind::Aiv, instructions).unwrap_err().to_string();
+    assert_eq!(
+        error(&[load(), Instruction::WaitFlag { from: Pipe::Mte2, to: Pipe::V, event: 3 }, add()]),
+        "instruction 1: V waits for event 3 of MTE2, which nobody sets: its set_flag is missing, or cannot be reached \
+         while this waits"
+    );
+    // The scalar unit waits for what it would have to hand over first.
+    let behind = [wait(Pipe::V, Pipe::S), add(), set(Pipe::V, Pipe::S)];
+    let never = PipeError::NeverSet { index: 0, pipe: Pipe::S, from: Pipe::V, event: 0 };
+    assert_eq!(run(CoreKind::Aiv, &behind), Err(never));
+    // Two pipes wait for each other: named is the first in the program.
+    let circle =
+        [wait(Pipe::V, Pipe::Mte2), load(), set(Pipe::Mte2, Pipe::V), wait(Pipe::Mte2, Pipe::V), set(Pipe::V, Pipe::Mte2)];
+    let never = PipeError::NeverSet { index: 0, pipe: Pipe::Mte2, from: Pipe::V, event: 0 };
+    assert_eq!(run(CoreKind::Aiv, &circle), Err(never));
+}
+
+#[test]
+fn what_cannot_be_run_on_which_core() {
+    let error = |arch, core, instruction| {
+        model(arch, core).cost_of(instruction).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error(A2A3, CoreKind::Aic, add()),
+        "instruction 0: an AIC has no pipe V: the kernel is one for the other kind of core"
+    );
+    let drain = |path| {
+        Instruction::Drain(Drain { path, m: 16, n: 16, element: Element::Fp32, stride: 64, place: place(0) })
+    };
+    assert_eq!(error(A2A3, CoreKind::Aic, drain(Path::L0cToUb)), "instruction 0: a2a3 has no path L0cToUb");
+    assert!(model(A5, CoreKind::Aic).cost_of(drain(Path::L0cToUb)).is_ok());
+    assert_eq!(
+        error(A5, CoreKind::Aiv, vector(VectorOp::Exp, Element::Int8, 1, 64)),
+        "instruction 0: nothing is known of Exp on Int8"
+    );
+    assert_eq!(
+        error(A5, CoreKind::Aiv, Instruction::Push { bytes: 64 }),
+        "instruction 0: tiles cannot be handed from core to core (TPUSH, TPOP) in this model: use GM and separate tasks"
+    );
+    let used = [0, 0, 65_536, 65_537, 0];
+    assert_eq!(
+        model(A2A3, CoreKind::Aic).check_memory(&used).unwrap_err().to_string(),
+        "the kernel has 65537 bytes of L0B, the core 65536"
+    );
+}
+
+#[test]
+fn does_a_part_of_the_memory_slow_transfers_down_and_nothing_else() {
+    let rate = Bandwidth::from_bytes_per_s(100_000_000_000);
+    let half = MemoryRates { read: rate, ..MemoryRates::alone() };
+    let timed = |rates: &MemoryRates, instruction| {
+        let program = Program::new(vec![instruction]);
+        let timeline = model(A2A3, CoreKind::Aiv).run(&program, rates).unwrap();
+        (timeline.duration.as_ps(), timeline.read_bytes, timeline.written_bytes)
+    };
+    assert_eq!(timed(&half, load()), (LATENCY + 655_360, 65_536, 0));
+    assert_eq!(timed(&half, add()), (HEAD + ADD + TAIL, 0, 0));
+    let store = transfer(Path::UbToGm, 128, 512);
+    assert_eq!(timed(&half, store), (162_163 + BYTES, 0, 65_536));
+    assert_eq!(timed(&MemoryRates { write: rate, ..half }, store), (162_163 + 655_360, 0, 65_536));
+    // Half of it from L2, at twice the rate.
+    let l2 = Bandwidth::from_bytes_per_s(200_000_000_000);
+    let cached = MemoryRates { l2, l2_hits_ppm: 500_000, ..half };
+    assert_eq!(timed(&cached, load()), (LATENCY + 327_680 + 163_840, 65_536, 0));
+}
+
+#[test]
+fn do_rows_that_are_not_aligned_cost_the_memory_but_not_a_core_alone() {
+    let rows = |path, stride| {
+        Instruction::Transfer(Transfer { path, rows: 128, row_bytes: 512, stride, place: place(0), nd2nz: true })
+    };
+    let half = MemoryRates { read: Bandwidth::from_bytes_per_s(100_000_000_000), ..MemoryRates::alone() };
+    let timed = |rates: &MemoryRates, path, stride| {
+        let program = Program::new(vec![rows(path, stride)]);
+        let timeline = model(A2A3, CoreKind::Aic).run(&program, rates).unwrap();
+        (timeline.duration.as_ps(), timeline.read_bytes)
+    };
+    assert_eq!(timed(&MemoryRates::alone(), Path::GmToUb, 24_574), (LOAD, 83_756));
+    assert_eq!(timed(&half, Path::GmToUb, 24_576), (LATENCY + 655_360, 65_536));
+    assert_eq!(timed(&half, Path::GmToUb, 24_574), (LATENCY + 837_560, 83_756));
+    assert_eq!(timed(&half, Path::GmToL1, 24_574), (LATENCY + 1_291_060, 129_106));
+}
+
+#[test]
+fn how_many_repeats_has_a_tile_on_a2a3() {
+    // Head and tail of vadd are 24 cycles, of vadds 25; a repeat takes 2.11 and 1, setting the mask 16 and 17.
+    let add = |rows, cols| ps_of(A2A3, vector(VectorOp::Add, Element::Fp32, rows, cols));
+    assert_eq!(add(64, 64), 85_969);
+    // 80 repeats, the last of each row cut off.
+    assert_eq!(add(64, 80), HEAD + 99_892 + TAIL);
+    // A row that fills half a repeat takes one.
+    assert_eq!(add(64, 32), HEAD + 81_644 + TAIL);
+    let adds = |rows, cols| ps_of(A2A3, vector(VectorOp::Adds, Element::Fp32, rows, cols));
+    assert_eq!(adds(64, 32), 5_946 + 17_298 + 7_568);
+    assert_eq!(adds(64, 96), 5_946 + 61_082 + 7_568);
+    // Rows that do not touch take repeats of their own.
+    let apart = Extent::Tile { rows: 64, cols: 64, width: 128 };
+    let work = VectorWork { op: VectorOp::Adds, element: Element::Fp16, to: Element::Fp16, extent: apart };
+    assert_eq!(ps_of(A2A3, Instruction::Vector(work)), 5_946 + 43_784 + 7_568);
+    let repeats = VectorWork { extent: Extent::Repeats(10), ..work };
+    assert_eq!(ps_of(A2A3, Instruction::Vector(repeats)), 5_946 + 5_406 + 7_568);
+}
+
+#[test]
+fn what_do_fits_say_between_the_widths_that_they_know() {
+    let row_sum = |rows, cols| ps_of(A2A3, vector(VectorOp::RowSum, Element::Fp32, rows, cols));
+    // 0.1094 · 32 · 64 + 44 = 268.0512 cycles.
+    assert_eq!(row_sum(32, 64), 144_893);
+    // Rows of 64 cost 7.0016, of 96 9.0048, so of 80 8.0032; the constant is between 44 and 75.
+    assert_eq!(row_sum(10, 80), 75_423);
+    // Beyond 336: 0.0419 an element and 121. Narrower than 8: 7 a row and 58.
+    assert_eq!(row_sum(10, 1000), 291_892);
+    assert_eq!(row_sum(10, 4), 69_190);
+}
+
+#[test]
+fn what_do_tiles_take_on_a5() {
+    // 1.246967 · 128 + 55.073657 cycles; rows apart: (1.874944 + 2.876281) · 128 + 44.344619.
+    assert_eq!(ps_of(A5, vector(VectorOp::Add, Element::Fp32, 128, 64)), 130_113);
+    let apart = Extent::Tile { rows: 128, cols: 64, width: 128 };
+    let work = VectorWork { op: VectorOp::Add, element: Element::Fp32, to: Element::Fp32, extent: apart };
+    assert_eq!(ps_of(A5, Instruction::Vector(work)), 395_456);
+    // An odd number of repeats is another code path.
+    let select = |rows| ps_of(A5, vector(VectorOp::Select, Element::Fp32, rows, 64));
+    assert_eq!((select(2), select(3)), (38_009, 45_836));
+    // As one row of 64 repeats: 1.270353 · 64 + 1.929896 + 51.661692.
+    let extent = Extent::Tile { rows: 64, cols: 64, width: 64 };
+    let convert = VectorWork { op: VectorOp::Convert, element: Element::Fp16, to: Element::Fp32, extent };
+    assert_eq!(ps_of(A5, Instruction::Vector(convert)), 81_756);
+    // Of a function: one cycle a repeat, overhead 47.5, latency 6.
+    assert_eq!(ps_of(A5, vector(VectorOp::Max, Element::Fp32, 64, 64)), 71_213);
+}
+
+#[test]
+fn what_does_the_cube_take() {
+    let mad = |element| Instruction::Mad(Mad { m: 128, k: 64, n: 256, element });
+    // 8 · 4 · 16 blocks and a head of 21; of fp32 8 · 8 · 16 in two passes, on a5 in eight.
+    assert_eq!(ps_of(A2A3, mad(Element::Fp16)), 288_109);
+    assert_eq!(ps_of(A2A3, mad(Element::Fp32)), 1_118_379);
+    assert_eq!(ps_of(A5, mad(Element::Fp16)), 325_455);
+    assert_eq!(ps_of(A5, mad(Element::Fp32)), 4_980_000);
+    let to_l0 = |path| ps_of(A2A3, transfer(path, 128, 128));
+    // 16 KiB at 129.7 and 85.4 B a cycle.
+    assert_eq!((to_l0(Path::L1ToL0a), to_l0(Path::L1ToL0b)), (68_282, 103_703));
+}
+
+#[test]
+fn how_long_does_a_product_take_to_leave() {
+    let drain = |m, n| {
+        let path = Path::L0cToGm;
+        Instruction::Drain(Drain { path, m, n, element: Element::Fp32, stride: 1024, place: place(0) })
+    };
+    // 164 + 128 · 1024 / 118; rows of three odd blocks: 164 + 16 · (4.45 + 2.6 · 2).
+    assert_eq!(ps_of(A2A3, drain(128, 256)), 689_071);
+    assert_eq!(ps_of(A2A3, drain(16, 48)), 172_109);
+    // A quarter of 343.4 + 128 · 1024 / 30.
+    assert_eq!(ps_of(A5, drain(128, 256)), 714_010);
+}
+
+#[test]
+fn which_confidence_has_a_program() {
+    let confidence = |instructions: &[Instruction]| run(CoreKind::Aiv, instructions).unwrap().confidence;
+    assert_eq!(confidence(&[add()]), Confidence::Measured);
+    assert_eq!(confidence(&[add(), load()]), Confidence::Inferred);
+    assert_eq!(confidence(&[load(), vector(VectorOp::Axpy, Element::Fp32, 1, 64)]), Confidence::Placeholder);
+}
