@@ -1,7 +1,7 @@
 // One kernel on all rows of its tensors: each block gets as many, the last one what is left.
 //
-// Scalars: rows, blocks, outputs. Tensors: three of `rows` rows, as the kernel takes them, the last `outputs` of them
-// written.
+// Scalars: rows, blocks, outputs, and what the shapes of the tensors have besides. Tensors: three of `rows` rows, as the
+// kernel takes them; the last `outputs` of them are written.
 #include "npusim/orchestration.h"
 
 namespace {
@@ -13,7 +13,7 @@ constexpr int32_t TENSORS = 3;
 
 }  // namespace
 
-OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs &) { return {TENSORS + 3}; }
+OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs &) { return {TENSORS + 4}; }
 
 void aicpu_orchestration_entry(const ChipStorageTaskArgs &args) {
     const auto rows = npusim::scalar_as<uint64_t>(args, 0), blocks = npusim::scalar_as<uint64_t>(args, 1);

@@ -2,7 +2,7 @@
 
 use std::cell::{RefCell, UnsafeCell};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sim_aicore::pipes::PipeError;
 use sim_aicore::pipes::library::ProgramLibrary;
 use sim_aicore::pipes::record::{CoreRecorder, MalformedRecord};
@@ -10,7 +10,7 @@ use sim_core::profile::Arch;
 use sim_core::trace::ContentHash;
 
 /// Whether kernels compute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Mode {
     /// They do, and the time it takes is modelled.
     #[default]
