@@ -8,10 +8,9 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::workloads::Workload;
 use crate::case::{CaseSpec, Direction, TensorSpec};
-use crate::tensor::{DType, HostTensor, element        let own = |scalars: &[u64]| reference.sizes(&case.tensors, scalars).filter(|_| all_floats);
-        let workload = |scalars: &[u64]| Workload::of(reference, &case.tensors, scalars).map(Sizes::Workload);
-        let sizes = scalars.and_then(|scalars| own(&scalars).or_else(|| workload(&scalars)));count};
+use crate::tensor::{DType, HostTensor, element_count};
 
 /// Expected values that are computed from the inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
@@ -168,7 +167,9 @@ impl Plan {
         let scalars: Option<Vec<u64>> =
             case.scalars.iter().map(|scalar| scalar.value.as_integer()?.try_into().ok()).collect();
         let all_floats = case.tensors.iter().all(|tensor| tensor.dtype == DType::F32);
-        let sizes = scalars.filter(|_| all_floats).and_then(|scalars| reference.sizes(&case.tensors, &scalars));
+        let own = |scalars: &[u64]| reference.sizes(&case.tensors, scalars).filter(|_| all_floats);
+        let workload = |scalars: &[u64]| Workload::of(reference, &case.tensors, scalars).map(Sizes::Workload);
+        let sizes = scalars.and_then(|scalars| own(&scalars).or_else(|| workload(&scalars)));
         sizes.map(Plan).ok_or_else(|| ReferenceError::Arguments {
             reference,
             expected: reference.arguments(),
