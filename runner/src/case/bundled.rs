@@ -338,11 +338,15 @@ pub enum Kernel {
     Hang,
     /// Writes through a null pointer.
     NullWrite,
+    /// Says that it waits for a flag that nobody sets; counter inout.
+    MissingFlag,
+    /// `counter = counter + 1`, in steps that depend on the counter; counter inout.
+    DataDependent,
 }
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 33] = [
+    pub const ALL: [Kernel; 35] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
@@ -376,6 +380,8 @@ impl Kernel {
         Kernel::CopyToL1,
         Kernel::Hang,
         Kernel::NullWrite,
+        Kernel::MissingFlag,
+        Kernel::DataDependent,
     ];
 
     /// The name in case files.
@@ -414,6 +420,8 @@ impl Kernel {
             Kernel::CopyToL1 => "copy_to_l1",
             Kernel::Hang => "hang",
             Kernel::NullWrite => "null_write",
+            Kernel::MissingFlag => "missing_flag",
+            Kernel::DataDependent => "data_dependent",
         }
     }
 }

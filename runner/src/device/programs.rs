@@ -33,7 +33,9 @@ pub(super) enum ProgramError {
 /// A kernel did something else on a call that looks like one before, so its times are those of the first: what it does
 /// depends on what is in its tensors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, displaydoc::Display)]
-#[displaydoc("kernel {name} did something else in task {task:#x} than in the first call of that kind: its time is that of the first call; hand over as a scalar what the difference comes from")]
+#[displaydoc(
+    "kernel {name} did something else in task {task:#x} than in the first call of that kind: its time is that of the first call; hand over as a scalar what the difference comes from"
+)]
 pub struct DifferingProgram {
     /// The kernel.
     pub name: String,

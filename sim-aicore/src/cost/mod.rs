@@ -76,11 +76,8 @@ impl CostModel {
     pub fn program(&self, program: &KnownProgram, active_cores: u32) -> KernelCost {
         let cores = u64::from(active_cores.max(1));
         let part = |all: Bandwidth| Bandwidth::from_bytes_per_s((all.as_bytes_per_s() / cores).max(1));
-        let rates = MemoryRates {
-            read: part(self.read_bandwidth),
-            write: part(self.write_bandwidth),
-            ..MemoryRates::alone()
-        };
+        let rates =
+            MemoryRates { read: part(self.read_bandwidth), write: part(self.write_bandwidth), ..MemoryRates::alone() };
         KernelCost { duration: program.timeline(&rates).duration, source: CostSource::Pipes }
     }
 

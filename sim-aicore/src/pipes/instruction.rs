@@ -26,8 +26,7 @@ impl Pipe {
     /// How many there are.
     pub const COUNT: usize = 7;
     /// All of them, by index.
-    pub const ALL: [Pipe; Pipe::COUNT] =
-        [Pipe::S, Pipe::V, Pipe::M, Pipe::Mte1, Pipe::Mte2, Pipe::Mte3, Pipe::Fix];
+    pub const ALL: [Pipe; Pipe::COUNT] = [Pipe::S, Pipe::V, Pipe::M, Pipe::Mte1, Pipe::Mte2, Pipe::Mte3, Pipe::Fix];
 
     /// Its place in lists.
     pub const fn index(self) -> usize {
@@ -267,10 +266,55 @@ impl VectorOp {
     pub const ALL: [VectorOp; 49] = {
         use VectorOp::*;
         [
-            Add, Sub, Mul, Div, Max, Min, And, Or, Adds, Muls, Maxs, Mins, Divs, Shl, Shr, Neg, Abs, Exp, Ln, Sqrt,
-            Rsqrt, Recip, Relu, Lrelu, Not, Copy, Fill, Axpy, Select, Compare, Compares, Convert, RowSum, RowMax,
-            RowMin, ColSum, ColMax, ColMin, RowExpand, ColExpand, RowExpandAdd, RowExpandSub, RowExpandMul,
-            RowExpandDiv, Sort32, Merge, Gather, GatherMask, Transpose,
+            Add,
+            Sub,
+            Mul,
+            Div,
+            Max,
+            Min,
+            And,
+            Or,
+            Adds,
+            Muls,
+            Maxs,
+            Mins,
+            Divs,
+            Shl,
+            Shr,
+            Neg,
+            Abs,
+            Exp,
+            Ln,
+            Sqrt,
+            Rsqrt,
+            Recip,
+            Relu,
+            Lrelu,
+            Not,
+            Copy,
+            Fill,
+            Axpy,
+            Select,
+            Compare,
+            Compares,
+            Convert,
+            RowSum,
+            RowMax,
+            RowMin,
+            ColSum,
+            ColMax,
+            ColMin,
+            RowExpand,
+            ColExpand,
+            RowExpandAdd,
+            RowExpandSub,
+            RowExpandMul,
+            RowExpandDiv,
+            Sort32,
+            Merge,
+            Gather,
+            GatherMask,
+            Transpose,
         ]
     };
 

@@ -277,12 +277,23 @@ mod tests {
 
     #[test]
     fn what_does_each_kind_of_record_mean() {
-        let record = |kind, code| Record { kind, code, rows: 4, cols: 8, width: 16, from: 4, to: 1, event: 3, ..Record::default() };
+        let record = |kind, code| Record {
+            kind,
+            code,
+            rows: 4,
+            cols: 8,
+            width: 16,
+            from: 4,
+            to: 1,
+            event: 3,
+            ..Record::default()
+        };
         let records: Vec<Record> = [(1, 17), (2, 0), (3, 0), (4, 9), (5, 0), (6, 0), (7, 0), (8, 0), (9, 0), (10, 0)]
             .map(|(kind, code)| record(kind, code))
             .into();
         let program = Program::from_records(&records, &[]).unwrap();
-        let vector = |op, extent| Instruction::Vector(VectorWork { op, element: Element::Fp32, to: Element::Fp32, extent });
+        let vector =
+            |op, extent| Instruction::Vector(VectorWork { op, element: Element::Fp32, to: Element::Fp32, extent });
         let place = GmPlace { tensor: None, offset: 0, alignment: 0 };
         let drain = Drain { path: Path::L0cToGm, m: 4, n: 8, element: Element::Fp32, stride: 0, place };
         assert_eq!(

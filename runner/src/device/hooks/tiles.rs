@@ -67,9 +67,8 @@ impl TiledCall<'_> {
                         programs.library.borrow_mut().add(key, Rc::clone(&program));
                         (program, BodyLeft::Nothing)
                     }
-                    Err(error) => {
-                        actor.refuse(format!("kernel {}, task {:#x}: {error}", self.name, self.call.task_id), self.caller)
-                    }
+                    Err(error) => actor
+                        .refuse(format!("kernel {}, task {:#x}: {error}", self.name, self.call.task_id), self.caller),
                 }
             }
         }
@@ -102,7 +101,8 @@ impl TiledCall<'_> {
     }
 
     fn key(&self, actor: &CurrentActor<'_>) -> ProgramKey {
-        let (args, tensors, scalars) = (self.call.args, self.call.tensor_count as usize, self.call.scalar_count as usize);
+        let (args, tensors, scalars) =
+            (self.call.args, self.call.tensor_count as usize, self.call.scalar_count as usize);
         let words = LOCAL_CONTEXT.saturating_sub(tensors).min(scalars);
         let mut values = [0_u64; LOCAL_CONTEXT];
         let mut part = CallPart::default();
@@ -113,7 +113,8 @@ impl TiledCall<'_> {
                 *value = unsafe { *args.add(tensors + index) } as u64;
             }
             // SAFETY: as above; the contexts stand at their fixed places.
-            let (local, global) = unsafe { (*args.add(LOCAL_CONTEXT) as *const i32, *args.add(GLOBAL_CONTEXT) as *const i32) };
+            let (local, global) =
+                unsafe { (*args.add(LOCAL_CONTEXT) as *const i32, *args.add(GLOBAL_CONTEXT) as *const i32) };
             if !local.is_null() {
                 // SAFETY: block_idx and block_num.
                 (part_of.block_idx, part_of.block_num) = unsafe { (*local, *local.add(1)) };

@@ -190,14 +190,15 @@ impl VectorTable {
     /// Who says so, entry by entry.
     pub fn origins(&self) -> impl Iterator<Item = &Origin> {
         let fits = self.fits.iter().map(|fit| &fit.origin);
-        fits.chain(self.instructions.iter().map(|known| &known.origin)).chain(self.functions.iter().map(|it| &it.origin))
+        fits.chain(self.instructions.iter().map(|known| &known.origin))
+            .chain(self.functions.iter().map(|it| &it.origin))
     }
 
     fn fit(&self, op: VectorOp, bytes: u64, to_bytes: u64) -> Option<&Fit> {
         let fits = |list: &[u64], bytes| list.is_empty() || list.contains(&bytes);
-        self.fits.iter().find(|fit| {
-            fit.ops.contains(&op) && fits(&fit.element_bytes, bytes) && fits(&fit.to_bytes, to_bytes)
-        })
+        self.fits
+            .iter()
+            .find(|fit| fit.ops.contains(&op) && fits(&fit.element_bytes, bytes) && fits(&fit.to_bytes, to_bytes))
     }
 
     fn function(&self, op: VectorOp, bytes: u64) -> Option<&Function> {
