@@ -146,9 +146,9 @@ mod tests {
     #[test]
     fn are_cases_that_fail_on_purpose_left_out_unless_they_are_asked_for() {
         let all = selected(&[], false).unwrap();
-        assert_eq!(all.len(), 9);
+        assert_eq!(all.len(), 20);
         assert!(!all.contains(&"ring_full".to_owned()));
-        assert_eq!(selected(&[], true).unwrap().len(), BundledCase::ALL.len());
+        assert_eq!(selected(&[], true).unwrap().len(), 25);
         assert_eq!(
             selected(&["ring_*"], false).unwrap_err(),
             "every case that matches `ring_*` is expected to fail; add --faults to run it"
@@ -164,11 +164,18 @@ mod tests {
     #[test]
     fn is_the_whole_matrix_every_case_on_every_runtime_for_every_generation() {
         let entries = Selection::default().entries().unwrap();
-        assert_eq!(entries.len(), 2 * 3 * 9);
+        assert_eq!(entries.len(), 2 * 3 * 20);
         let last = entries.last().unwrap();
         assert_eq!(
             (last.arch, last.runtime, last.case.name.as_str()),
-            (Arch::A5, Runtime::HostBuildGraph, "flood_million")
+            (Arch::A5, Runtime::HostBuildGraph, "copy_l1")
         );
+    }
+
+    #[test]
+    fn are_cases_that_are_too_large_to_compute_left_out_unless_they_are_named() {
+        let all = selected(&[], true).unwrap();
+        assert!(all.contains(&"gemm".to_owned()) && !all.contains(&"gemm_6144".to_owned()));
+        assert_eq!(selected(&["gemm_6*"], false).unwrap(), ["gemm_6144"]);
     }
 }
