@@ -60,6 +60,15 @@ pub enum DmaRequest<'a> {
         /// Where from.
         from: DevicePtr,
     },
+    /// A copy whose bytes nobody looks at: it is checked, and takes its time.
+    Unseen {
+        /// Which way: to or from the device.
+        direction: CopyDirection,
+        /// Where on the device.
+        at: DevicePtr,
+        /// How many bytes.
+        length: u64,
+    },
     /// Set memory of the device to one byte.
     Memset {
         /// Where.
@@ -132,6 +141,7 @@ impl DmaRequest<'_> {
         match self {
             DmaRequest::ToDevice { .. } => CopyDirection::ToDevice,
             DmaRequest::FromDevice { .. } => CopyDirection::FromDevice,
+            DmaRequest::Unseen { direction, .. } => *direction,
             DmaRequest::Memset { .. } => CopyDirection::Memset,
         }
     }
@@ -141,6 +151,7 @@ impl DmaRequest<'_> {
         match self {
             DmaRequest::ToDevice { from, .. } => from.len() as u64,
             DmaRequest::FromDevice { to, .. } => to.len() as u64,
+            DmaRequest::Unseen { length, .. } => *length,
             DmaRequest::Memset { length, .. } => *length,
         }
     }
@@ -185,6 +196,7 @@ impl DmaEngine {
         match request {
             DmaRequest::ToDevice { to, from } => hbm.copy_in(AccessKind::CopyToDevice, to, from)?,
             DmaRequest::FromDevice { to, from } => hbm.copy_out(AccessKind::CopyFromDevice, from, to)?,
+            DmaRequest::Unseen { at, length, .. } => hbm.check_range(at, length)?,
             DmaRequest::Memset { at, value, length } => hbm.set(at, value, length)?,
         }
         let cost = self.link.cost(direction, bytes);
