@@ -83,7 +83,7 @@ fn chain_of(kernel: &str, costs: &Value, options: &[&str]) -> Outcome {
 fn is_a_flag_that_nobody_sets_a_fault_that_names_it() {
     let outcome = chain_of("missing_flag", &json!({}), &[]);
     assert_eq!(outcome.exit, Some(3), "{outcome}");
-    let message = "kernel missing_flag, task 0x0: instruction 1: V waits for event 3 of MTE2, which nobody sets: its \
+    let message = "kernel missing_flag, task 0x100000000: instruction 1: V waits for event 3 of MTE2, which nobody sets: its \
                    set_flag is missing, or cannot be reached while this waits";
     assert!(outcome.stderr.contains(message), "{outcome}");
 }
@@ -94,9 +94,12 @@ fn is_it_noticed_that_what_a_kernel_does_depends_on_its_data() {
     let summary = outcome.json();
     // The first call has no further step, the second one, the third two: each is timed as the first.
     let [differing] = &summary["differing_programs"].as_array().expect("noticed")[..] else { panic!("{summary}") };
-    assert_eq!((&differing["name"], &differing["task"]), (&json!("data_dependent"), &json!(1)));
+    assert_eq!((&differing["name"], &differing["task"]), (&json!("data_dependent"), &json!(0x1_0000_0001_u64)));
     assert_ne!(differing["first"], differing["other"]);
-    assert!(outcome.stderr.contains("npusim: kernel data_dependent did something else in task 0x1"), "{outcome}");
+    assert!(
+        outcome.stderr.contains("npusim: kernel data_dependent did something else in task 0x100000001"),
+        "{outcome}"
+    );
     assert_eq!(summary["golden"], "pass");
     // 256 B each way: 142,703 + 1,082 (two cycles); vadds 5,946 + 541 + 7,568; 162,163 + 1,082.
     let once = 142_703 + 1_082 + 5_946 + 541 + 7_568 + 162_163 + 1_082;

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use sim_core::trace::ContentHash;
 
 use super::error::{CoreKind, PipeError};
-use super::model::PricedProgram;
-use super::program::Program;
+use super::model::{PipeModel, PricedProgram};
+use super::program::{Program, Traffic};
 use super::{MemoryRates, Timeline};
 use crate::task::TensorDescriptor;
 
@@ -61,31 +61,46 @@ impl ProgramKey {
     }
 }
 
-/// A program with its prices.
+/// What a call does: which bytes of its tensors it touches, and how long it takes.
 #[derive(Debug)]
 pub struct KnownProgram {
-    /// What it does.
-    pub program: Program,
-    /// The identity of that.
-    pub content: ContentHash,
+    /// What it moves between its core and GM, by tensor.
+    pub traffic: Vec<Traffic>,
+    /// Shared with all calls of the same time.
+    timed: Rc<TimedProgram>,
+}
+
+/// A program with its prices. Calls that differ only in places have one together, however many there are.
+#[derive(Debug)]
+struct TimedProgram {
+    content: ContentHash,
     priced: PricedProgram,
     /// How it went at the rates that were asked for so far.
     timelines: RefCell<BTreeMap<MemoryRates, Rc<Timeline>>>,
 }
 
 impl KnownProgram {
-    /// A program with its prices, if it runs to its end.
-    pub fn new(program: Program, priced: PricedProgram) -> Result<Self, PipeError> {
-        let content = program.content();
-        let known = KnownProgram { program, content, priced, timelines: RefCell::default() };
-        let alone = MemoryRates::alone();
-        let timeline = known.priced.run(&alone)?;
-        known.timelines.borrow_mut().insert(alone, Rc::new(timeline));
-        Ok(known)
+    /// The identity of all that its time depends on.
+    pub fn content(&self) -> ContentHash {
+        self.timed.content
     }
 
     /// How it goes with this part of the memory system.
     pub fn timeline(&self, rates: &MemoryRates) -> Rc<Timeline> {
+        self.timed.timeline(rates)
+    }
+}
+
+impl TimedProgram {
+    /// A program with its prices, if it runs to its end.
+    fn new(content: ContentHash, priced: PricedProgram) -> Result<Self, PipeError> {
+        let alone = MemoryRates::alone();
+        let timeline = priced.run(&alone)?;
+        Ok(TimedProgram { content, priced, timelines: RefCell::new(BTreeMap::from([(alone, Rc::new(timeline))])) })
+    }
+
+    /// How it goes with this part of the memory system.
+    fn timeline(&self, rates: &MemoryRates) -> Rc<Timeline> {
         if let Some(known) = self.timelines.borrow().get(rates) {
             return Rc::clone(known);
         }
@@ -101,6 +116,7 @@ impl KnownProgram {
 #[derive(Debug, Default)]
 pub struct ProgramLibrary {
     programs: BTreeMap<ProgramKey, Rc<KnownProgram>>,
+    timed: BTreeMap<(CoreKind, ContentHash), Rc<TimedProgram>>,
 }
 
 impl ProgramLibrary {
@@ -109,9 +125,25 @@ impl ProgramLibrary {
         self.programs.get(key).map(Rc::clone)
     }
 
-    /// Every call like this one does that.
-    pub fn add(&mut self, key: ProgramKey, program: Rc<KnownProgram>) {
-        self.programs.insert(key, program);
+    /// Every call like this one does what `program` says, on these pipes.
+    pub fn add(
+        &mut self,
+        key: ProgramKey,
+        program: &Program,
+        pipes: &PipeModel,
+    ) -> Result<Rc<KnownProgram>, PipeError> {
+        let content = program.content();
+        let timed = match self.timed.get(&(key.core, content)) {
+            Some(timed) => Rc::clone(timed),
+            None => {
+                let timed = Rc::new(TimedProgram::new(content, pipes.price(program)?)?);
+                self.timed.insert((key.core, content), Rc::clone(&timed));
+                timed
+            }
+        };
+        let known = Rc::new(KnownProgram { traffic: program.traffic(), timed });
+        self.programs.insert(key, Rc::clone(&known));
+        Ok(known)
     }
 }
 
@@ -121,6 +153,28 @@ mod tests {
 
     fn tensor(address: u64, shape: [u32; 5], strides: [u32; 5]) -> TensorDescriptor {
         TensorDescriptor { buffer: address, dimensions: 2, shape, strides, ..TensorDescriptor::default() }
+    }
+
+    #[test]
+    fn do_calls_that_differ_only_in_places_have_one_program_together() {
+        use crate::pipes::{GmPlace, Instruction, Path, Transfer};
+        let copy = |offset| {
+            let place = GmPlace { tensor: Some(0), offset, alignment: 0 };
+            let (path, rows, row_bytes, stride, nd2nz) = (Path::GmToUb, 1, 512, 512, false);
+            Program::new(vec![Instruction::Transfer(Transfer { path, rows, row_bytes, stride, place, nd2nz })])
+        };
+        let key = |block_idx| {
+            let part = CallPart { block_idx, block_num: 2, sub_block_id: 0 };
+            ProgramKey::new(ContentHash(7), CoreKind::Aiv, &[], &[], part)
+        };
+        let profile = sim_core::profile::Profile::load(sim_core::profile::Arch::A2a3).unwrap();
+        let pipes = PipeModel::of(&profile, CoreKind::Aiv);
+        let mut library = ProgramLibrary::default();
+        let first = library.add(key(0), &copy(0), &pipes).unwrap();
+        let second = library.add(key(1), &copy(1024), &pipes).unwrap();
+        assert!(Rc::ptr_eq(&first.timed, &second.timed));
+        assert_eq!([first.traffic[0].begin, second.traffic[0].begin], [0, 1024]);
+        assert!(Rc::ptr_eq(&library.get(&key(1)).unwrap(), &second));
     }
 
     #[test]

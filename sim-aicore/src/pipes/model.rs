@@ -82,7 +82,7 @@ impl PricedProgram {
     /// How it goes with this part of the memory system.
     pub fn run(&self, rates: &MemoryRates) -> Result<Timeline, PipeError> {
         let mut run = Run::new(&self.instructions, rates);
-        run.to_the_end()?;
+        run.finish()?;
         Ok(Timeline {
             duration: run.end().since(SimTime::ZERO),
             busy: run.queues.map(|queue| queue.busy),
@@ -143,10 +143,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn to_the_end(&mut self) -> Result<(), PipeError> {
+    fn finish(&mut self) -> Result<(), PipeError> {
         loop {
             let handed_over = self.hand_over();
-            let begun = Pipe::ALL.into_iter().fold(false, |any, pipe| self.work_off(pipe) || any);
+            let mut begun = false;
+            for pipe in Pipe::ALL {
+                begun |= self.work_off(pipe);
+            }
             if self.next == self.instructions.len() && self.is_empty() {
                 return Ok(());
             }

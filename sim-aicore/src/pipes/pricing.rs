@@ -172,7 +172,7 @@ impl Prices {
             return Ok((work, own.map(|own| own.origin.confidence)));
         }
         let gm = &self.tables.gm;
-        let aligned = |bytes: u64| bytes % gm.row_alignment == 0;
+        let aligned = |bytes: u64| bytes.is_multiple_of(gm.row_alignment);
         let is_aligned = transfer.rows <= 1
             || transfer.stride == u64::from(transfer.row_bytes)
             || (aligned(transfer.stride) && aligned(u64::from(transfer.place.alignment)));

@@ -61,12 +61,8 @@ impl TiledCall<'_> {
                 // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
                 unsafe { actor.run_body_first(self.body, self.caller) };
                 actor.lend_recorder(std::ptr::null_mut());
-                match self.written(actor, rooms) {
-                    Ok(program) => {
-                        let program = Rc::new(program);
-                        programs.library.borrow_mut().add(key, Rc::clone(&program));
-                        (program, BodyLeft::Nothing)
-                    }
+                match self.written(actor, rooms, key) {
+                    Ok(program) => (program, BodyLeft::Nothing),
                     Err(error) => actor
                         .refuse(format!("kernel {}, task {:#x}: {error}", self.name, self.call.task_id), self.caller),
                 }
@@ -85,19 +81,23 @@ impl TiledCall<'_> {
         actor.lend_recorder(std::ptr::null_mut());
         let records = rooms.programs.recorded(self.core).records();
         let other = Program::from_records(records, self.tensors).map_or(ContentHash(0), |program| program.content());
-        if other != known.content {
-            let (name, task, first) = (self.name.to_owned(), self.call.task_id, known.content);
+        if other != known.content() {
+            let (name, task, first) = (self.name.to_owned(), self.call.task_id, known.content());
             rooms.programs.differs(DifferingProgram { name, task, first, other });
         }
     }
 
-    fn written(&self, actor: &CurrentActor<'_>, rooms: &Rooms) -> Result<KnownProgram, ProgramError> {
+    fn written(
+        &self,
+        actor: &CurrentActor<'_>,
+        rooms: &Rooms,
+        key: ProgramKey,
+    ) -> Result<Rc<KnownProgram>, ProgramError> {
         let recorder = rooms.programs.recorded(self.core);
         let pipes = rooms.costs.pipes(kind_of(actor));
         pipes.check_memory(recorder.used())?;
         let program = Program::from_records(recorder.records(), self.tensors)?;
-        let priced = pipes.price(&program)?;
-        Ok(KnownProgram::new(program, priced)?)
+        Ok(rooms.programs.library.borrow_mut().add(key, &program, pipes)?)
     }
 
     fn key(&self, actor: &CurrentActor<'_>) -> ProgramKey {

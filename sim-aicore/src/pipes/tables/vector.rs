@@ -224,7 +224,7 @@ impl Hardware {
         if let Some(elements) = self.elements {
             return self.repeats(shape.elements().div_ceil(elements.max(1)));
         }
-        let partial = shape.cols % shape.per_repeat != 0;
+        let partial = !shape.cols.is_multiple_of(shape.per_repeat);
         let narrow = shape.cols < shape.per_repeat;
         let by_row = !shape.touch || (narrow && self.narrow_rows && shape.rows > 1);
         let repeats = if by_row { shape.rows * shape.row_repeats() } else { shape.flat_repeats() };
