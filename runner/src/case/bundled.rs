@@ -35,9 +35,18 @@ impl BundledCase {
         BundledCase { name: "flood_million", text: include_str!("../../cases/flood_million.json") },
         BundledCase { name: "gemm", text: include_str!("../../cases/workloads/gemm.json") },
         BundledCase { name: "flash_attention", text: include_str!("../../cases/workloads/flash_attention.json") },
-        BundledCase { name: "paged_attention_unroll_small", text: include_str!("../../cases/workloads/paged_attention_unroll_small.json") },
-        BundledCase { name: "paged_attention_small", text: include_str!("../../cases/workloads/paged_attention_small.json") },
-        BundledCase { name: "alternating_matmul_add_small", text: include_str!("../../cases/workloads/alternating_matmul_add_small.json") },
+        BundledCase {
+            name: "paged_attention_unroll_small",
+            text: include_str!("../../cases/workloads/paged_attention_unroll_small.json"),
+        },
+        BundledCase {
+            name: "paged_attention_small",
+            text: include_str!("../../cases/workloads/paged_attention_small.json"),
+        },
+        BundledCase {
+            name: "alternating_matmul_add_small",
+            text: include_str!("../../cases/workloads/alternating_matmul_add_small.json"),
+        },
         BundledCase { name: "topk", text: include_str!("../../cases/workloads/topk.json") },
         BundledCase { name: "multiply_add", text: include_str!("../../cases/workloads/multiply_add.json") },
         BundledCase { name: "row_reduce", text: include_str!("../../cases/workloads/row_reduce.json") },
@@ -51,10 +60,22 @@ impl BundledCase {
         BundledCase { name: "flash_attention_2k", text: include_str!("../../cases/workloads/flash_attention_2k.json") },
         BundledCase { name: "flash_attention_4k", text: include_str!("../../cases/workloads/flash_attention_4k.json") },
         BundledCase { name: "flash_attention_8k", text: include_str!("../../cases/workloads/flash_attention_8k.json") },
-        BundledCase { name: "flash_attention_16k", text: include_str!("../../cases/workloads/flash_attention_16k.json") },
-        BundledCase { name: "paged_attention_unroll", text: include_str!("../../cases/workloads/paged_attention_unroll.json") },
-        BundledCase { name: "paged_attention_65536", text: include_str!("../../cases/workloads/paged_attention_65536.json") },
-        BundledCase { name: "alternating_matmul_add", text: include_str!("../../cases/workloads/alternating_matmul_add.json") },
+        BundledCase {
+            name: "flash_attention_16k",
+            text: include_str!("../../cases/workloads/flash_attention_16k.json"),
+        },
+        BundledCase {
+            name: "paged_attention_unroll",
+            text: include_str!("../../cases/workloads/paged_attention_unroll.json"),
+        },
+        BundledCase {
+            name: "paged_attention_65536",
+            text: include_str!("../../cases/workloads/paged_attention_65536.json"),
+        },
+        BundledCase {
+            name: "alternating_matmul_add",
+            text: include_str!("../../cases/workloads/alternating_matmul_add.json"),
+        },
         BundledCase { name: "topk_4800x1024", text: include_str!("../../cases/workloads/topk_4800x1024.json") },
         BundledCase { name: "multiply_add_large", text: include_str!("../../cases/workloads/multiply_add_large.json") },
         BundledCase { name: "row_reduce_large", text: include_str!("../../cases/workloads/row_reduce_large.json") },

@@ -105,7 +105,8 @@ impl Selection {
 
     /// Whether a case is part of the matrix. Those that are too large to be computed are only for who names them.
     fn runs(&self, case: &CaseSpec) -> bool {
-        (self.with_faults || case.expected_failure.is_none()) && (!self.cases.is_empty() || case.mode == Mode::Functional)
+        (self.with_faults || case.expected_failure.is_none())
+            && (!self.cases.is_empty() || case.mode == Mode::Functional)
     }
 }
 
@@ -166,10 +167,7 @@ mod tests {
         let entries = Selection::default().entries().unwrap();
         assert_eq!(entries.len(), 2 * 3 * 20);
         let last = entries.last().unwrap();
-        assert_eq!(
-            (last.arch, last.runtime, last.case.name.as_str()),
-            (Arch::A5, Runtime::HostBuildGraph, "copy_l1")
-        );
+        assert_eq!((last.arch, last.runtime, last.case.name.as_str()), (Arch::A5, Runtime::HostBuildGraph, "copy_l1"));
     }
 
     #[test]

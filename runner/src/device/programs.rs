@@ -63,7 +63,13 @@ impl Programs {
     pub(super) fn new(arch: Arch, cores: u16, mode: Mode) -> Self {
         let recorder = |_| Box::new(UnsafeCell::new(CoreRecorder::new(arch)));
         let recorders = (0..cores).map(recorder).collect();
-        Programs { mode, library: RefCell::default(), recorders, without_values: RefCell::default(), differing: RefCell::default() }
+        Programs {
+            mode,
+            library: RefCell::default(),
+            recorders,
+            without_values: RefCell::default(),
+            differing: RefCell::default(),
+        }
     }
 
     /// The recorder of a core, for a call that begins.

@@ -76,11 +76,19 @@ impl Workload {
         let written: Vec<bool> = tensors.iter().map(|tensor| tensor.direction.is_written()).collect();
         let (f16, bf16, f32) = (DType::F16, DType::Bf16, DType::F32);
         match (reference, &types[..], &shapes[..], &sizes[..], &written[..]) {
-            (Reference::Gemm, [t, u, DType::F32], &[a, b, c], &[m, n, k, _, _], [_, _, true]) => {
-                (*t == f16 && *u == f16 && *a == [m, k] && *b == [n, k] && *c == [m, n])
-                    .then_some(Workload::Gemm { m, n, k })
-            }
-            (Reference::MatmulAdd, types, &[a, b, c, x, y, z], &[products, sums, _, _, edge], [_, _, true, _, _, true]) => {
+            (Reference::Gemm, [t, u, DType::F32], &[a, b, c], &[m, n, k, _, _], [_, _, true]) => (*t == f16
+                && *u == f16
+                && *a == [m, k]
+                && *b == [n, k]
+                && *c == [m, n])
+            .then_some(Workload::Gemm { m, n, k }),
+            (
+                Reference::MatmulAdd,
+                types,
+                &[a, b, c, x, y, z],
+                &[products, sums, _, _, edge],
+                [_, _, true, _, _, true],
+            ) => {
                 let fits = [a, b, c].iter().all(|shape| **shape == [products, edge, edge])
                     && [x, y, z].iter().all(|shape| **shape == [sums, edge, edge]);
                 (fits && types.iter().all(|dtype| *dtype == f32)).then_some(Workload::MatmulAdd { edge })
@@ -96,7 +104,13 @@ impl Workload {
                 let fits = r == rows && *places == [rows, count] && cols >= RANKED_COLUMNS && count <= RANKED_COLUMNS;
                 (fits && *t == f32 && *u == f32).then_some(Workload::TopK { cols, count })
             }
-            (Reference::Copies, [t, u], &[input, last], &[rows, cols, blocks, tile_rows, tile_cols, passes, _, _], _) => {
+            (
+                Reference::Copies,
+                [t, u],
+                &[input, last],
+                &[rows, cols, blocks, tile_rows, tile_cols, passes, _, _],
+                _,
+            ) => {
                 let cube = scalars[7] != 0;
                 let kept: &[usize] = if cube { &[blocks, KEPT, KEPT] } else { &[blocks, KEPT] };
                 let kept_type = if cube { f32 } else { f16 };
@@ -116,7 +130,8 @@ impl Workload {
                 &[batch, heads, head_dim, block_size, total_blocks, table_width, context],
                 _,
             ) => {
-                let paged = Paged { heads, head_dim, block_size, total_blocks, table_width: Some(table_width), context };
+                let paged =
+                    Paged { heads, head_dim, block_size, total_blocks, table_width: Some(table_width), context };
                 let fits = paged.fits(batch, queries, keys, values, result) && *table == [batch, table_width];
                 (fits && [t, u, v].iter().all(|dtype| **dtype == bf16)).then_some(Workload::PagedAttention(paged))
             }
@@ -187,14 +202,19 @@ impl Paged {
     fn fits(&self, batch: usize, queries: &[usize], keys: &[usize], values: &[usize], result: &[usize]) -> bool {
         let blocks = [self.total_blocks, self.block_size, self.head_dim];
         let enough = self.table_width.is_none_or(|width| self.context <= width * self.block_size);
-        *queries == [batch, self.heads, self.head_dim] && result == queries && keys == blocks && values == blocks && enough
+        *queries == [batch, self.heads, self.head_dim]
+            && result == queries
+            && keys == blocks
+            && values == blocks
+            && enough
     }
 
     fn attend(&self, queries: &[f32], keys: &[f32], values: &[f32], table: Option<&[usize]>) -> Vec<f32> {
         let Paged { heads, head_dim, block_size, context, .. } = *self;
         let row = |(index, query): (usize, &[f32])| {
             let sequence = index / heads;
-            let place = |key: usize| (self.block(sequence, key / block_size, table) * block_size + key % block_size) * head_dim;
+            let place =
+                |key: usize| (self.block(sequence, key / block_size, table) * block_size + key % block_size) * head_dim;
             let places = (0..context).map(|key| place(key)..place(key) + head_dim);
             attend(query, 1.0, places.map(|place| (&keys[place.clone()], &values[place])))
         };
@@ -242,7 +262,9 @@ impl Copies {
 /// The whole numbers of a table; what is negative is 0.
 fn integers(tensor: &HostTensor) -> Vec<usize> {
     let elements = tensor.bytes().chunks_exact(tensor.dtype().size());
-    elements.map(|element| tensor.dtype().decode_integer(element).and_then(|it| it.try_into().ok()).unwrap_or(0)).collect()
+    elements
+        .map(|element| tensor.dtype().decode_integer(element).and_then(|it| it.try_into().ok()).unwrap_or(0))
+        .collect()
 }
 
 /// `a @ b.T`, each element summed in the order of k, beginning with 0.

@@ -123,7 +123,8 @@ fn compared(
     let mut tensors: Vec<HostTensor> = input.tensors.iter().map(|before| copy_of(before, input.mode)).collect();
     device.ignore_values(without_values(&tensors, input.mode));
     for run in 0..case.runs {
-        let before_this = tensors.iter_mut().zip(&input.tensors).filter(|(tensor, _)| run > 0 && matters(tensor, input.mode));
+        let before_this =
+            tensors.iter_mut().zip(&input.tensors).filter(|(tensor, _)| run > 0 && matters(tensor, input.mode));
         for (tensor, before) in before_this {
             tensor.bytes_mut().copy_from_slice(before.bytes());
         }
