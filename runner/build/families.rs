@@ -29,7 +29,14 @@ const FAMILIES: &[Family] = &[
         flags: ORCHESTRATION_FLAGS,
         common: &["orchestrations/common/bind.cpp"],
     },
+    Family {
+        kind: "Orchestration",
+        directory: "orchestrations/workloads",
+        flags: ORCHESTRATION_FLAGS,
+        common: &["orchestrations/common/bind.cpp"],
+    },
     Family { kind: "Kernel", directory: "kernels", flags: KERNEL_FLAGS, common: &[] },
+    Family { kind: "Kernel", directory: "kernels/workloads", flags: KERNEL_FLAGS, common: &[] },
     Family { kind: "Kernel", directory: "kernels/faults", flags: KERNEL_FLAGS, common: &[] },
     Family { kind: "Trait", directory: "traits", flags: &["-O2"], common: &[] },
     // What the audit finds, one object for each kind of finding.

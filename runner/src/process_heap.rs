@@ -31,12 +31,7 @@ extern "C" fn malloc(size: usize) -> *mut c_void {
 #[unsafe(no_mangle)]
 extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
     let Some(bytes) = count.checked_mul(size) else { return ptr::null_mut() };
-    let block = allocate(bytes, ALIGNMENT);
-    if !block.is_null() {
-        // SAFETY: the block has so many bytes.
-        unsafe { block.write_bytes(0, bytes) };
-    }
-    block
+    HEAP.allocate_zeroed(bytes, ALIGNMENT)
 }
 
 #[unsafe(no_mangle)]

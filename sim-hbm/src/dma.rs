@@ -72,6 +72,15 @@ pub enum DmaRequest<'a> {
         /// Where from.
         from: DevicePtr,
     },
+    /// A copy whose bytes nobody looks at: it is checked, and takes its time.
+    Unseen {
+        /// Which way: to or from the device.
+        direction: CopyDirection,
+        /// Where on the device.
+        at: DevicePtr,
+        /// How many bytes.
+        length: u64,
+    },
     /// Set memory of the device to one byte.
     Memset {
         /// Where.
@@ -148,6 +157,7 @@ impl DmaRequest<'_> {
         match self {
             DmaRequest::ToDevice { .. } => CopyDirection::ToDevice,
             DmaRequest::FromDevice { .. } => CopyDirection::FromDevice,
+            DmaRequest::Unseen { direction, .. } => *direction,
             DmaRequest::Memset { .. } => CopyDirection::Memset,
         }
     }
@@ -157,6 +167,7 @@ impl DmaRequest<'_> {
         match self {
             DmaRequest::ToDevice { from, .. } => from.len() as u64,
             DmaRequest::FromDevice { to, .. } => to.len() as u64,
+            DmaRequest::Unseen { length, .. } => *length,
             DmaRequest::Memset { length, .. } => *length,
         }
     }
@@ -212,6 +223,7 @@ impl DmaEngine {
         match request {
             DmaRequest::ToDevice { to, from } => hbm.copy_in(AccessKind::CopyToDevice, to, from)?,
             DmaRequest::FromDevice { to, from } => hbm.copy_out(AccessKind::CopyFromDevice, from, to)?,
+            DmaRequest::Unseen { at, length, .. } => hbm.check_range(at, length)?,
             DmaRequest::Memset { at, value, length } => hbm.set(at, value, length)?,
         }
         let cost = self.link.cost(direction, bytes, host);
@@ -300,6 +312,22 @@ mod tests {
           }
         }
         "#);
+    }
+
+    #[test]
+    fn does_a_copy_that_nobody_sees_take_its_time_and_move_nothing() {
+        let (mut hbm, mut dma) = (device(24), DmaEngine::new(link()));
+        let at = hbm.allocate(8000, "tensor a").unwrap();
+        hbm.write(at, &[7; 8000]).unwrap();
+        let unseen = |direction, length| DmaRequest::Unseen { direction, at, length };
+        let upload = dma.submit(&mut hbm, SimTime::ZERO, unseen(CopyDirection::ToDevice, 8000)).unwrap();
+        assert_eq!(times(upload), (0, 37_000));
+        let download = dma.submit(&mut hbm, SimTime::ZERO, unseen(CopyDirection::FromDevice, 4000)).unwrap();
+        assert_eq!(times(download), (37_000, 48_000));
+        let mut after = [0; 8000];
+        hbm.read(at, &mut after).unwrap();
+        assert_eq!(after, [7; 8000]);
+        assert!(dma.submit(&mut hbm, SimTime::ZERO, unseen(CopyDirection::ToDevice, 1 << 30)).is_err());
     }
 
     #[test]

@@ -20,8 +20,9 @@ pub struct BundledCase {
 }
 
 impl BundledCase {
-    /// Every bundled case: examples first, then what goes wrong on purpose.
-    pub const ALL: [BundledCase; 15] = [
+    /// Every bundled case: examples first, then workloads, small ones before those that are for timing alone, at last what
+    /// goes wrong on purpose.
+    pub const ALL: [BundledCase; 49] = [
         BundledCase { name: "vector_example", text: include_str!("../../cases/vector_example.json") },
         BundledCase { name: "bgemm", text: include_str!("../../cases/bgemm.json") },
         BundledCase { name: "bgemm_pipes", text: include_str!("../../cases/bgemm_pipes.json") },
@@ -32,6 +33,61 @@ impl BundledCase {
         BundledCase { name: "flood", text: include_str!("../../cases/flood.json") },
         BundledCase { name: "flood_2000", text: include_str!("../../cases/flood_2000.json") },
         BundledCase { name: "flood_million", text: include_str!("../../cases/flood_million.json") },
+        BundledCase { name: "gemm", text: include_str!("../../cases/workloads/gemm.json") },
+        BundledCase { name: "flash_attention", text: include_str!("../../cases/workloads/flash_attention.json") },
+        BundledCase {
+            name: "paged_attention_unroll_small",
+            text: include_str!("../../cases/workloads/paged_attention_unroll_small.json"),
+        },
+        BundledCase {
+            name: "paged_attention_small",
+            text: include_str!("../../cases/workloads/paged_attention_small.json"),
+        },
+        BundledCase {
+            name: "alternating_matmul_add_small",
+            text: include_str!("../../cases/workloads/alternating_matmul_add_small.json"),
+        },
+        BundledCase { name: "topk", text: include_str!("../../cases/workloads/topk.json") },
+        BundledCase { name: "multiply_add", text: include_str!("../../cases/workloads/multiply_add.json") },
+        BundledCase { name: "row_reduce", text: include_str!("../../cases/workloads/row_reduce.json") },
+        BundledCase { name: "copy_ub", text: include_str!("../../cases/workloads/copy_ub.json") },
+        BundledCase { name: "copy_l1", text: include_str!("../../cases/workloads/copy_l1.json") },
+        BundledCase { name: "gemm_1536", text: include_str!("../../cases/workloads/gemm_1536.json") },
+        BundledCase { name: "gemm_3072", text: include_str!("../../cases/workloads/gemm_3072.json") },
+        BundledCase { name: "gemm_6144", text: include_str!("../../cases/workloads/gemm_6144.json") },
+        BundledCase { name: "gemm_7680", text: include_str!("../../cases/workloads/gemm_7680.json") },
+        BundledCase { name: "flash_attention_1k", text: include_str!("../../cases/workloads/flash_attention_1k.json") },
+        BundledCase { name: "flash_attention_2k", text: include_str!("../../cases/workloads/flash_attention_2k.json") },
+        BundledCase { name: "flash_attention_4k", text: include_str!("../../cases/workloads/flash_attention_4k.json") },
+        BundledCase { name: "flash_attention_8k", text: include_str!("../../cases/workloads/flash_attention_8k.json") },
+        BundledCase {
+            name: "flash_attention_16k",
+            text: include_str!("../../cases/workloads/flash_attention_16k.json"),
+        },
+        BundledCase {
+            name: "paged_attention_unroll",
+            text: include_str!("../../cases/workloads/paged_attention_unroll.json"),
+        },
+        BundledCase {
+            name: "paged_attention_65536",
+            text: include_str!("../../cases/workloads/paged_attention_65536.json"),
+        },
+        BundledCase {
+            name: "alternating_matmul_add",
+            text: include_str!("../../cases/workloads/alternating_matmul_add.json"),
+        },
+        BundledCase { name: "topk_4800x1024", text: include_str!("../../cases/workloads/topk_4800x1024.json") },
+        BundledCase { name: "multiply_add_large", text: include_str!("../../cases/workloads/multiply_add_large.json") },
+        BundledCase { name: "row_reduce_large", text: include_str!("../../cases/workloads/row_reduce_large.json") },
+        BundledCase { name: "copy_ub_128b", text: include_str!("../../cases/workloads/copy_ub_128b.json") },
+        BundledCase { name: "copy_ub_128k", text: include_str!("../../cases/workloads/copy_ub_128k.json") },
+        BundledCase { name: "copy_ub_misaligned", text: include_str!("../../cases/workloads/copy_ub_misaligned.json") },
+        BundledCase { name: "copy_ub_l2", text: include_str!("../../cases/workloads/copy_ub_l2.json") },
+        BundledCase { name: "copy_ub_in_step", text: include_str!("../../cases/workloads/copy_ub_in_step.json") },
+        BundledCase { name: "copy_ub_staggered", text: include_str!("../../cases/workloads/copy_ub_staggered.json") },
+        BundledCase { name: "copy_l1_32k", text: include_str!("../../cases/workloads/copy_l1_32k.json") },
+        BundledCase { name: "copy_l1_misaligned", text: include_str!("../../cases/workloads/copy_l1_misaligned.json") },
+        BundledCase { name: "copy_l1_l2", text: include_str!("../../cases/workloads/copy_l1_l2.json") },
         BundledCase { name: "hang_kernel", text: include_str!("../../cases/hang_kernel.json") },
         BundledCase { name: "null_write", text: include_str!("../../cases/null_write.json") },
         BundledCase { name: "lost_completion", text: include_str!("../../cases/lost_completion.json") },
@@ -148,6 +204,44 @@ pub enum Orchestration {
     ///
     /// Arguments: `tasks`. Kernels: 0 [`Kernel::Empty`].
     Flood,
+    /// `c = a @ b.T`, a task for each block of c.
+    ///
+    /// Arguments: `a[m, k]` f16 in, `b[n, k]` f16 in, `c[m, n]` f32 out; `m`, `n`, `k`, `m_blocks`, `n_blocks`.
+    /// Kernels: 0 [`Kernel::GemmBlock`] on AIC.
+    Gemm,
+    /// `result = softmax(queries @ keys.T / sqrt(128)) @ values`, in steps of cube and vector.
+    ///
+    /// Arguments: `queries[query_count, 128]` f16 in, `keys[key_count, 128]` and `values` f16 in, `result` f32 out;
+    /// `query_count`, `key_count`, `tiles`. Kernels: 0 [`Kernel::FlashCube`] on AIC, 1 [`Kernel::FlashVector`] on AIV.
+    FlashAttention,
+    /// Attention of sequences to keys and values in blocks that a table names, up to 64 blocks in a task.
+    ///
+    /// Arguments: `queries[batch, heads, head_dim]` bf16 in, `keys[total_blocks, block_size, head_dim]` and `values` bf16
+    /// in, `table[batch, table_width]` i32 in, `result` f32 inout; `batch`, `heads`, `head_dim`, `block_size`,
+    /// `total_blocks`, `table_width`, `context`. Kernels: 0 [`Kernel::PagedScores`] and 2 [`Kernel::PagedProduct`] on AIC,
+    /// 1 [`Kernel::PagedSoftmax`] and 3 [`Kernel::AttentionUpdate`] on AIV.
+    PagedAttentionUnroll,
+    /// The same with a block in a task; which blocks are whose follows from their number.
+    ///
+    /// Arguments: as above without the table. Kernels: 0 [`Kernel::BlockScores`] and 2 [`Kernel::BlockProduct`] on AIC,
+    /// 1 [`Kernel::BlockSoftmax`] and 3 [`Kernel::AttentionUpdate`] on AIV.
+    PagedAttention,
+    /// `c = a @ b` and `z = x + y`, tile by tile, in turn.
+    ///
+    /// Arguments: `a`, `b`, `c[matmul_tiles, edge, edge]`, `x`, `y`, `z[add_tiles, edge, edge]`; `matmul_tiles`,
+    /// `add_tiles`, `tiles_per_matmul`, `tiles_per_add`, `edge`.
+    /// Kernels: 0 [`Kernel::MatmulTiles`] on AIC, 1 [`Kernel::AddTiles`] on AIV.
+    AlternatingMatmulAdd,
+    /// One kernel on all rows of three tensors, split among AIVs.
+    ///
+    /// Arguments: three tensors of `rows` rows, the last `outputs` of them out; `rows`, `blocks`, `outputs` and one that
+    /// the shapes need. Kernels: 0 [`Kernel::MultiplyAdd`], [`Kernel::RowReduce`] or [`Kernel::TopK`].
+    Rows,
+    /// Reads a tensor tile by tile, and keeps a trace of each core's last tile.
+    ///
+    /// Arguments: `input[rows, cols]` f16 in, `last[blocks, …]` out; `rows`, `cols`, `blocks`, `tile_rows`, `tile_cols`,
+    /// `passes`, `mode`, `cube`. Kernels: 0 [`Kernel::CopyToUb`] on AIV or [`Kernel::CopyToL1`] on AIC.
+    Copies,
     /// Fills a ring from within one scope, so that nothing retires. No arguments. Kernels: 0 [`Kernel::Empty`].
     RingFull,
     /// Waits for a word that only a task would write which it has not submitted yet.
@@ -158,13 +252,20 @@ pub enum Orchestration {
 
 impl Orchestration {
     /// Every orchestration.
-    pub const ALL: [Orchestration; 8] = [
+    pub const ALL: [Orchestration; 15] = [
         Orchestration::VectorExample,
         Orchestration::Bgemm,
         Orchestration::Diamond,
         Orchestration::Mixed,
         Orchestration::Chain,
         Orchestration::Flood,
+        Orchestration::Gemm,
+        Orchestration::FlashAttention,
+        Orchestration::PagedAttentionUnroll,
+        Orchestration::PagedAttention,
+        Orchestration::AlternatingMatmulAdd,
+        Orchestration::Rows,
+        Orchestration::Copies,
         Orchestration::RingFull,
         Orchestration::SelfWait,
     ];
@@ -178,13 +279,20 @@ impl Orchestration {
             Orchestration::Mixed => "mixed",
             Orchestration::Chain => "chain",
             Orchestration::Flood => "flood",
+            Orchestration::Gemm => "gemm",
+            Orchestration::FlashAttention => "flash_attention",
+            Orchestration::PagedAttentionUnroll => "paged_attention_unroll",
+            Orchestration::PagedAttention => "paged_attention",
+            Orchestration::AlternatingMatmulAdd => "alternating_matmul_add",
+            Orchestration::Rows => "rows",
+            Orchestration::Copies => "copies",
             Orchestration::RingFull => "ring_full",
             Orchestration::SelfWait => "self_wait",
         }
     }
 }
 
-/// A bundled kernel. Tensors are f32 and contiguous.
+/// A bundled kernel. Tensors are f32 and contiguous, unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kernel {
@@ -218,6 +326,40 @@ pub enum Kernel {
     Increment,
     /// Nothing, with any arguments.
     Empty,
+    /// `c = a @ b.T`, f16 to f32: a in, b in, c out.
+    GemmBlock,
+    /// The cube's part of a step of flash attention; nine tensors, step, chunks, tiles.
+    FlashCube,
+    /// The vector's part.
+    FlashVector,
+    /// `scores = queries @ keys.T` for blocks of a table; queries, keys, table in, scores out, blocks, first.
+    PagedScores,
+    /// Weights of scores of several blocks; scores in, weights, maxima, sums out, scale f32, blocks, valid.
+    PagedSoftmax,
+    /// `product = weights @ values` over blocks of a table; weights, values, table in, product out, blocks, first.
+    PagedProduct,
+    /// `scores = queries @ keys.T`; queries in, keys in, scores out.
+    BlockScores,
+    /// Weights of scores of one block; scores in, weights, maxima, sums out, scale f32, valid.
+    BlockSoftmax,
+    /// `product = weights @ values`; weights in, values in, product out.
+    BlockProduct,
+    /// Adds a group of blocks to those before; maxima, sums, product in, the same of all inout, result inout, first, last.
+    AttentionUpdate,
+    /// `product = left @ right`, tile by tile; left in, right in, product out.
+    MatmulTiles,
+    /// `sum = left + right`, tile by tile; left in, right in, sum out.
+    AddTiles,
+    /// `result = a * b + a`; a in, b in, result out.
+    MultiplyAdd,
+    /// Sum and largest element of each row; input in, sums out, maxima out.
+    RowReduce,
+    /// The largest elements of each row; input in, values out, places u32 out.
+    TopK,
+    /// Reads tiles into UB; input f16 in, last f16 out, tile_rows, tile_cols, passes, first_tile.
+    CopyToUb,
+    /// Reads tiles into L1; input f16 in, last f32 out, and as above.
+    CopyToL1,
     /// Never returns and calls nothing.
     Hang,
     /// Writes through a null pointer.
@@ -230,7 +372,7 @@ pub enum Kernel {
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 19] = [
+    pub const ALL: [Kernel; 36] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
@@ -246,6 +388,23 @@ impl Kernel {
         Kernel::MixedVector,
         Kernel::Increment,
         Kernel::Empty,
+        Kernel::GemmBlock,
+        Kernel::FlashCube,
+        Kernel::FlashVector,
+        Kernel::PagedScores,
+        Kernel::PagedSoftmax,
+        Kernel::PagedProduct,
+        Kernel::BlockScores,
+        Kernel::BlockSoftmax,
+        Kernel::BlockProduct,
+        Kernel::AttentionUpdate,
+        Kernel::MatmulTiles,
+        Kernel::AddTiles,
+        Kernel::MultiplyAdd,
+        Kernel::RowReduce,
+        Kernel::TopK,
+        Kernel::CopyToUb,
+        Kernel::CopyToL1,
         Kernel::Hang,
         Kernel::NullWrite,
         Kernel::MissingFlag,
@@ -270,6 +429,23 @@ impl Kernel {
             Kernel::MixedVector => "mixed_vector",
             Kernel::Increment => "increment",
             Kernel::Empty => "empty",
+            Kernel::GemmBlock => "gemm_block",
+            Kernel::FlashCube => "flash_cube",
+            Kernel::FlashVector => "flash_vector",
+            Kernel::PagedScores => "paged_scores",
+            Kernel::PagedSoftmax => "paged_softmax",
+            Kernel::PagedProduct => "paged_product",
+            Kernel::BlockScores => "block_scores",
+            Kernel::BlockSoftmax => "block_softmax",
+            Kernel::BlockProduct => "block_product",
+            Kernel::AttentionUpdate => "attention_update",
+            Kernel::MatmulTiles => "matmul_tiles",
+            Kernel::AddTiles => "add_tiles",
+            Kernel::MultiplyAdd => "multiply_add",
+            Kernel::RowReduce => "row_reduce",
+            Kernel::TopK => "top_k",
+            Kernel::CopyToUb => "copy_to_ub",
+            Kernel::CopyToL1 => "copy_to_l1",
             Kernel::Hang => "hang",
             Kernel::NullWrite => "null_write",
             Kernel::MissingFlag => "missing_flag",

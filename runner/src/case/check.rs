@@ -37,6 +37,7 @@ pub(super) fn spec(name: String, origin: CaseOrigin, text: &[u8]) -> Result<Case
             ArchName::A5 => Arch::A5,
         },
         runtime: file.runtime,
+        mode: file.mode,
         objects: checker.objects(file.objects)?,
         callable: checker.callable(file.orchestration, file.kernels, file.callable.as_deref())?,
         tensors,

@@ -15,6 +15,7 @@ use super::bundled::{AicoreVariant, Kernel, Orchestration, Runtime};
 use super::error::{CaseError, CaseOrigin, FieldProblem, Position, nearest};
 use super::{CoreKind, Dimension, Direction, ScalarType, Tolerances};
 use crate::client::status::FailureClass;
+use crate::device::programs::Mode;
 use crate::golden::Reference;
 use crate::tensor::DType;
 
@@ -27,6 +28,8 @@ pub(super) struct CaseFile {
     pub(super) arch: ArchName,
     #[serde(default)]
     pub(super) runtime: Runtime,
+    #[serde(default)]
+    pub(super) mode: Mode,
     #[serde(default)]
     pub(super) objects: ObjectsFile,
     pub(super) orchestration: Option<OrchestrationFile>,

@@ -29,6 +29,7 @@ pub use error::{CaseError, CaseOrigin, FieldProblem, Position, Shape};
 
 use crate::audit::allow::Allowance;
 use crate::client::status::FailureClass;
+use crate::device::programs::Mode;
 use crate::golden::Reference;
 use crate::tensor::{DType, Generator, HostTensor, npy, tensor_seed};
 pub(crate) use error::nearest;
@@ -57,6 +58,8 @@ pub struct CaseSpec {
     pub arch: Arch,
     /// The runtime.
     pub runtime: Runtime,
+    /// Whether kernels compute, unless a run asks for something else: some cases are too large for it.
+    pub mode: Mode,
     /// Objects that replace those of the bundled runtime.
     pub objects: Objects,
     /// What is run.
@@ -421,6 +424,19 @@ impl CaseSpec {
             made.map_err(|problem| check::field_error(&self.origin, format!("tensors[{index}]"), problem))
         };
         self.tensors.iter().enumerate().map(make).collect()
+    }
+
+    /// The same where nothing is computed: values do not matter then, only what leads to others. Tensors of floats are
+    /// zero, those of integers may be tables.
+    pub fn make_structure(&self, seed: u64) -> Result<Vec<HostTensor>, CaseError> {
+        let structure = |tensor: &TensorSpec| match tensor.content {
+            TensorContent::Generated(_) if tensor.dtype.integer_range().is_none() => {
+                TensorSpec { content: TensorContent::Generated(Generator::Zeros), ..tensor.clone() }
+            }
+            _ => tensor.clone(),
+        };
+        let tensors = self.tensors.iter().map(structure).collect();
+        CaseSpec { tensors, ..self.clone() }.make_tensors(seed)
     }
 
     /// The 64-bit words of the scalars, in the order of the arguments.

@@ -42,9 +42,9 @@ pub(super) struct DeviceOptions {
     /// How device code is run.
     #[arg(long, value_enum, default_value_t = EngineChoice::Virtual)]
     engine: EngineChoice,
-    /// Whether kernels compute; those that do not say what they do always do.
-    #[arg(long, value_enum, default_value_t = ModeChoice::FunctionalAndTiming)]
-    mode: ModeChoice,
+    /// Whether kernels compute; those that do not say what they do always do [default: what the case says].
+    #[arg(long, value_enum)]
+    mode: Option<ModeChoice>,
     /// Host threads that run kernel bodies [default: one per CPU].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     workers: Option<u32>,
@@ -162,7 +162,7 @@ impl DeviceOptions {
             front: self.front.into(),
             faithful: self.faithful,
             engine: self.engine.into(),
-            mode: self.mode.into(),
+            mode: self.mode.map(Mode::from),
             workers: self.workers.map(|count| count as usize),
             fill: self.hbm_fill,
             overrides: named.into_iter().chain(self.set.iter().cloned()).collect(),

@@ -1,5 +1,7 @@
 //! A device as the process on its host sees it: calls into the host runtime, and what is known when one fails.
 
+use std::ops::Range;
+
 use sim_core::engine::GuestCall;
 
 use super::Device;
@@ -25,6 +27,9 @@ pub trait HostCalls {
 
     /// How it looked when only polling was left, if that ever happened.
     fn stall(&self) -> Option<DeviceError>;
+
+    /// Nobody looks at what is in this memory of the host: copies from and to it need only take their time.
+    fn ignore_values(&self, _memory: Vec<Range<usize>>) {}
 }
 
 impl HostCalls for Device {
@@ -50,5 +55,9 @@ impl HostCalls for Device {
     fn stall(&self) -> Option<DeviceError> {
         let stalled = self.engine().stalled()?;
         Some(DeviceError::Deadlock(self.with_explainer(|explainer| explainer.stall(&stalled))))
+    }
+
+    fn ignore_values(&self, memory: Vec<Range<usize>>) {
+        self.rooms().programs.ignore_values(memory);
     }
 }

@@ -1,8 +1,9 @@
 //! What kernels say they do: their recorders, the programs that follow, and calls that did something else.
 
 use std::cell::{RefCell, UnsafeCell};
+use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sim_aicore::pipes::PipeError;
 use sim_aicore::pipes::library::ProgramLibrary;
 use sim_aicore::pipes::record::{CoreRecorder, MalformedRecord};
@@ -10,7 +11,7 @@ use sim_core::profile::Arch;
 use sim_core::trace::ContentHash;
 
 /// Whether kernels compute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Mode {
     /// They do, and the time it takes is modelled.
     #[default]
@@ -53,6 +54,8 @@ pub(super) struct Programs {
     pub(super) library: RefCell<ProgramLibrary>,
     /// By physical core id. A kernel that is running writes into its core's.
     recorders: Box<[Box<UnsafeCell<CoreRecorder>>]>,
+    /// Memory of the host whose content nobody looks at.
+    without_values: RefCell<Vec<Range<usize>>>,
     differing: RefCell<Vec<DifferingProgram>>,
 }
 
@@ -60,7 +63,13 @@ impl Programs {
     pub(super) fn new(arch: Arch, cores: u16, mode: Mode) -> Self {
         let recorder = |_| Box::new(UnsafeCell::new(CoreRecorder::new(arch)));
         let recorders = (0..cores).map(recorder).collect();
-        Programs { mode, library: RefCell::default(), recorders, differing: RefCell::default() }
+        Programs {
+            mode,
+            library: RefCell::default(),
+            recorders,
+            without_values: RefCell::default(),
+            differing: RefCell::default(),
+        }
     }
 
     /// The recorder of a core, for a call that begins.
@@ -83,6 +92,17 @@ impl Programs {
         if differing.iter().all(|known| known.name != finding.name) {
             differing.push(finding);
         }
+    }
+
+    /// Nobody looks at what is in this memory of the host.
+    pub(super) fn ignore_values(&self, memory: Vec<Range<usize>>) {
+        *self.without_values.borrow_mut() = memory;
+    }
+
+    /// Whether nobody looks at what is in these bytes of the host.
+    pub(super) fn ignores(&self, host: usize, size: usize) -> bool {
+        let inside = |memory: &Range<usize>| memory.start <= host && size <= memory.end.saturating_sub(host);
+        size > 0 && self.without_values.borrow().iter().any(inside)
     }
 
     pub(super) fn differing(&self) -> Vec<DifferingProgram> {

@@ -7,6 +7,7 @@
 
 mod compare;
 mod reference;
+mod workloads;
 
 use serde::Serialize;
 

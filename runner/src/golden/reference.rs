@@ -8,6 +8,7 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::workloads::Workload;
 use crate::case::{CaseSpec, Direction, TensorSpec};
 use crate::tensor::{DType, HostTensor, element_count};
 
@@ -25,6 +26,24 @@ pub enum Reference {
     Mixed,
     /// `counter + 1 + 1 + …`.
     Chain,
+    /// `c = a @ b.T`.
+    Gemm,
+    /// `softmax(queries @ keys.T / sqrt(head)) @ values`.
+    Attention,
+    /// The same for sequences with keys and values in blocks, which are scattered; not scaled.
+    PagedAttention,
+    /// The same with a table of blocks.
+    PagedAttentionUnroll,
+    /// `c = a @ b` and `z = x + y`, tile by tile.
+    MatmulAdd,
+    /// `result = a * b + a`.
+    MultiplyAdd,
+    /// Sum and largest element of each row.
+    RowReduce,
+    /// The largest of the first 1,024 elements of each row, and their places.
+    TopK,
+    /// What is kept of the tiles that were read last.
+    Copies,
 }
 
 impl Reference {
@@ -36,6 +55,15 @@ impl Reference {
             Reference::Diamond => "diamond",
             Reference::Mixed => "mixed",
             Reference::Chain => "chain",
+            Reference::Gemm => "gemm",
+            Reference::Attention => "attention",
+            Reference::PagedAttention => "paged_attention",
+            Reference::PagedAttentionUnroll => "paged_attention_unroll",
+            Reference::MatmulAdd => "matmul_add",
+            Reference::MultiplyAdd => "multiply_add",
+            Reference::RowReduce => "row_reduce",
+            Reference::TopK => "top_k",
+            Reference::Copies => "copies",
         }
     }
 
@@ -50,6 +78,32 @@ impl Reference {
             Reference::Diamond => "input[n] f32, slices[width, n] f32 written, output[n] f32 written; width",
             Reference::Mixed => "input[n] f32, rows[rounds, 3, n] f32 written; rounds",
             Reference::Chain => "counter[…] f32 inout; length",
+            Reference::Gemm => "a[m, k] f16, b[n, k] f16, c[m, n] f32 written; m, n, k, m_blocks, n_blocks",
+            Reference::Attention => {
+                "queries[…, head] f16, keys[…, head] f16, values f16 likewise, result[…, head] f32 written; …"
+            }
+            Reference::PagedAttention => {
+                "queries[batch, heads, head_dim] bf16, keys[total_blocks, block_size, head_dim] bf16, values bf16 \
+                 likewise, result f32 like queries; batch, heads, head_dim, block_size, total_blocks, context"
+            }
+            Reference::PagedAttentionUnroll => {
+                "queries[batch, heads, head_dim] bf16, keys[total_blocks, block_size, head_dim] bf16, values bf16 \
+                 likewise, table[batch, table_width] i32, result f32 like queries; batch, heads, head_dim, block_size, \
+                 total_blocks, table_width, context"
+            }
+            Reference::MatmulAdd => {
+                "a, b and written c[products, edge, edge] f32, x, y and written z[sums, edge, edge] f32; products, \
+                 sums, tiles of a product, tiles of a sum, edge"
+            }
+            Reference::MultiplyAdd => "a[…] f32, b likewise, result likewise and written; …",
+            Reference::RowReduce => "input[rows, cols] f32, sums[rows, 1] f32 written, maxima likewise; …",
+            Reference::TopK => {
+                "input[rows, 1024 or more] f32, values[rows, count] f32 written, places[rows, count] u32 written; …"
+            }
+            Reference::Copies => {
+                "input[rows, cols] f16, last[blocks, 16] f16 or, for the cube, last[blocks, 16, 16] f32 out; rows, \
+                 cols, blocks, tile_rows, tile_cols, passes, mode, cube"
+            }
         }
     }
 }
@@ -94,6 +148,7 @@ enum Sizes {
     Diamond { width: usize },
     Mixed { rounds: usize },
     Chain { length: u64 },
+    Workload(Workload),
 }
 
 /// How the matrices of a batched multiplication are cut into tiles.
@@ -112,7 +167,9 @@ impl Plan {
         let scalars: Option<Vec<u64>> =
             case.scalars.iter().map(|scalar| scalar.value.as_integer()?.try_into().ok()).collect();
         let all_floats = case.tensors.iter().all(|tensor| tensor.dtype == DType::F32);
-        let sizes = scalars.filter(|_| all_floats).and_then(|scalars| reference.sizes(&case.tensors, &scalars));
+        let own = |scalars: &[u64]| reference.sizes(&case.tensors, scalars).filter(|_| all_floats);
+        let workload = |scalars: &[u64]| Workload::of(reference, &case.tensors, scalars).map(Sizes::Workload);
+        let sizes = scalars.and_then(|scalars| own(&scalars).or_else(|| workload(&scalars)));
         sizes.map(Plan).ok_or_else(|| ReferenceError::Arguments {
             reference,
             expected: reference.arguments(),
@@ -133,6 +190,7 @@ impl Plan {
             }
             Sizes::Mixed { rounds } => vec![(1, mixed(rounds, &values[0]))],
             Sizes::Chain { length } => vec![(0, chain(length, &values[0]))],
+            Sizes::Workload(workload) => return workload.compute(inputs),
         };
         let expected = outputs.into_iter().filter_map(|(tensor, values)| {
             HostTensor::from_f32(inputs[tensor].shape(), &values).map(|value| Expected { tensor, value })
@@ -228,7 +286,7 @@ fn bgemm(tiling: Tiling, a: &[f32], b: &[f32], c: &[f32]) -> Vec<f32> {
 }
 
 /// `product = left @ right`, each element summed in the order of k, beginning with 0.
-fn multiply_tile(left: &[f32], right: &[f32], product: &mut [f32], edge: usize) {
+pub(super) fn multiply_tile(left: &[f32], right: &[f32], product: &mut [f32], edge: usize) {
     for (sums, factors) in product.chunks_exact_mut(edge).zip(left.chunks_exact(edge)) {
         sums.fill(0.0);
         // Four steps of k for each pass over the sums, which would otherwise be stored and loaded for every step.

@@ -46,6 +46,7 @@ impl RunInput {
     pub(super) fn new(case: CaseSpec, settings: &RunSettings) -> Result<RunInput, PlanError> {
         let case = case.with_parameters(&settings.parameters)?;
         let arch = settings.arch.or(settings.profile.map(ProfileName::arch)).unwrap_or(case.arch);
+        let mode = settings.mode.unwrap_or(case.mode);
         let bundle = Bundle { origin: &case.origin, arch };
         let program = match &case.callable {
             CallableSpec::Objects { orchestration, kernels } => {
@@ -60,11 +61,14 @@ impl RunInput {
                 heap: case.rings.heap,
                 dep_pool: case.rings.dep_pool,
             }),
-            tensors: case.make_tensors(settings.seed)?,
+            tensors: match mode {
+                Mode::Functional => case.make_tensors(settings.seed)?,
+                Mode::Timing => case.make_structure(settings.seed)?,
+            },
             names: names_of(program.orchestration, &program.kernels),
             kernels: program.kernels.iter().map(Kernel::described).collect(),
             callable: program.callable,
-            mode: settings.mode,
+            mode,
             case,
         })
     }

@@ -128,7 +128,7 @@ impl RunPlan {
         if settings.front == Front::Driver && settings.engine == EngineKind::Threads {
             return Err(PlanError::DriverOnThreads);
         }
-        if settings.mode == Mode::Timing && settings.engine == EngineKind::Threads {
+        if input.mode == Mode::Timing && settings.engine == EngineKind::Threads {
             return Err(PlanError::TimingOnThreads);
         }
         Ok(RunPlan { objects: runtime_of(&input, settings.front)?, input, config })
@@ -148,7 +148,7 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
         fill: settings.fill.unwrap_or(defaults.fill),
         fast_forward: settings.fast_forward,
         faithful: settings.faithful,
-        mode: settings.mode,
+        mode: input.mode,
         guest_limit: settings.guest_limit.unwrap_or(defaults.guest_limit),
         keep_events: settings.keep_events,
         keep_objects: settings.keep_objects.clone(),

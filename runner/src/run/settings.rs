@@ -34,8 +34,8 @@ pub struct RunSettings {
     pub faithful: bool,
     /// How guests are run.
     pub engine: EngineKind,
-    /// Whether kernels compute.
-    pub mode: Mode,
+    /// Whether kernels compute, if not as the case says.
+    pub mode: Option<Mode>,
     /// Threads that run kernel bodies.
     pub workers: Option<usize>,
     /// What memory holds that nobody has written.
@@ -67,7 +67,7 @@ impl Default for RunSettings {
             front: Front::Platform,
             faithful: false,
             engine: EngineKind::Virtual,
-            mode: Mode::Functional,
+            mode: None,
             workers: None,
             fill: None,
             overrides: Vec::new(),

@@ -39,6 +39,18 @@ impl HostTensor {
         Self::from_bytes(DType::F32, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())
     }
 
+    /// A tensor of a float type, each value rounded to it; `None` for an integer type, or if there are not as many values as
+    /// the shape needs.
+    pub fn from_floats(dtype: DType, shape: &[u32], values: &[f32]) -> Option<Self> {
+        if dtype.integer_range().is_some() || values.len() != element_count(shape) {
+            return None;
+        }
+        let mut tensor = Self::zeros(dtype, shape);
+        let elements = tensor.bytes.chunks_exact_mut(dtype.size());
+        elements.zip(values).for_each(|(element, value)| dtype.encode_float(f64::from(*value), element));
+        Some(tensor)
+    }
+
     /// The element type.
     pub fn dtype(&self) -> DType {
         self.dtype
@@ -75,6 +87,12 @@ impl HostTensor {
             let (values, _) = self.bytes.as_chunks::<4>();
             values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
         })
+    }
+
+    /// The values of a tensor of any float type, which `f32` holds exactly; `None` for integers.
+    pub fn to_floats(&self) -> Option<Vec<f32>> {
+        let elements = self.bytes.chunks_exact(self.dtype.size());
+        elements.map(|element| self.dtype.decode_float(element).map(|value| value as f32)).collect()
     }
 }
 

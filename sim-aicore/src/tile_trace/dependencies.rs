@@ -154,11 +154,11 @@ mod tests {
         Step { instruction, accesses: vec![Access { space: Space::Core(CoreMemory::Ub), bytes: at, writes }] }
     }
 
-    fn vector(reads: &[Range<u64>], writes: Range<u64>) -> Step {
+    fn vector(reads: impl IntoIterator<Item = Range<u64>>, writes: Range<u64>) -> Step {
         let extent = Extent::Tile { rows: 1, cols: 16, width: 16 };
         let (element, to) = (Element::Fp32, Element::Fp32);
         let access = |bytes: Range<u64>, writes| Access { space: Space::Core(CoreMemory::Ub), bytes, writes };
-        let mut accesses: Vec<Access> = reads.iter().map(|bytes| access(bytes.clone(), false)).collect();
+        let mut accesses: Vec<Access> = reads.into_iter().map(|bytes| access(bytes, false)).collect();
         accesses.push(access(writes, true));
         Step { instruction: Instruction::Vector(VectorWork { op: VectorOp::Add, element, to, extent }), accesses }
     }
@@ -179,7 +179,7 @@ mod tests {
         let steps = [
             transfer(Path::GmToUb, 0..64),
             transfer(Path::GmToUb, 64..128),
-            vector(&[0..64, 64..128], 128..192),
+            vector([0..64, 64..128], 128..192),
             transfer(Path::UbToGm, 128..192),
         ];
         let expected = [
@@ -199,8 +199,8 @@ mod tests {
     fn does_the_next_load_into_a_tile_wait_for_who_reads_it_and_only_once() {
         let steps = [
             transfer(Path::GmToUb, 0..64),
-            vector(&[0..64], 64..128),
-            vector(&[0..32], 128..192),
+            vector(Some(0..64), 64..128),
+            vector(Some(0..32), 128..192),
             transfer(Path::GmToUb, 0..64),
             transfer(Path::GmToUb, 64..128),
         ];
@@ -221,19 +221,19 @@ mod tests {
     #[test]
     fn do_vectors_wait_for_results_of_vectors_and_for_nothing_else() {
         let steps = [
-            vector(&[], 0..64),
-            vector(&[0..64], 64..128),
-            vector(&[0..64], 128..192),
+            vector([], 0..64),
+            vector(Some(0..64), 64..128),
+            vector(Some(0..64), 128..192),
             // Writes over the first result, which is there since the barrier, and what others have read.
-            vector(&[], 0..64),
-            vector(&[128..192], 128..192),
+            vector([], 0..64),
+            vector(Some(128..192), 128..192),
         ];
         assert_eq!(short(&steps), ["V", "V barrier", "V", "V", "V", "V barrier", "V"]);
     }
 
     #[test]
     fn are_tiles_beside_each_other_independent() {
-        let steps = [transfer(Path::GmToUb, 0..64), vector(&[64..128], 128..192), transfer(Path::UbToGm, 192..256)];
+        let steps = [transfer(Path::GmToUb, 0..64), vector(Some(64..128), 128..192), transfer(Path::UbToGm, 192..256)];
         assert_eq!(short(&steps), ["MTE2", "V", "MTE3"]);
     }
 }

@@ -23,6 +23,9 @@ struct Region {
 /// So much of a region is for its header: the rest stays aligned to pages.
 const HEADER_BYTES: usize = 4096;
 
+/// From so many bytes on, zeros come from the system.
+const DISCARD_FROM: usize = 4 << 20;
+
 /// The regions of one heap.
 struct Regions {
     first: Cell<*mut Region>,
@@ -146,6 +149,33 @@ impl Heap {
         self.with(|heap| unsafe { heap.c_memalign(alignment, size) }).cast()
     }
 
+    /// The same, of zeros. Pages of a large block are given back to the system instead of written: they are zero when they
+    /// are next touched, and cost nothing until then.
+    pub fn allocate_zeroed(&self, size: usize, alignment: usize) -> *mut c_void {
+        let block = self.allocate(size, alignment);
+        if block.is_null() {
+            return block;
+        }
+        let start = block.addr();
+        let (first_page, pages_end) =
+            (start.next_multiple_of(HEADER_BYTES), (start + size) / HEADER_BYTES * HEADER_BYTES);
+        let pages = block.wrapping_byte_add(first_page - start);
+        // SAFETY: whole pages of the block: private and anonymous memory, which reads as zero after this call.
+        let given_back =
+            size >= DISCARD_FROM && unsafe { libc::madvise(pages, pages_end - first_page, libc::MADV_DONTNEED) } == 0;
+        let zero = |from: usize, end: usize| {
+            // SAFETY: the range lies in the block.
+            unsafe { block.wrapping_byte_add(from - start).cast::<u8>().write_bytes(0, end - from) }
+        };
+        if given_back {
+            zero(start, first_page);
+            zero(pages_end, start + size);
+        } else {
+            zero(start, start + size);
+        }
+        block
+    }
+
     /// Makes a block larger or smaller; it may move.
     ///
     /// # Safety
@@ -254,6 +284,24 @@ mod tests {
         unsafe { release(address, libc::malloc(100)) };
         // SAFETY: live blocks of this heap, each given back once.
         blocks[1..].iter().for_each(|block| assert!(unsafe { heap.release(*block) }));
+    }
+
+    #[test]
+    fn is_a_block_of_zeros_zero_wherever_it_lies() {
+        let heap = Heap::new();
+        for size in [1, 5000, DISCARD_FROM + 1, DISCARD_FROM + 4096] {
+            // What was there before is not zero, whether the block is in the middle of a page or not.
+            let before = heap.allocate(2 * size, 16);
+            // SAFETY: the block has so many bytes, and is given back once.
+            unsafe {
+                before.cast::<u8>().write_bytes(0xa5, 2 * size);
+                assert!(heap.release(before));
+            }
+            let block = heap.allocate_zeroed(size, 16).cast::<u8>();
+            // SAFETY: the block has so many bytes.
+            let bytes = unsafe { std::slice::from_raw_parts(block, size) };
+            assert!(bytes.iter().all(|byte| *byte == 0), "{size}");
+        }
     }
 
     #[test]

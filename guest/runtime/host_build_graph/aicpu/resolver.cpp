@@ -20,12 +20,34 @@ void Resolver::serve() {
 }
 
 bool Resolver::resolve_finished() {
-    rt::Task *finished;
-    if (!run_.order.part.finished->pop(&finished)) return false;
-    resolve(*static_cast<GraphTask *>(finished));
+    GraphTask *task = aside_first_;
+    if (task != nullptr) aside_first_ = next_aside(*task);
+    else if (!pop_finished(&task)) return false;
+    resolve(*task);
     ++resolved_;
     return true;
 }
+
+bool Resolver::pop_finished(GraphTask **task) {
+    rt::Task *finished;
+    if (!run_.order.part.finished->pop(&finished)) return false;
+    *task = static_cast<GraphTask *>(finished);
+    return true;
+}
+
+// Schedulers must never wait for the resolver while it waits for them.
+bool Resolver::set_aside() {
+    GraphTask *task;
+    if (!pop_finished(&task)) return false;
+    task->visit = 0;
+    if (aside_first_ == nullptr) aside_first_ = task;
+    else aside_last_->visit = reinterpret_cast<uint64_t>(task);
+    aside_last_ = task;
+    return true;
+}
+
+// The builder has no more use for `visit`, so it links tasks that were set aside.
+GraphTask *Resolver::next_aside(const GraphTask &task) { return reinterpret_cast<GraphTask *>(task.visit); }
 
 void Resolver::resolve(const GraphTask &task) {
     if (task.consumers_count == 0) return;
@@ -52,7 +74,7 @@ bool Resolver::bring_in_roots() {
 bool Resolver::push(GraphTask &task) {
     while (!has_room(task)) {
         if (failed()) return false;
-        rt::pause_and_yield();
+        if (!set_aside()) rt::pause_and_yield();
     }
     queue_of(task).push(&task);
     return true;

@@ -1,5 +1,7 @@
 // The resolver: the thread that finds out what can run. It takes completed tasks from the schedulers and walks their
-// consumers; in between it brings in the tasks that wait for nothing, as far as the ready queues have room.
+// consumers; in between it brings in the tasks that wait for nothing, as far as the ready queues have room. While it waits
+// for room it goes on taking completed tasks, and sets them aside: else schedulers that have nowhere to put one would wait
+// for it, and it for them.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +20,10 @@ public:
 private:
     bool failed() const { return run_.control.failed.load(std::memory_order_acquire) != 0; }
     bool resolve_finished();
+    bool pop_finished(GraphTask **task);
+    // Takes a task out of the queue of what is finished, to be resolved later. False if there is none.
+    bool set_aside();
+    static GraphTask *next_aside(const GraphTask &task);
     bool bring_in_roots();
     void resolve(const GraphTask &task);
     // False after a failure.
@@ -30,6 +36,8 @@ private:
     rt::RunImage &run_;
     const Graph &graph_;
     uint32_t resolved_ = 0;
+    GraphTask *aside_first_ = nullptr;  // set aside, the oldest first
+    GraphTask *aside_last_ = nullptr;
     uint32_t looked_at_ = 0;  // tasks before this one are no roots, or have been brought in
 };
 

@@ -8,7 +8,8 @@
 namespace hbg {
 namespace {
 
-constexpr uint64_t BLOCK_BYTES = 4ull << 20;
+constexpr uint64_t FIRST_BLOCK_BYTES = 4ull << 20;
+constexpr uint64_t LARGEST_BLOCK_BYTES = 64ull << 20;
 
 }  // namespace
 
@@ -28,7 +29,10 @@ uint8_t *DeviceHeap::take(uint64_t bytes) {
         taken_ += bytes;
         return taken;
     }
-    const uint64_t size = std::max(bytes, BLOCK_BYTES);
+    // Each block is as large as those before it together: a graph of any size needs few.
+    uint64_t held = 0;
+    for (const Block &block : blocks_) held += block.size;
+    const uint64_t size = std::max(bytes, std::clamp(held, FIRST_BLOCK_BYTES, LARGEST_BLOCK_BYTES));
     auto *fresh = static_cast<uint8_t *>(npusim_malloc(size, rt::BLOCK_ALIGNMENT, "graph outputs"));
     if (fresh == nullptr) return nullptr;
     blocks_.push_back({fresh, size});

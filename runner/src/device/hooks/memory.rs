@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int};
 
 use sim_core::engine::CurrentActor;
-use sim_core::trace::EventKind;
+use sim_core::trace::{CopyDirection, EventKind};
 use sim_hbm::{DevicePtr, DmaRequest, HbmError, HostMemory};
 
 use super::super::rooms::Rooms;
@@ -65,11 +65,18 @@ fn result_of(rooms: &Rooms, done: Result<(), HbmError>) -> c_int {
     done.map_or_else(|error| rooms.failed(error.into()), |()| 0)
 }
 
+fn unseen(direction: CopyDirection, at: DevicePtr, size: usize) -> DmaRequest<'static> {
+    DmaRequest::Unseen { direction, at, length: size as u64 }
+}
+
 pub(super) extern "C" fn copy_to_device(device: usize, host: *const u8, size: usize) -> c_int {
     let copied = on_device(|actor, rooms| {
         let to = DevicePtr::new(device as u64);
         let checked = rooms.hbm.borrow().check_range(to, size as u64);
         let done = checked.and_then(|()| {
+            if rooms.programs.ignores(host.addr(), size) {
+                return transfer(actor, rooms, unseen(CopyDirection::ToDevice, to, size));
+            }
             let from = guest_bytes(actor, host, size);
             transfer(actor, rooms, DmaRequest::ToDevice { to, from: &from })
         });
@@ -83,6 +90,9 @@ pub(super) extern "C" fn copy_from_device(host: *mut u8, device: usize, size: us
         let from = DevicePtr::new(device as u64);
         let checked = rooms.hbm.borrow().check_range(from, size as u64);
         let done = checked.and_then(|()| {
+            if rooms.programs.ignores(host.addr(), size) {
+                return transfer(actor, rooms, unseen(CopyDirection::FromDevice, from, size));
+            }
             let mut to = vec![0; size];
             transfer(actor, rooms, DmaRequest::FromDevice { to: &mut to, from })?;
             let bytes = to.as_ptr();

@@ -100,7 +100,7 @@ fn execute(row: &Row, run: &CaseRun) -> Result<Times, CaseFailure> {
         arch: Some(row.arch),
         profile: row.profile().parse().ok(),
         runtime: run.runtime,
-        mode: Mode::Timing,
+        mode: Some(Mode::Timing),
         parameters: run.parameters.clone().into_iter().collect(),
         ..RunSettings::default()
     };

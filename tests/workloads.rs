@@ -1,0 +1,78 @@
+//! Do the workloads compute what they should on every runtime, and take the same time where nothing is computed?
+
+mod support;
+
+use serde_json::{Value, json};
+use support::npusim;
+
+const SMALL: [&str; 10] = [
+    "gemm",
+    "flash_attention",
+    "paged_attention_unroll_small",
+    "paged_attention_small",
+    "alternating_matmul_add_small",
+    "topk",
+    "multiply_add",
+    "row_reduce",
+    "copy_ub",
+    "copy_l1",
+];
+
+fn run(case: &str, options: &[&str]) -> Value {
+    npusim(["run", case, "--json"].into_iter().chain(options.iter().copied())).success().json()
+}
+
+#[test]
+fn does_every_workload_take_the_same_time_with_and_without_arithmetic() {
+    for case in SMALL {
+        let computed = run(case, &[]);
+        let timed = run(case, &["--mode", "timing"]);
+        assert_eq!((&computed["golden"], &timed["golden"]), (&json!("pass"), &json!("unchecked")), "{case}");
+        for key in ["device_time_ns", "trace_hash", "tasks", "cost_sources"] {
+            assert_eq!(computed[key], timed[key], "{case}: {key}");
+        }
+        // Nothing but the tile API says what these kernels cost.
+        let by_pipes = &computed["cost_sources"]["pipes"]["count"];
+        assert_eq!(by_pipes, &computed["kernels"], "{case}");
+    }
+}
+
+#[test]
+fn does_every_workload_do_on_the_other_generation_what_it_should() {
+    for case in SMALL {
+        for runtime in ["tensormap_and_ringbuffer", "host_build_graph"] {
+            let computed = run(case, &["--arch", "a5", "--runtime", runtime]);
+            assert_eq!(computed["golden"], "pass", "{case} on {runtime}");
+            assert_eq!(computed["differing_programs"], json!([]), "{case} on {runtime}");
+        }
+    }
+}
+
+#[test]
+fn do_other_sizes_of_workloads_compute_what_they_should() {
+    let sizes: [(&str, &[&str]); 9] = [
+        ("gemm", &["m=384", "m_blocks=3", "n=256", "n_blocks=1", "k=256"]),
+        // Several tiles in a chunk, one chunk, fewer blocks than clusters and more.
+        ("flash_attention", &["tiles=2"]),
+        ("flash_attention", &["query_count=128", "tiles=4"]),
+        ("flash_attention", &["query_count=3328", "key_count=512"]),
+        // A group that is not full, and a last block that is.
+        ("paged_attention_unroll_small", &["context=1040"]),
+        ("paged_attention_small", &["context=16", "batch=1"]),
+        ("alternating_matmul_add_small", &["tiles_per_matmul=3", "tiles_per_add=1", "edge=33"]),
+        ("copy_ub", &["mode=2", "passes=3"]),
+        ("copy_l1", &["mode=1"]),
+    ];
+    for (case, parameters) in sizes {
+        let options: Vec<&str> = parameters.iter().flat_map(|parameter| ["-p", *parameter]).collect();
+        assert_eq!(run(case, &options)["golden"], "pass", "{case} {parameters:?}");
+    }
+}
+
+#[test]
+fn is_a_case_for_timing_alone_run_without_arithmetic() {
+    let summary = run("gemm_1536", &[]);
+    assert_eq!(json!([summary["mode"], summary["golden"], summary["tasks"]]), json!(["timing", "unchecked", 24]));
+    let summary = run("topk_4800x1024", &["-p", "rows=48", "-p", "blocks=12", "--mode", "functional+timing"]);
+    assert_eq!(json!([summary["mode"], summary["golden"], summary["tasks"]]), json!(["functional+timing", "pass", 12]));
+}
