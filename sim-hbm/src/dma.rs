@@ -1,8 +1,7 @@
 //! The DMA engine between the host and a device's memory.
 
 use serde::Serialize;
-use sim        hbm.read(at, &mut after).unwrap();
-core::profile::Profile;
+use sim_core::profile::Profile;
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::CopyDirection;
 
