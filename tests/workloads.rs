@@ -60,7 +60,7 @@ fn do_other_sizes_of_workloads_compute_what_they_should() {
         ("paged_attention_unroll_small", &["context=1040"]),
         ("paged_attention_small", &["context=16", "batch=1"]),
         ("alternating_matmul_add_small", &["tiles_per_matmul=3", "tiles_per_add=1", "edge=33"]),
-        ("copy_ub", &["mode=2", "passes=3"]),
+        ("copy_ub", &["mode=2", "passes=3", "sections=2"]),
         ("copy_l1", &["mode=1"]),
     ];
     for (case, parameters) in sizes {

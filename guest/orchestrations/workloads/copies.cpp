@@ -1,6 +1,7 @@
 // Every core of one kind reads its part of a tensor, and keeps nothing of it but a trace of the last tile.
 //
-// Scalars: rows, cols, blocks, tile_rows, tile_cols, passes, mode (of Mode), cube (1: the kernel is for AICs).
+// Scalars: rows, cols, blocks, tile_rows, tile_cols, passes, mode (of Mode), cube (1: the kernel is for AICs),
+// sections (of each block, read one after the other).
 // Tensors: input [rows, cols] float16, last [blocks, ..], a row for each block.
 #include "npusim/orchestration.h"
 
@@ -18,14 +19,14 @@ enum Mode : uint64_t {
 
 }  // namespace
 
-OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs &) { return {10}; }
+OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs &) { return {11}; }
 
 void aicpu_orchestration_entry(const ChipStorageTaskArgs &args) {
     const auto scalar = [&](int32_t index) { return npusim::scalar_as<uint64_t>(args, index); };
     const uint64_t rows = scalar(0), cols = scalar(1), blocks = scalar(2), tile_rows = scalar(3), tile_cols = scalar(4);
-    const uint64_t mode = scalar(6);
-    if (blocks == 0 || tile_rows == 0 || tile_cols == 0 || mode > ALL_STAGGERED) {
-        npusim::fail("copies: no blocks, no tiles, or a mode above 2");
+    const uint64_t mode = scalar(6), sections = scalar(8);
+    if (blocks == 0 || tile_rows == 0 || tile_cols == 0 || sections == 0 || mode > ALL_STAGGERED) {
+        npusim::fail("copies: no blocks, no tiles, no sections, or a mode above 2");
         return;
     }
     const uint64_t share = mode == OWN_PART ? (rows + blocks - 1) / blocks : rows;
@@ -40,7 +41,8 @@ void aicpu_orchestration_entry(const ChipStorageTaskArgs &args) {
             .scalar(tile_rows)
             .scalar(tile_cols)
             .scalar(scalar(5))
-            .scalar(first_tile);
+            .scalar(first_tile)
+            .scalar(sections);
         if (scalar(7) != 0) npusim::submit_aic(COPY, copy);
         else npusim::submit_aiv(COPY, copy);
     }

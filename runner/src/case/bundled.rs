@@ -240,7 +240,7 @@ pub enum Orchestration {
     /// Reads a tensor tile by tile, and keeps a trace of each core's last tile.
     ///
     /// Arguments: `input[rows, cols]` f16 in, `last[blocks, …]` out; `rows`, `cols`, `blocks`, `tile_rows`, `tile_cols`,
-    /// `passes`, `mode`, `cube`. Kernels: 0 [`Kernel::CopyToUb`] on AIV or [`Kernel::CopyToL1`] on AIC.
+    /// `passes`, `mode`, `cube`, `sections`. Kernels: 0 [`Kernel::CopyToUb`] on AIV or [`Kernel::CopyToL1`] on AIC.
     Copies,
     /// Fills a ring from within one scope, so that nothing retires. No arguments. Kernels: 0 [`Kernel::Empty`].
     RingFull,

@@ -102,7 +102,7 @@ impl Reference {
             }
             Reference::Copies => {
                 "input[rows, cols] f16, last[blocks, 16] f16 or, for the cube, last[blocks, 16, 16] f32 out; rows, \
-                 cols, blocks, tile_rows, tile_cols, passes, mode, cube"
+                 cols, blocks, tile_rows, tile_cols, passes, mode, cube, sections"
             }
         }
     }

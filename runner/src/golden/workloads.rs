@@ -47,6 +47,8 @@ pub(super) struct Copies {
     tile_rows: usize,
     tile_cols: usize,
     passes: usize,
+    /// Of each block, read one after the other.
+    sections: usize,
     /// 0: each block its part; 1: all everything; 2: all everything, each from another tile on.
     sharing: u64,
     /// 1: the cube's product of the tile with its transpose.
@@ -108,15 +110,16 @@ impl Workload {
                 Reference::Copies,
                 [t, u],
                 &[input, last],
-                &[rows, cols, blocks, tile_rows, tile_cols, passes, _, _],
+                &[rows, cols, blocks, tile_rows, tile_cols, passes, _, _, sections],
                 _,
             ) => {
                 let cube = scalars[7] != 0;
                 let kept: &[usize] = if cube { &[blocks, KEPT, KEPT] } else { &[blocks, KEPT] };
                 let kept_type = if cube { f32 } else { f16 };
                 let fits = *input == [rows, cols] && last == kept && *t == f16 && *u == kept_type;
-                let some = blocks > 0 && tile_rows > 0 && tile_cols > 0 && passes > 0;
-                let copies = Copies { rows, cols, blocks, tile_rows, tile_cols, passes, sharing: scalars[6], cube };
+                let some = sections > 0 && blocks > 0 && tile_rows > 0 && tile_cols > 0 && passes > 0;
+                let copies =
+                    Copies { rows, cols, blocks, tile_rows, tile_cols, passes, sections, sharing: scalars[6], cube };
                 (fits && some && tensors[1].direction == Direction::Out).then_some(Workload::Copies(copies))
             }
             (Reference::Attention, [t, u, v, DType::F32], &[&[queries, head], keys, values, result], _, [.., true]) => {
@@ -238,6 +241,9 @@ impl Copies {
         let corner = |block: usize| {
             let begin = if self.sharing == 0 { block * share } else { 0 };
             let rows = share.min(self.rows.saturating_sub(begin));
+            let section = rows.div_ceil(self.sections);
+            let before = (rows - 1) / section * section;
+            let (begin, rows) = (begin + before, rows - before);
             let of = |rows: usize| rows.div_ceil(self.tile_rows) * across;
             let first = if self.sharing == 2 { block * of(share) / self.blocks } else { 0 };
             let last = (first + self.passes * of(rows) - 1) % of(rows);
