@@ -165,7 +165,7 @@ impl TracedCall<'_> {
         }
         // SAFETY: whoever made the body vouches for it.
         unsafe { actor.run_body_first(self.body, self.caller) };
-        let program = self.taken(actor, traces).and_then(|recording| self.priced(traces, prices, &recording));
+        let program = self.taken(actor, traces).and_then(|recording| self.priced(traces, prices, key, &recording));
         let done = |cost| Begun { cost, body_is_left: false, after: After::Nothing };
         let Some(program) = program else {
             if traces.habit(self.kernel) != Habit::Silent {
@@ -173,7 +173,6 @@ impl TracedCall<'_> {
             }
             return done(prices.otherwise);
         };
-        traces.library.borrow_mut().add(key, Rc::clone(&program));
         traces.count(self.kernel, self.name, true);
         done(prices.costs.program(&program, prices.active_cores))
     }
@@ -196,7 +195,7 @@ impl TracedCall<'_> {
                 traces.count(self.kernel, self.name, true);
                 let Some(recording) = self.taken(actor, traces) else { return };
                 let program = self.program(&recording);
-                if program.map(|program| program.content()) != Ok(known.content) {
+                if program.map(|program| program.content()) != Ok(known.content()) {
                     traces.found(self.kernel, self.name, Habit::Recorded, TraceFinding::AnotherWay);
                 }
             }
@@ -229,19 +228,26 @@ impl TracedCall<'_> {
     }
 
     /// The program of a first call, with its prices.
-    fn priced(&self, traces: &TileTraces, prices: &Prices<'_>, recording: &Recording) -> Option<Rc<KnownProgram>> {
+    fn priced(
+        &self,
+        traces: &TileTraces,
+        prices: &Prices<'_>,
+        key: ProgramKey,
+        recording: &Recording,
+    ) -> Option<Rc<KnownProgram>> {
         if recording.records.is_empty() && traces.habit(self.kernel) == Habit::Unknown {
             traces.set_habit(self.kernel, self.name, Habit::Silent);
             return None;
         }
+        let pipes = prices.costs.pipes(self.core);
         let known = self.program(recording).and_then(|program| {
-            let priced = prices.costs.pipes(self.core).price(&program)?;
-            Ok(KnownProgram::new(program, priced)?)
+            let mut library = traces.library.borrow_mut();
+            Ok(library.add(key, &program, pipes)?)
         });
         match known {
             Ok(known) => {
                 traces.set_habit(self.kernel, self.name, Habit::Recorded);
-                Some(Rc::new(known))
+                Some(known)
             }
             Err(finding) => {
                 traces.found(self.kernel, self.name, Habit::Useless, finding);
