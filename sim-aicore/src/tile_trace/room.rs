@@ -190,8 +190,10 @@ mod tests {
             finding: None,
         };
         let runs = [report("b", 2), report("a", 5), report("b", 3)];
-        let sums: Vec<_> =
-            KernelTraceReport::of_runs(runs.iter()).iter().map(|it| (it.content.clone(), it.priced, it.fell_back)).collect();
+        let sums: Vec<_> = KernelTraceReport::of_runs(runs.iter())
+            .iter()
+            .map(|it| (it.content.clone(), it.priced, it.fell_back))
+            .collect();
         assert_eq!(sums, [("a".to_owned(), 5, 1), ("b".to_owned(), 5, 2)]);
     }
 }
