@@ -9,6 +9,7 @@ pub mod client;
 pub mod device;
 pub mod exec;
 pub mod golden;
+pub mod loads;
 pub mod native_runtime;
 pub mod report;
 pub mod run;

@@ -6,9 +6,13 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
 
+use sim_core::loader::audit::holdings::WatchScope;
+
 use super::result::{EntryOutcome, EntryResult};
 use super::selection::Entry;
+use crate::audit::Audit;
 use crate::client::status::FailureClass;
+use crate::device::EngineKind;
 use crate::device::pool::{NamespacePool, Worker, WorkerError};
 use crate::run::exit::ExitStatus;
 use crate::run::finished::FinishedRun;
@@ -31,7 +35,8 @@ impl Matrix<'_> {
     pub fn run(&self, pool: &NamespacePool, seen: impl Fn(&EntryResult) + Sync) -> Vec<EntryResult> {
         let results: Vec<OnceLock<EntryResult>> = self.entries.iter().map(|_| OnceLock::new()).collect();
         let next = AtomicUsize::new(0);
-        let settings = RunSettings { workers: Some(self.workers()), ..self.settings.clone() };
+        let settings =
+            RunSettings { workers: Some(self.workers()), watch_leaks: self.watch(), ..self.settings.clone() };
         let work = || {
             let mut worker = pool.worker();
             loop {
@@ -54,6 +59,12 @@ impl Matrix<'_> {
         results.into_iter().filter_map(OnceLock::into_inner).collect()
     }
 
+    /// Where leaks are looked for: descriptors belong to the process, and nobody could say of which device they are.
+    fn watch(&self) -> Option<WatchScope> {
+        let scope = if self.parallel > 1 { WatchScope::Namespace } else { WatchScope::Process };
+        (self.settings.engine != EngineKind::Threads).then_some(scope)
+    }
+
     /// Threads for kernel bodies of each run: together as many as there are processors. They change no result.
     fn workers(&self) -> usize {
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
@@ -65,7 +76,9 @@ fn run_entry(worker: &mut Worker<'_>, entry: &Entry, settings: &RunSettings) -> 
     let begun = Instant::now();
     let outcome = match plan_of(entry, settings) {
         Ok(plan) => match FinishedRun::with(worker, plan, Arc::new(Pulse::default()), EntryOutcome::of) {
-            Ok(outcome) => outcome,
+            Ok((outcome, loads)) => {
+                EntryOutcome { findings: Audit::of_loads(&loads, &entry.case.allow).findings, ..outcome }
+            }
             Err(error) => EntryOutcome::not_begun(status_of(&error), error.to_string()),
         },
         Err(message) => EntryOutcome::not_begun(ExitStatus::BadInput, message),

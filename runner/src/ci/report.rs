@@ -6,6 +6,7 @@ use serde::Serialize;
 use sim_core::time::SimDuration;
 
 use super::result::{EntryResult, status_of};
+use crate::audit::JudgedFinding;
 use crate::client::status::FailureClass;
 use crate::report::summary::{RunError, Verdict, milliseconds, nanoseconds};
 use crate::run::footprint::Footprint;
@@ -57,6 +58,8 @@ struct EntryReport<'a> {
     device: Option<DeviceReport>,
     trace_hash: Option<String>,
     error: Option<&'a RunError>,
+    /// What the audit has found.
+    findings: &'a [JudgedFinding],
     #[serde(rename = "host_ms", serialize_with = "milliseconds")]
     host_time: Duration,
 }
@@ -115,6 +118,7 @@ impl<'a> From<&'a EntryResult> for EntryReport<'a> {
             device: outcome.device.map(|(time, tasks)| DeviceReport { time, tasks }),
             trace_hash: outcome.trace_hash.map(|hash| format!("{hash:016x}")),
             error: outcome.error.as_ref(),
+            findings: &outcome.findings,
             host_time: result.host_time,
         }
     }

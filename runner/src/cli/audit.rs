@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
+use sim_core::loader::audit::holdings::WatchScope;
 use sim_core::profile::{Arch, Profile};
 
 use super::failure::Failure;
@@ -44,7 +45,7 @@ pub(super) struct AuditCommand {
 
 impl AuditCommand {
     pub(super) fn execute(&self) -> Done {
-        let settings = RunSettings { watch_leaks: true, ..self.device.settings(false).map_err(Failure::input)? };
+        let settings = RunSettings { watch_leaks: Some(WatchScope::Process), ..self.device.settings(false).map_err(Failure::input)? };
         if settings.engine == EngineKind::Threads {
             let reason = "nobody can say what free-running threads open and close; leave out --engine threads";
             return Err(Failure::input(reason));
@@ -77,7 +78,7 @@ impl AuditCommand {
         let profile = Profile::load(settings.arch.unwrap_or(Arch::A2a3))
             .and_then(|profile| profile.with_overrides(&settings.overrides))
             .map_err(Failure::input)?;
-        let config = DeviceConfig { watch_leaks: true, ..DeviceConfig::new(profile) };
+        let config = DeviceConfig { watch_leaks: Some(WatchScope::Process), ..DeviceConfig::new(profile) };
         let object = NamedObject { name: &name, bytes: &bytes };
         let device = Device::new(config, bundled::SHIM, object).map_err(|error| Failure::of_device(&error))?;
         self.show(&name, &Audit::of_loads(&device.close(), &self.allow))

@@ -12,6 +12,7 @@ mod failure;
 mod inspect;
 mod lifecycle;
 mod list;
+mod loads;
 mod options;
 mod progress;
 mod quantity;
@@ -50,6 +51,8 @@ enum Action {
     /// List the bundled cases.
     List(list::ListCommand),
     Scenario(scenario::ScenarioCommand),
+    /// Compare the ways in which objects can be loaded.
+    Loads(loads::LoadsCommand),
     /// Measure the simulator itself.
     Bench(bench::BenchCommand),
 }
@@ -59,7 +62,7 @@ impl Action {
     fn needs_namespaces(&self) -> bool {
         match self {
             Action::Run(_) | Action::Ci(_) | Action::Audit(_) | Action::Scenario(_) | Action::Bench(_) => true,
-            Action::Exec(_) | Action::Inspect(_) | Action::List(_) => false,
+            Action::Exec(_) | Action::Inspect(_) | Action::List(_) | Action::Loads(_) => false,
         }
     }
 }
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Action::Audit(command) => command.execute(),
         Action::List(command) => command.execute(),
         Action::Scenario(command) => command.execute(),
+        Action::Loads(command) => command.execute(),
         Action::Bench(command) => command.execute(),
     };
     match done {
@@ -179,6 +183,9 @@ mod tests {
             &["npusim", "audit"],
             &["npusim", "audit", "chain", "--object", "chain.so"],
             &["npusim", "audit", "chain", "--allow", "vdso"],
+            &["npusim", "loads"],
+            &["npusim", "loads", "--compare", "--repeat", "0"],
+            &["npusim", "run", "chain", "--load-strategy", "memdf"],
             &["npusim", "bench", "control-plane", "--tasks", "0"],
         ] {
             let error = Command::try_parse_from(arguments).expect_err(&arguments.join(" "));
