@@ -257,7 +257,7 @@ fn does_the_ledger_of_a_run_have_bindings_and_findings() {
     };
     assert_eq!(of("kernel")["findings"][0]["symbol"], "kernel_entry");
     assert_eq!(of("host_runtime")["findings"], json!([]));
-    assert_eq!(of("host_runtime")["bindings"]["libnpusim_shim.so"], json!(16));
+    assert_eq!(of("host_runtime")["bindings"]["libnpusim_shim.so"], json!(18));
 }
 
 #[test]

@@ -224,9 +224,10 @@ fn does_a_collision_leave_the_namespace_as_it_was_for_the_next_device() {
             // The dynamic linker knows the name: nothing of the second is loaded, and the first is damaged.
             colliding.load(ORCHESTRATION, trait_bytes("harmless")).expect("nobody else is there yet");
             colliding.load(ORCHESTRATION, trait_bytes("mutex_cond")).expect_err("the name is known to the linker");
-            // Another worker overwrites what this one is about to open, and the linker finds that.
-            other.load(ORCHESTRATION, trait_bytes("mutex_cond")).expect("the file can be overwritten");
+            // Another worker overwrites the file of both.
+            let overwriting = other.load(ORCHESTRATION, trait_bytes("mutex_cond")).expect("it can be overwritten");
             let records = in_pool.take_back(colliding.device);
+            assert!(other.unload(overwriting).expect("it is whole"));
             let states: Vec<_> = records.records().iter().skip(1).map(|record| record.state).collect();
             assert_eq!(states, [Some(LoadState::Unloaded), None], "{:?}", records.records());
             let next = Driver::with(&mut in_pool, |_| {});

@@ -130,8 +130,13 @@ pub struct HookTable {
     pub load: extern "C" fn(origin: u32, bytes: *const u8, size: usize, name: *const c_char) -> u64,
     pub symbol: extern "C" fn(object: u64, name: *const c_char) -> usize,
     pub unload: extern "C" fn(object: u64) -> c_int,
-    pub register_callable:
-        extern "C" fn(callable: CallableName, bytes: *const u8, size: usize, name: *const c_char, object: *mut u64) -> c_int,
+    pub register_callable: extern "C" fn(
+        callable: CallableName,
+        bytes: *const u8,
+        size: usize,
+        name: *const c_char,
+        object: *mut u64,
+    ) -> c_int,
     pub begin_callable: extern "C" fn(callable: CallableName) -> u64,
     pub end_callable: extern "C" fn(callable: CallableName) -> c_int,
     pub unregister_callable: extern "C" fn(callable: CallableName) -> c_int,

@@ -199,7 +199,10 @@ pub(super) mod tests {
         );
         // Whatever else went wrong comes first.
         run.outcome.status = ExitStatus::Deadlock;
-        assert_eq!((run.status(), run.complaint().unwrap().as_str()), (ExitStatus::Deadlock, "the results differ from the expected ones by too much"));
+        assert_eq!(
+            (run.status(), run.complaint().unwrap().as_str()),
+            (ExitStatus::Deadlock, "the results differ from the expected ones by too much")
+        );
     }
 
     #[test]

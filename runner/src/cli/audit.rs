@@ -45,7 +45,10 @@ pub(super) struct AuditCommand {
 
 impl AuditCommand {
     pub(super) fn execute(&self) -> Done {
-        let settings = RunSettings { watch_leaks: Some(WatchScope::Process), ..self.device.settings(false).map_err(Failure::input)? };
+        let settings = RunSettings {
+            watch_leaks: Some(WatchScope::Process),
+            ..self.device.settings(false).map_err(Failure::input)?
+        };
         if settings.engine == EngineKind::Threads {
             let reason = "nobody can say what free-running threads open and close; leave out --engine threads";
             return Err(Failure::input(reason));

@@ -129,9 +129,8 @@ impl CiCommand {
 
 /// A run that has another trace than the first time is a mismatch.
 fn note_difference(first: &mut EntryResult, now: &EntryResult, repetition: u32) {
-    let said = |result: &EntryResult| {
-        (result.outcome.status, result.outcome.trace_hash, result.outcome.findings.clone())
-    };
+    let said =
+        |result: &EntryResult| (result.outcome.status, result.outcome.trace_hash, result.outcome.findings.clone());
     if said(first) == said(now) || first.outcome.status == ExitStatus::Mismatch {
         return;
     }

@@ -24,7 +24,8 @@ pub(super) extern "C" fn register_callable(
     let registered = on_device_or_host(|actor, rooms| {
         let name = guest_text(actor, name);
         let bytes = object_bytes(actor, rooms, bytes, size)?;
-        let registered = callable_of(rooms, callable).and_then(|callable| register(actor, rooms, callable, &name, &bytes));
+        let registered =
+            callable_of(rooms, callable).and_then(|callable| register(actor, rooms, callable, &name, &bytes));
         // SAFETY: as the guest, a bad pointer ends the guest.
         let tell = |found: Option<ObjectId>| unsafe { object.write(found.map_or(0, ObjectId::to_handle)) };
         told(rooms, registered).map(|found| actor.as_guest(|| tell(found)))

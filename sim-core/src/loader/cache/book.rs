@@ -204,7 +204,8 @@ impl<O: Copy> CacheBook<O> {
             return Ok(Request::Load { name: registered.name.clone(), bytes: Arc::clone(&registered.bytes) });
         };
         let cached = self.slots.get_mut(entry)?;
-        if let (false, Key::OfWorker(_, ContentKey::BuildId(id))) = (cached.content == registered.content, &cached.key) {
+        if let (false, Key::OfWorker(_, ContentKey::BuildId(id))) = (cached.content == registered.content, &cached.key)
+        {
             return Err(CacheError::SameBuildId { name: registered.name.clone(), build_id: id.clone() });
         }
         cached.users += 1;
