@@ -210,7 +210,7 @@ fn on_runtime(worker: &mut Worker<'_>, arch: Arch, runtime: Runtime, case: &Case
             // What is said of each object but for its name.
             let of = |load: &LoadRecord| {
                 let stem = load.name.strip_suffix(".so").unwrap_or(&load.name);
-                told(&Ok(()), load).replace(stem, "NAME")
+                plain(&told(&Ok(()), load), scratch.path()).replace(stem, "NAME")
             };
             let mut strategies: Vec<String> = loads.records().iter().map(of).collect();
             strategies.sort();
