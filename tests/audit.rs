@@ -17,6 +17,7 @@ use npusim::device::host_calls::HostCalls;
 use npusim::device::{Device, DeviceConfig, NamedObject};
 use serde_json::{Value, json};
 use sim_core::loader::audit::FindingKind;
+use sim_core::loader::audit::holdings::WatchScope;
 use sim_core::profile::{Arch, Profile};
 use support::own_process::in_own_process;
 use support::{Outcome, Scratch, entries, npusim};
@@ -30,7 +31,7 @@ fn trait_bytes(name: &str) -> &'static [u8] {
 /// A device with a trait in the place of its host runtime.
 fn device(name: &str) -> Device {
     let profile = Profile::load(Arch::A2a3).expect("it is part of the program");
-    let config = DeviceConfig { watch_leaks: true, ..DeviceConfig::new(profile) };
+    let config = DeviceConfig { watch_leaks: Some(WatchScope::Process), ..DeviceConfig::new(profile) };
     let object = NamedObject { name, bytes: trait_bytes(name) };
     Device::new(config, bundled::SHIM, object).expect("the trait can be loaded")
 }
@@ -256,7 +257,7 @@ fn does_the_ledger_of_a_run_have_bindings_and_findings() {
     };
     assert_eq!(of("kernel")["findings"][0]["symbol"], "kernel_entry");
     assert_eq!(of("host_runtime")["findings"], json!([]));
-    assert_eq!(of("host_runtime")["bindings"]["libnpusim_shim.so"], json!(16));
+    assert_eq!(of("host_runtime")["bindings"]["libnpusim_shim.so"], json!(18));
 }
 
 #[test]

@@ -99,6 +99,14 @@ uint64_t npusim_load(uint32_t origin, const void *bytes, size_t size, const char
 }
 void *npusim_symbol(uint64_t object, const char *name) { return hooks->symbol(object, name); }
 int npusim_unload(uint64_t object) { return hooks->unload(object); }
+int npusim_register_callable(NpusimCallable callable, const void *bytes, size_t size, const char *name, uint64_t *object) {
+    return hooks->register_callable(callable, bytes, size, name, object);
+}
+uint64_t npusim_begin_callable(NpusimCallable callable) { return hooks->begin_callable(callable); }
+int npusim_end_callable(NpusimCallable callable) { return hooks->end_callable(callable); }
+int npusim_unregister_callable(NpusimCallable callable) { return hooks->unregister_callable(callable); }
+size_t npusim_callable_loads(void) { return hooks->callable_loads(); }
+uint32_t npusim_object_transfer(void) { return hooks->object_transfer(); }
 uint64_t npusim_register_kernel(int32_t func_id, const void *bytes, size_t size) {
     return hooks->register_kernel(func_id, bytes, size);
 }

@@ -114,8 +114,12 @@ uint64_t drive_load(const void *bytes, uint64_t size, const char *name) {
     return npusim_load(NPUSIM_ORIGIN_AICPU, bytes, size, name);
 }
 
-// Closes a trait.
+// The address of a symbol of a trait, unloading it, and calling a function of it that takes nothing.
+uint64_t drive_symbol(uint64_t object, const char *name) {
+    return reinterpret_cast<uint64_t>(npusim_symbol(object, name));
+}
 int drive_unload(uint64_t object) { return npusim_unload(object); }
+uint64_t drive_call(uint64_t function) { return reinterpret_cast<uint64_t (*)()>(function)(); }
 
 // Runs mutex_cond with so many actors. Null, or the first thing that went wrong.
 const char *drive_mutex_cond(uint64_t object, int actors) {

@@ -56,6 +56,7 @@ impl Language {
 pub(crate) enum Linkage {
     Shared,
     Program,
+    CProgram,
 }
 
 impl Linkage {
@@ -63,6 +64,7 @@ impl Linkage {
     pub(crate) const fn flags(self) -> &'static [&'static str] {
         match self {
             Linkage::Shared => &["-shared"],
+            Linkage::CProgram => &["-Wl,--no-as-needed,-ldl"],
             Linkage::Program => &["-static-libstdc++", "-static-libgcc", "-Wl,--no-as-needed,-ldl"],
         }
     }

@@ -14,6 +14,8 @@ pub(crate) fn tables(guests: &Guests) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(text, "/// The shim: the first object of every namespace.")?;
     writeln!(text, "pub static SHIM: &[u8] = {};", bytes(&guests.shim))?;
+    writeln!(text, "/// The program in which objects are tried out.")?;
+    writeln!(text, "pub static SANDBOX: &[u8] = {};", bytes(&guests.sandbox))?;
     writeln!(text, "/// Every bundled runtime.\npub static RUNTIMES: &[BundledRuntime] = &[")?;
     for RuntimeObjects { arch, name, host, aicpu, aicore, faulty } in &guests.runtimes {
         let (arch, host, aicpu, aicore) = (arch.variant(), bytes(host), bytes(aicpu), bytes(aicore));

@@ -18,7 +18,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use compiler::Language;
+use compiler::{Language, Linkage};
 use error::BuildError;
 use families::NamedObject;
 use layout::{Layout, Object};
@@ -29,6 +29,7 @@ use toolchain::Toolchain;
 /// Everything that is embedded.
 struct Guests {
     shim: Object,
+    sandbox: Object,
     runtimes: Vec<RuntimeObjects>,
     onboard: Vec<OnboardObjects>,
     objects: Vec<NamedObject>,
@@ -39,8 +40,10 @@ impl Guests {
     fn plan(layout: &Layout) -> Result<Self, BuildError> {
         let sources = ["shim/shim.c", "shim/driver.c"].map(PathBuf::from).into();
         let shim = layout.object("shim".to_owned(), Language::C, ["-O2"], sources);
+        let sandbox = layout.object("sandbox".to_owned(), Language::C, ["-O2"], vec!["sandbox/sandbox.c".into()]);
         Ok(Self {
             shim,
+            sandbox: Object { linkage: Linkage::CProgram, ..sandbox },
             runtimes: runtimes::plan(layout)?,
             onboard: runtimes::plan_onboard(layout)?,
             objects: families::plan(layout)?,
@@ -53,7 +56,7 @@ impl Guests {
         let onboard = self.onboard.iter().flat_map(OnboardObjects::all);
         let named = self.objects.iter().map(|named| &named.object);
         let sim_shaped = self.sim_shaped.iter().map(|file| &file.object);
-        runtimes.chain(onboard).chain([&self.shim]).chain(named).chain(sim_shaped).collect()
+        runtimes.chain(onboard).chain([&self.shim, &self.sandbox]).chain(named).chain(sim_shaped).collect()
     }
 }
 

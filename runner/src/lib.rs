@@ -10,6 +10,7 @@ pub mod device;
 pub mod diff;
 pub mod exec;
 pub mod golden;
+pub mod loads;
 pub mod merge;
 pub mod native_runtime;
 pub mod report;

@@ -69,6 +69,16 @@ pub struct KernelCall {
     pub task_id: u64,
 }
 
+/// `NpusimCallable`
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CallableName {
+    /// Whose callables have these ids: an address of its own.
+    pub worker: usize,
+    /// 0 to 63.
+    pub id: i32,
+}
+
 /// `NpusimTaskNote`
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +130,18 @@ pub struct HookTable {
     pub load: extern "C" fn(origin: u32, bytes: *const u8, size: usize, name: *const c_char) -> u64,
     pub symbol: extern "C" fn(object: u64, name: *const c_char) -> usize,
     pub unload: extern "C" fn(object: u64) -> c_int,
+    pub register_callable: extern "C" fn(
+        callable: CallableName,
+        bytes: *const u8,
+        size: usize,
+        name: *const c_char,
+        object: *mut u64,
+    ) -> c_int,
+    pub begin_callable: extern "C" fn(callable: CallableName) -> u64,
+    pub end_callable: extern "C" fn(callable: CallableName) -> c_int,
+    pub unregister_callable: extern "C" fn(callable: CallableName) -> c_int,
+    pub callable_loads: extern "C" fn() -> usize,
+    pub object_transfer: extern "C" fn() -> u32,
     pub register_kernel: extern "C" fn(func_id: i32, bytes: *const u8, size: usize) -> u64,
     pub unregister_kernel: extern "C" fn(kernel: u64) -> c_int,
     pub topology: extern "C" fn(topology: *mut Topology),

@@ -75,6 +75,7 @@ mod error;
 mod fill;
 mod free_extents;
 mod hbm;
+mod object_transfer;
 mod ordinal;
 mod residency;
 
@@ -86,6 +87,7 @@ pub use dma::{Completion, DirectionTotals, DmaEngine, DmaRequest, DmaTotals, Hos
 pub use error::{Access, AccessKind, HbmError, HostError, NearestBelow, TopHolders};
 pub use fill::{FillPolicy, ParseFillPolicyError};
 pub use hbm::{Hbm, HbmConfig, MIN_ALIGNMENT};
+pub use object_transfer::{FIXED_BUFFER, ObjectTransfer, TooLarge, TransferCost, UnknownTransfer};
 pub use ordinal::MAX_DEVICES;
 pub use residency::{Holder, OwnerResidency, Residency};
 

@@ -8,8 +8,8 @@ use sim_core::loader::image_error::ImageError;
 use sim_core::loader::imports::ImportSlots;
 use sim_core::loader::inspect::Inspection;
 use sim_core::loader::loaded_object::address_range;
+use sim_core::loader::preparation::PreparedObject;
 use sim_core::loader::symbols::SymbolMap;
-use sim_core::loader::unique::without_unique;
 
 /// What the object is called in errors.
 pub(crate) const NAME: &str = "hostile.so";
@@ -17,7 +17,7 @@ pub(crate) const NAME: &str = "hostile.so";
 /// Reads an object in every way. Whether it would have been loaded.
 pub(crate) fn read_object(bytes: &[u8]) -> bool {
     let inspection = Inspection::of(NAME, bytes);
-    let copy = without_unique(NAME, bytes);
+    let copy = PreparedObject::of(NAME, bytes.into());
     let slots = ImportSlots::parse(NAME, bytes);
     let instructions = inline::find(NAME, bytes);
     if let Ok(inspection) = &inspection {
@@ -32,7 +32,7 @@ pub(crate) fn read_object(bytes: &[u8]) -> bool {
             }
         }
     }
-    if let Some(copy) = copy.as_ref().ok().filter(|copy| copy.changed > 0) {
+    if let Some(copy) = copy.as_ref().ok().filter(|copy| !copy.image.made_global.is_empty()) {
         assert_eq!(copy.bytes.len(), bytes.len());
         if let Ok(image) = CodeImage::parse(NAME, &copy.bytes) {
             assert!(image.unique_symbols.is_empty());

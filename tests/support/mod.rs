@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) mod driver;
 pub(crate) mod exec;
 pub(crate) mod footprint;
 pub(crate) mod own_process;

@@ -46,6 +46,13 @@ typedef struct NpusimHooks {
     uint64_t (*load)(uint32_t origin, const void *bytes, size_t size, const char *name);
     void *(*symbol)(uint64_t object, const char *name);
     int (*unload)(uint64_t object);
+    int (*register_callable)(NpusimCallable callable, const void *bytes, size_t size, const char *name,
+                             uint64_t *object);
+    uint64_t (*begin_callable)(NpusimCallable callable);
+    int (*end_callable)(NpusimCallable callable);
+    int (*unregister_callable)(NpusimCallable callable);
+    size_t (*callable_loads)(void);
+    uint32_t (*object_transfer)(void);
     uint64_t (*register_kernel)(int32_t func_id, const void *bytes, size_t size);
     int (*unregister_kernel)(uint64_t kernel);
     void (*topology)(NpusimTopology *topology);

@@ -29,7 +29,7 @@ int npusim_copy_to_device(void *device, const void *host, size_t size);
 int npusim_copy_from_device(void *host, const void *device, size_t size);
 int npusim_memset(void *device, int value, size_t size);
 size_t npusim_committed(void);
-// The device code of the last npusim_malloc, npusim_load or npusim_register_kernel that failed, negated; 0 if none did.
+// The device code of the last npusim_malloc, npusim_load or npusim_register_* that failed, negated; 0 if none did.
 int npusim_last_error(void);
 
 // ---- host and AICPU: code ------------------------------------------------------------------------------------------
@@ -39,6 +39,29 @@ uint64_t npusim_load(uint32_t origin, const void *bytes, size_t size, const char
 // The address of a symbol of a loaded object, null if it has none of that name.
 void *npusim_symbol(uint64_t object, const char *name);
 int npusim_unload(uint64_t object);
+
+// The object of a callable, an orchestration: when it is loaded, how long it stays and who shares it is a setting of the
+// device.
+typedef struct NpusimCallable {
+    const void *worker;  // whose callables have these ids: any address of its own
+    int32_t id;          // 0 to 63
+} NpusimCallable;
+// Gives a callable its object, in place of the one that it may have. `object` receives the handle, or 0 if the first run
+// will load it. 0, or -1 (see npusim_last_error).
+int npusim_register_callable(NpusimCallable callable, const void *bytes, size_t size, const char *name, uint64_t *object);
+// A run of the callable begins: the handle of its object, which may be another than last time; 0 if it could not be loaded.
+uint64_t npusim_begin_callable(NpusimCallable callable);
+// It has ended. The handle may be no good any more.
+int npusim_end_callable(NpusimCallable callable);
+int npusim_unregister_callable(NpusimCallable callable);
+// How often an object was loaded for a callable of this device so far.
+size_t npusim_callable_loads(void);
+// How the object of a callable gets to the device: in a buffer of this size in front of the runtime structure, in as many
+// bytes as it has in front of it, both with each run; or in an allocation of its own, once.
+enum { NPUSIM_TRANSFER_FIXED_BUFFER = 0, NPUSIM_TRANSFER_RIGHT_SIZED = 1, NPUSIM_TRANSFER_SEPARATE = 2 };
+enum { NPUSIM_FIXED_BUFFER = 4 << 20 };
+uint32_t npusim_object_transfer(void);
+
 // Loads a kernel from bytes and resolves `kernel_entry`. Returns the value to put into a task as its kernel; 0 if it
 // could not be loaded. The same bytes give the same kernel.
 uint64_t npusim_register_kernel(int32_t func_id, const void *bytes, size_t size);

@@ -104,6 +104,28 @@ int npusim_unload(uint64_t object) {
     return 0;
 }
 
+int npusim_register_callable(NpusimCallable callable, const void *bytes, size_t size, const char *name, uint64_t *object) {
+    const onboard::OwnObjects &own = onboard::OwnObjects::get();
+    const int code = own.register_callable(callable, bytes, size, name, object);
+    if (code != 0) board().note(-own.last_error());
+    return code;
+}
+
+uint64_t npusim_begin_callable(NpusimCallable callable) {
+    const onboard::OwnObjects &own = onboard::OwnObjects::get();
+    const uint64_t object = own.begin_callable(callable);
+    if (object == NO_OBJECT) board().note(-own.last_error());
+    return object;
+}
+
+int npusim_end_callable(NpusimCallable callable) { return onboard::OwnObjects::get().end_callable(callable); }
+
+int npusim_unregister_callable(NpusimCallable callable) { return onboard::OwnObjects::get().unregister_callable(callable); }
+
+size_t npusim_callable_loads(void) { return onboard::OwnObjects::get().callable_loads(); }
+
+uint32_t npusim_object_transfer(void) { return onboard::OwnObjects::get().object_transfer(); }
+
 // The cores come first: loading their object takes a thousand times longer while AICPU threads spin.
 int npusim_launch(const NpusimLaunch *launch) {
     if (launch == nullptr) return -1;

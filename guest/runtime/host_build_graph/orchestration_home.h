@@ -15,14 +15,15 @@ public:
     static void before_unloading(uint64_t /*aicpu_object*/) {}
 
     int take(int32_t /*id*/, const ChipCallable & /*source*/) { return 0; }
-    // Loads it into the host's process. 0, or a negative code.
+    // Registers it with the host's process; the entries are those of its context. 0, or a negative code.
     int load(int32_t id, const ChipCallable &source, uint64_t generation, const Entries &entries);
-    void release() { unload_orchestration(loaded_); }
+    void release() { unregister_orchestration(registered_); }
 
-    const Orchestration &loaded() const { return loaded_; }
+    // A run may find other functions in it than the last.
+    Orchestration *registered() const { return &registered_; }
 
 private:
-    Orchestration loaded_;
+    mutable Orchestration registered_;
 };
 
 }  // namespace rt

@@ -29,6 +29,8 @@ public:
     // Has the orchestration of this callable build the graph of a run whose arguments are in the image, and copies the
     // graph to the device. 0, or a negative code; an orchestration that fails is the run's failure and not this call's.
     int fill(RunImage &image, const Callable &callable);
+    // Copies the image to the device. 0, or a negative code.
+    int copy(const RunImage &image, const Callable &callable);
 
     Runtime *runtime() const { return runtime_; }
     // The queues may hold nothing useful yet, or tasks of a run that failed.

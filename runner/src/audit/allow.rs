@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sim_core::loader::audit::{Finding, FindingKind};
 
 use crate::case::nearest;
@@ -44,6 +45,12 @@ impl Allowance {
     pub fn covers(&self, finding: &Finding) -> bool {
         let of_object = self.object.as_ref().is_none_or(|object| *object == finding.object);
         self.kind == finding.kind && self.symbol == finding.symbol && of_object
+    }
+}
+
+impl<'de> Deserialize<'de> for Allowance {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -13,10 +13,12 @@ pub mod allow;
 pub mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sim_core::loader::audit::Finding;
 use sim_core::loader::ledger::{LoadLedger, LoadOrigin};
+use sim_core::loader::symbols::printable;
 
 use crate::case::nearest;
 use crate::run::exit::ExitStatus;
@@ -46,7 +48,7 @@ pub struct AuditedObject {
 }
 
 /// A finding, and whether somebody has said that it is as it should be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JudgedFinding {
     /// What was found.
     #[serde(flatten)]
@@ -64,6 +66,13 @@ pub struct UnusedAllowance {
     pub key: Allowance,
     /// The most similar finding that is not allowed.
     pub nearest: Option<Allowance>,
+}
+
+impl fmt::Display for JudgedFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, Finding { object, provider, .. }) = (self.key.to_string(), &self.finding);
+        write!(f, "{} of {} by {}", printable(&key), printable(object), printable(provider))
+    }
 }
 
 impl Audit {

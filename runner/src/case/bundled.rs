@@ -121,6 +121,11 @@ impl Runtime {
             Runtime::TensormapAndRingbuffer => "tensormap_and_ringbuffer",
         }
     }
+
+    /// Whether its orchestrations run on the AICPU, and so have to get there.
+    pub const fn orchestrates_on_device(self) -> bool {
+        matches!(self, Runtime::AicpuBuildGraph | Runtime::TensormapAndRingbuffer)
+    }
 }
 
 /// `{name}` is no runtime: the nearest is `{nearest}`

@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use sim_core::loader::cache::UnknownCachePolicy;
 use sim_core::profile::{Arch, Override};
+use sim_hbm::UnknownTransfer;
 
 use super::error::{CaseError, CaseOrigin, FieldProblem, Shape, nearest};
 use super::file::{
     self, ArchName, CaseFile, GeneratorFile, GeneratorKind, GoldenFile as GoldenEntry, KernelCostsFile, KernelFile,
-    ObjectsFile, OrchestrationFile, RingsFile, ScalarFile, TensorFile,
+    LoadingFile, ObjectsFile, OrchestrationFile, RingsFile, ScalarFile, TensorFile,
 };
 use super::{
     CALLABLE_IDS, CallableSpec, CaseSpec, DEFAULT_CONFIG, DEFAULT_ENTRY, Dimension, FUNCTION_IDS, GoldenFile,
-    GoldenSpec, KernelCosts, KernelSpec, ObjectSource, Objects, OrchestrationSpec, RINGS, Rings, ScalarSpec,
+    GoldenSpec, KernelCosts, KernelSpec, Loading, ObjectSource, Objects, OrchestrationSpec, RINGS, Rings, ScalarSpec,
     TensorContent, TensorSpec, Tolerances,
 };
 use crate::audit::allow::{Allowance, AllowanceError};
@@ -50,6 +52,7 @@ pub(super) fn spec(name: String, origin: CaseOrigin, text: &[u8]) -> Result<Case
         profile: checker.profile(&file.profile)?,
         kernel_costs: file.kernel_costs.map(|costs| checker.kernel_costs(costs)).transpose()?,
         rings: checker.rings(&file.rings)?,
+        loading: checker.loading(&file.loading)?,
         allow: checker.allow(&file.allow)?,
         origin: origin.clone(),
     };
@@ -347,6 +350,16 @@ impl Checker<'_> {
             }
             _ => Err(self.error("kernel_costs", FieldProblem::NotExactlyOne { first: "table", second: "path" })),
         }
+    }
+
+    fn loading(&self, file: &LoadingFile) -> Result<Loading, CaseError> {
+        let read = |key: &str, problem| self.error(format!("loading.{key}"), problem);
+        let cache = file.cache.as_deref().map(str::parse).transpose();
+        let transfer = file.transfer.as_deref().map(str::parse).transpose();
+        Ok(Loading {
+            cache: cache.map_err(|error: UnknownCachePolicy| read("cache", error.into()))?.unwrap_or_default(),
+            transfer: transfer.map_err(|error: UnknownTransfer| read("transfer", error.into()))?.unwrap_or_default(),
+        })
     }
 
     fn allow(&self, keys: &[String]) -> Result<Vec<Allowance>, CaseError> {

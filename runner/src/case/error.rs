@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use sim_core::loader::cache::UnknownCachePolicy;
 use sim_core::profile::ProfileError;
+use sim_hbm::UnknownTransfer;
 
 use super::{CALLABLE_IDS, FUNCTION_IDS, ScalarType};
 use crate::audit::allow::AllowanceError;
@@ -269,6 +271,10 @@ pub enum FieldProblem {
     Profile(#[from] ProfileError),
     /// {0}
     Allowance(#[from] AllowanceError),
+    /// {0}
+    Cache(#[from] UnknownCachePolicy),
+    /// {0}
+    Transfer(#[from] UnknownTransfer),
 }
 
 impl FieldProblem {

@@ -55,6 +55,8 @@ pub(super) struct CaseFile {
     #[serde(default)]
     pub(super) rings: RingsFile,
     #[serde(default)]
+    pub(super) loading: LoadingFile,
+    #[serde(default)]
     pub(super) allow: Vec<String>,
 }
 
@@ -168,6 +170,13 @@ pub(super) struct RingsFile {
     pub(super) task_window: PerRing,
     pub(super) heap: PerRing,
     pub(super) dep_pool: PerRing,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LoadingFile {
+    pub(super) cache: Option<String>,
+    pub(super) transfer: Option<String>,
 }
 
 /// One value for every ring, or one for each.

@@ -22,7 +22,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sim_core::loader::cache::CachePolicy;
 use sim_core::profile::{Arch, Override};
+use sim_hbm::ObjectTransfer;
 
 pub use bundled::{AicoreVariant, BundledCase, Kernel, Orchestration, Runtime, UnknownRuntime};
 pub use error::{CaseError, CaseOrigin, FieldProblem, Position, Shape};
@@ -84,6 +86,8 @@ pub struct CaseSpec {
     pub kernel_costs: Option<KernelCosts>,
     /// Sizes of the runtime's rings.
     pub rings: Rings,
+    /// How its orchestration is loaded.
+    pub loading: Loading,
     /// What the audit may find.
     pub allow: Vec<Allowance>,
 }
@@ -338,6 +342,15 @@ pub struct KernelCosts {
     pub origin: String,
     /// The table.
     pub table: Value,
+}
+
+/// How an orchestration is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loading {
+    /// When, and how long it stays.
+    pub cache: CachePolicy,
+    /// How it gets to the device.
+    pub transfer: ObjectTransfer,
 }
 
 /// Sizes of the runtime's rings; 0 leaves one to the runtime.

@@ -1,5 +1,6 @@
 use std::fs;
 
+use sim_core::loader::cache::CacheModel;
 use tempfile::TempDir;
 
 use super::*;
@@ -69,6 +70,7 @@ fn does_a_case_have_what_its_file_says() {
         "\"golden\"",
         r#""callable_id": 63, "runs": 2, "rings": {"task_window": [4, 8, 16, 0], "heap": 1024},
            "objects": {"aicore": {"bundled": "lossy"}}, "profile": {"aicore.clock": "1.5 GHz"},
+           "loading": {"cache": "by-content,lazy", "transfer": "right-sized"},
            "kernel_costs": {"table": {"add": 1}}, "tolerances": {"absolute": 0.5}, "golden""#,
     ))
     .unwrap();
@@ -92,6 +94,8 @@ fn does_a_case_have_what_its_file_says() {
     assert_eq!((case.callable_id, case.runs, case.profile.len()), (63, 2, 1));
     assert_eq!(case.objects.aicore, Some(ObjectSource::Bundled(AicoreVariant::Lossy)));
     assert_eq!(case.tolerances, Tolerances { absolute: 0.5, relative: 0.0 });
+    let cache = CachePolicy { model: CacheModel::ByContent, prewarm: false };
+    assert_eq!(case.loading, Loading { cache, transfer: ObjectTransfer::RightSized });
     assert_eq!(case.kernel_costs.unwrap().origin, "t.json: `kernel_costs.table`");
     assert_eq!(case.rings, Rings { task_window: [4, 8, 16, 0], heap: [1024; 4], dep_pool: [0; 4] });
 }

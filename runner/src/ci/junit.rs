@@ -33,10 +33,14 @@ fn test_case(result: &EntryResult) -> TestCase {
     if let Some(hash) = result.outcome.trace_hash {
         test.add_property(Property::new("trace_hash", format!("{hash:016x}")));
     }
+    for finding in &result.outcome.findings {
+        let name = if finding.allowed { "allowed_finding" } else { "finding" };
+        test.add_property(Property::new(name, finding.to_string()));
+    }
     test
 }
 
-/// Wrong results are a failure; a run that did not come to its end is an error.
+/// Wrong results and findings are a failure; a run that did not come to its end is an error.
 fn status(result: &EntryResult) -> TestCaseStatus {
     let Some(complaint) = result.complaint() else { return TestCaseStatus::success() };
     let error = result.outcome.error.as_ref();
@@ -45,20 +49,23 @@ fn status(result: &EntryResult) -> TestCaseStatus {
     status.set_message(complaint).set_type(format!("exit {}", result.status().code()));
     if let Some(error) = error {
         status.set_description(error.message.as_str());
+    } else if result.refused_findings().next().is_some() {
+        status.set_description(result.refused_findings().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
     status
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::result::tests::result;
+    use super::super::result::tests::{finding, result};
     use super::*;
     use crate::run::exit::ExitStatus;
 
     #[test]
     fn what_does_a_ci_server_read() {
-        let results =
+        let mut results =
             [result("vector_example", None, ExitStatus::Success), result("null_write", None, ExitStatus::DeviceFault)];
+        results[0].outcome.findings = vec![finding("time", true), finding("gettimeofday", false)];
         insta::assert_snapshot!(xml(&results, Duration::from_millis(3)).unwrap());
     }
 }

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use sim_core::loader::audit::holdings::WatchScope;
+
 use super::result::{EntryOutcome, EntryResult};
 use super::selection::Entry;
+use crate::audit::Audit;
 use crate::client::status::FailureClass;
+use crate::device::EngineKind;
 use crate::device::pool::{NamespacePool, Worker, WorkerError, kernel_threads};
 use crate::run::exit::ExitStatus;
 use crate::run::finished::FinishedRun;
@@ -27,12 +31,18 @@ impl Matrix<'_> {
     /// Runs every entry once. Results are in the order of entries; `seen` hears of each as it ends.
     pub fn run(&self, pool: &NamespacePool, seen: impl Fn(&EntryResult) + Sync) -> Vec<EntryResult> {
         let workers = self.settings.workers.unwrap_or_else(|| kernel_threads(self.parallel));
-        let settings = RunSettings { workers: Some(workers), ..self.settings.clone() };
+        let settings = RunSettings { workers: Some(workers), watch_leaks: self.watch(), ..self.settings.clone() };
         pool.map(self.entries, self.parallel, "ci", |worker, entry| {
             let result = run_entry(worker, entry, &settings);
             seen(&result);
             result
         })
+    }
+
+    /// Where leaks are looked for: descriptors belong to the process, and nobody could say of which device they are.
+    fn watch(&self) -> Option<WatchScope> {
+        let scope = if self.parallel > 1 { WatchScope::Namespace } else { WatchScope::Process };
+        (self.settings.engine != EngineKind::Threads).then_some(scope)
     }
 }
 
@@ -40,7 +50,9 @@ fn run_entry(worker: &mut Worker<'_>, entry: &Entry, settings: &RunSettings) -> 
     let begun = Instant::now();
     let outcome = match plan_of(entry, settings) {
         Ok(plan) => match FinishedRun::with(worker, plan, Arc::new(Pulse::default()), EntryOutcome::of) {
-            Ok(outcome) => outcome,
+            Ok((outcome, loads)) => {
+                EntryOutcome { findings: Audit::of_loads(&loads, &entry.case.allow).findings, ..outcome }
+            }
             Err(error) => EntryOutcome::not_begun(status_of(&error), error.to_string()),
         },
         Err(message) => EntryOutcome::not_begun(ExitStatus::BadInput, message),

@@ -7,6 +7,7 @@ use sim_core::profile::Arch;
 use sim_core::time::SimDuration;
 
 use super::result::{EntryOutcome, EntryResult, status_of};
+use crate::audit::JudgedFinding;
 use crate::case::Runtime;
 use crate::client::status::FailureClass;
 use crate::report::summary::{RunError, Verdict, milliseconds, nanoseconds};
@@ -64,6 +65,8 @@ struct EntryReport<'a> {
     device: Option<DeviceReport>,
     trace_hash: Option<String>,
     error: Option<&'a RunError>,
+    /// What the audit has found.
+    findings: &'a [JudgedFinding],
     #[serde(rename = "host_ms", serialize_with = "milliseconds")]
     host_time: Duration,
 }
@@ -123,6 +126,7 @@ impl<'a> From<&'a EntryResult> for EntryReport<'a> {
             device: outcome.device.map(|(time, tasks)| DeviceReport { time, tasks }),
             trace_hash: outcome.trace_hash.map(|hash| format!("{hash:016x}")),
             error: outcome.error.as_ref(),
+            findings: &outcome.findings,
             host_time: result.host_time,
         }
     }
@@ -161,6 +165,7 @@ pub struct EntryDocument {
     tasks: Option<u64>,
     trace_hash: Option<String>,
     error: Option<RunError>,
+    findings: Vec<JudgedFinding>,
     host_ms: f64,
 }
 
@@ -200,6 +205,7 @@ impl EntryDocument {
                 device: device.map(|(ns, tasks)| (SimDuration::from_ps((ns * 1e3).round() as u64), tasks)),
                 trace_hash: hash.map_err(|_| named("`trace_hash` is no hash"))?,
                 error: self.error.clone(),
+                findings: self.findings.clone(),
             },
             host_time: Duration::from_secs_f64(self.host_ms.max(0.0) / 1e3),
         })

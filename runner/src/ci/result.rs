@@ -6,6 +6,7 @@ use std::time::Duration;
 use sim_core::profile::Arch;
 use sim_core::time::SimDuration;
 
+use crate::audit::JudgedFinding;
 use crate::case::Runtime;
 use crate::client::status::FailureClass;
 use crate::report::summary::{DeviceFacts, RunError, Verdict};
@@ -42,10 +43,12 @@ pub struct EntryOutcome {
     pub trace_hash: Option<u64>,
     /// What went wrong.
     pub error: Option<RunError>,
+    /// What the audit has found.
+    pub findings: Vec<JudgedFinding>,
 }
 
 impl EntryOutcome {
-    /// Of a run that is over.
+    /// Of a run that is over. The audit follows when its device has ended.
     pub fn of(run: &FinishedRun) -> Self {
         let facts = &run.summary.run;
         let device = run.summary.simulated.as_ref().and_then(|simulated| match &simulated.device {
@@ -58,25 +61,39 @@ impl EntryOutcome {
             device,
             trace_hash: facts.trace_hash,
             error: facts.error.clone(),
+            findings: Vec::new(),
         }
     }
 
     /// Of a run that did not begin.
     pub fn not_begun(status: ExitStatus, message: String) -> Self {
         let error = RunError { message, device_code: None };
-        EntryOutcome { status, golden: None, device: None, trace_hash: None, error: Some(error) }
+        EntryOutcome { status, golden: None, device: None, trace_hash: None, error: Some(error), findings: Vec::new() }
     }
 }
 
 impl EntryResult {
-    /// How the process would end because of this run: success if the run ended as it is expected to.
+    /// How the process would end because of this run: success if the run ended as it is expected to, and the audit found
+    /// nothing that the case does not allow.
     pub fn status(&self) -> ExitStatus {
+        match self.status_of_run() {
+            ExitStatus::Success if self.refused_findings().next().is_some() => ExitStatus::Mismatch,
+            status => status,
+        }
+    }
+
+    fn status_of_run(&self) -> ExitStatus {
         match (self.expected.map(ExitStatus::from), self.outcome.status) {
             (None, status) => status,
             (Some(expected), status) if status == expected => ExitStatus::Success,
             (Some(_), ExitStatus::Success) => ExitStatus::Mismatch,
             (Some(_), status) => status,
         }
+    }
+
+    /// What the audit has found and the case does not allow.
+    pub fn refused_findings(&self) -> impl Iterator<Item = &JudgedFinding> {
+        self.outcome.findings.iter().filter(|finding| !finding.allowed)
     }
 
     /// Whether it ended as expected.
@@ -86,8 +103,8 @@ impl EntryResult {
 
     /// What is wrong with it, in one line.
     pub fn complaint(&self) -> Option<String> {
-        if self.passed() {
-            return None;
+        if self.status_of_run() == ExitStatus::Success {
+            return self.complaint_of_audit();
         }
         if let (Some(expected), ExitStatus::Success) = (self.expected, self.outcome.status) {
             return Some(format!("it is expected to end as a {}, and ended well", ClassName(expected)));
@@ -96,6 +113,16 @@ impl EntryResult {
         // The first line names the cause.
         let line = message.and_then(|message| message.lines().next()).map(str::to_owned);
         Some(line.unwrap_or_else(|| "the results differ from the expected ones by too much".to_owned()))
+    }
+
+    fn complaint_of_audit(&self) -> Option<String> {
+        let mut refused = self.refused_findings();
+        let first = refused.next()?;
+        let more = match refused.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!("the audit found {first}{more}; if that is as it should be, add it to `allow` in the case"))
     }
 
     /// The run by its three names.
@@ -125,7 +152,10 @@ pub fn status_of(results: &[EntryResult]) -> ExitStatus {
 
 #[cfg(test)]
 pub(in crate::ci) mod tests {
+    use sim_core::loader::audit::{Finding, FindingKind};
+
     use super::*;
+    use crate::audit::allow::Allowance;
 
     /// A result that needs no device.
     pub(in crate::ci) fn result(case: &str, expected: Option<FailureClass>, status: ExitStatus) -> EntryResult {
@@ -142,9 +172,37 @@ pub(in crate::ci) mod tests {
                 device: Some((SimDuration::from_ns(22_948), 5)),
                 trace_hash: Some(0x1234_5678_9abc_def0),
                 error,
+                findings: Vec::new(),
             },
             host_time: Duration::from_micros(1_500),
         }
+    }
+
+    /// A finding of the audit, without an audit.
+    pub(in crate::ci) fn finding(symbol: &str, allowed: bool) -> JudgedFinding {
+        let (object, provider) = ("clock".to_owned(), "vdso".to_owned());
+        let finding = Finding { kind: FindingKind::Vdso, object, symbol: symbol.to_owned(), provider };
+        JudgedFinding { key: Allowance::of(&finding), finding, allowed }
+    }
+
+    #[test]
+    fn is_a_run_with_a_finding_a_mismatch_unless_the_case_allows_it() {
+        let mut run = result("x", None, ExitStatus::Success);
+        run.outcome.findings = vec![finding("time", true)];
+        assert_eq!((run.status(), run.complaint()), (ExitStatus::Success, None));
+        run.outcome.findings.extend([finding("gettimeofday", false), finding("clock_gettime", false)]);
+        assert_eq!(run.status(), ExitStatus::Mismatch);
+        assert_eq!(
+            run.complaint().unwrap(),
+            "the audit found vdso:gettimeofday of clock by vdso (and 1 more); if that is as it should be, add it to \
+             `allow` in the case"
+        );
+        // Whatever else went wrong comes first.
+        run.outcome.status = ExitStatus::Deadlock;
+        assert_eq!(
+            (run.status(), run.complaint().unwrap().as_str()),
+            (ExitStatus::Deadlock, "the results differ from the expected ones by too much")
+        );
     }
 
     #[test]

@@ -46,6 +46,9 @@ impl fmt::Display for MatrixTable<'_> {
             if let Some(complaint) = result.complaint() {
                 writeln!(f, "{}: {complaint}", result.name())?;
             }
+            for finding in result.outcome.findings.iter().filter(|finding| finding.allowed) {
+                writeln!(f, "{}: allowed: {finding}", result.name())?;
+            }
         }
         let passed = self.results.iter().filter(|result| result.passed()).count();
         writeln!(
@@ -75,19 +78,21 @@ impl fmt::Display for ResultWord<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::result::tests::result;
+    use super::super::result::tests::{finding, result};
     use super::*;
     use crate::client::status::FailureClass;
     use crate::run::exit::ExitStatus;
 
     #[test]
     fn what_does_a_matrix_look_like_on_a_terminal() {
-        let results = [
+        let mut results = [
             result("vector_example", None, ExitStatus::Success),
             result("null_write", Some(FailureClass::Fault), ExitStatus::DeviceFault),
             result("chain", None, ExitStatus::Mismatch),
             result("self_wait", Some(FailureClass::Deadlock), ExitStatus::Success),
         ];
+        results[0].outcome.findings = vec![finding("time", true)];
+        results[1].outcome.findings = vec![finding("gettimeofday", false)];
         let host_time = Duration::from_millis(1_234);
         insta::assert_snapshot!(MatrixTable { results: &results, parallel: 4, namespaces: 3, host_time });
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
+use sim_core::loader::audit::holdings::WatchScope;
 use sim_core::profile::Arch;
 
 use super::failure::Failure;
@@ -44,7 +45,10 @@ pub(super) struct AuditCommand {
 
 impl AuditCommand {
     pub(super) fn execute(&self) -> Done {
-        let settings = RunSettings { watch_leaks: true, ..self.device.settings(false).map_err(Failure::input)? };
+        let settings = RunSettings {
+            watch_leaks: Some(WatchScope::Process),
+            ..self.device.settings(false).map_err(Failure::input)?
+        };
         if settings.engine == EngineKind::Threads {
             let reason = "nobody can say what free-running threads open and close; leave out --engine threads";
             return Err(Failure::input(reason));
@@ -75,7 +79,7 @@ impl AuditCommand {
             .map_err(|error| Failure::input(format_args!("cannot read {path}: {error}; name a shared object")))?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let profile = settings.profile_of(settings.arch.unwrap_or(Arch::A2a3), &[]).map_err(Failure::input)?;
-        let config = DeviceConfig { watch_leaks: true, ..DeviceConfig::new(profile) };
+        let config = DeviceConfig { watch_leaks: Some(WatchScope::Process), ..DeviceConfig::new(profile) };
         let object = NamedObject { name: &name, bytes: &bytes };
         let device = Device::new(config, bundled::SHIM, object).map_err(|error| Failure::of_device(&error))?;
         self.show(&name, &Audit::of_loads(&device.close(), &self.allow))

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sim_core::profile::{Arch, ProfileError, ProfileName};
 
 use super::failure::Failure;
-use super::options::EngineChoice;
+use super::options::{EngineChoice, LoadingOptions};
 use super::sweep::shard;
 use super::{Done, print, print_json};
 use crate::case::Runtime;
@@ -62,6 +62,8 @@ pub(super) struct CiCommand {
     /// How device code is run.
     #[arg(long, value_enum, default_value_t = EngineChoice::Virtual)]
     engine: EngineChoice,
+    #[command(flatten)]
+    loading: LoadingOptions,
     /// Write report.json and junit.xml into this directory.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -83,10 +85,11 @@ impl CiCommand {
         let part = shard.map(|shard| self.part(shard, &entries));
         let entries = shard.map_or(entries.clone(), |shard| shard.part_of(entries));
         let out = self.out.clone().map(OutputDirectory::create).transpose().map_err(Failure::input)?;
-        let settings = RunSettings { engine: self.engine.into(), profile: self.profile, ..RunSettings::default() };
+        let mut settings = RunSettings { engine: self.engine.into(), profile: self.profile, ..RunSettings::default() };
+        self.loading.choose(&mut settings);
         let parallel = self.parallel as usize;
         let matrix = Matrix { entries: &entries, settings: &settings, parallel };
-        let pool = NamespacePool::new(MOST_NAMESPACES);
+        let pool = NamespacePool::new(MOST_NAMESPACES).staged_in(settings.staging());
 
         let begun = Instant::now();
         let (results, footprint) = self.repeat(&matrix, &pool).map_err(Failure::input)?;
@@ -154,13 +157,16 @@ impl CiCommand {
 
 /// A run that has another trace than the first time is a mismatch.
 fn note_difference(first: &mut EntryResult, now: &EntryResult, repetition: u32) {
-    let hash = |result: &EntryResult| (result.outcome.status, result.outcome.trace_hash);
-    if hash(first) == hash(now) || first.outcome.status == ExitStatus::Mismatch {
+    let said =
+        |result: &EntryResult| (result.outcome.status, result.outcome.trace_hash, result.outcome.findings.clone());
+    if said(first) == said(now) || first.outcome.status == ExitStatus::Mismatch {
         return;
     }
-    let text = |result: &EntryResult| match result.outcome.trace_hash {
-        Some(hash) => format!("exit {}, trace {hash:016x}", result.outcome.status.code()),
-        None => format!("exit {}", result.outcome.status.code()),
+    let text = |result: &EntryResult| {
+        let exit = format!("exit {}", result.outcome.status.code());
+        let trace = result.outcome.trace_hash.map(|hash| format!(", trace {hash:016x}")).unwrap_or_default();
+        let findings: String = result.outcome.findings.iter().map(|finding| format!(", finding {finding}")).collect();
+        exit + &trace + &findings
     };
     let why = now.complaint().map(|complaint| format!(" ({complaint})")).unwrap_or_default();
     let message = format!("repetition {repetition} gave {}{why}; the first gave {}", text(now), text(first));

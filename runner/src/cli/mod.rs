@@ -13,6 +13,7 @@ mod failure;
 mod inspect;
 mod lifecycle;
 mod list;
+mod loads;
 mod merge;
 mod options;
 mod profiles;
@@ -63,6 +64,8 @@ enum Action {
     Profiles(profiles::ProfilesCommand),
     Scenario(scenario::ScenarioCommand),
     Validate(validate::ValidateCommand),
+    /// Compare the ways in which objects can be loaded.
+    Loads(loads::LoadsCommand),
     /// Measure the simulator itself.
     Bench(bench::BenchCommand),
 }
@@ -84,6 +87,7 @@ impl Action {
             | Action::Exec(_)
             | Action::Inspect(_)
             | Action::List(_)
+            | Action::Loads(_)
             | Action::Profiles(_) => false,
         }
     }
@@ -115,6 +119,7 @@ pub fn main() -> ExitCode {
         Action::Profiles(command) => command.execute(),
         Action::Scenario(command) => command.execute(),
         Action::Validate(command) => command.execute(),
+        Action::Loads(command) => command.execute(),
         Action::Bench(command) => command.execute(),
     };
     match done {
@@ -224,6 +229,9 @@ mod tests {
             &["npusim", "validate", "--group", "micros"],
             &["npusim", "validate", "--group", "micro,memories"],
             &["npusim", "validate", "--arch", "a6"],
+            &["npusim", "loads"],
+            &["npusim", "loads", "--compare", "--repeat", "0"],
+            &["npusim", "run", "chain", "--load-strategy", "memdf"],
             &["npusim", "bench", "control-plane", "--tasks", "0"],
             &["npusim", "profiles"],
             &["npusim", "profiles", "show"],

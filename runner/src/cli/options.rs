@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use sim_core::loader::cache::CachePolicy;
+use sim_core::loader::staging::LadderChoice;
 use sim_core::profile::{Arch, Override, ProfileError, ProfileName};
-use sim_hbm::FillPolicy;
+use sim_hbm::{FillPolicy, ObjectTransfer};
 
 use super::quantity::{HostTime, Parameter, Size};
 use crate::case::Runtime;
@@ -15,7 +17,18 @@ use crate::run::settings::{Front, RunSettings};
 use crate::sweep::{Axis, AxisKind, SweepError};
 
 /// Those of [`DeviceOptions`] that mean nothing to device code which brings its own runtime.
-pub(super) const OF_OWN_DEVICE: [&str; 6] = ["clusters", "fast_forward", "keep_so", "front", "faithful", "mode"];
+pub(super) const OF_OWN_DEVICE: [&str; 10] = [
+    "clusters",
+    "fast_forward",
+    "keep_so",
+    "front",
+    "faithful",
+    "load_strategy",
+    "load_root",
+    "object_cache",
+    "object_transfer",
+    "mode",
+];
 
 /// The device and how it runs.
 #[derive(Debug, Args)]
@@ -73,6 +86,41 @@ pub(super) struct DeviceOptions {
     /// Leave every loaded object in this directory, for debuggers and profilers.
     #[arg(long, value_name = "DIR")]
     keep_so: Option<PathBuf>,
+    #[command(flatten)]
+    loading: LoadingOptions,
+}
+
+/// How objects are loaded.
+#[derive(Debug, Args)]
+pub(super) struct LoadingOptions {
+    /// How objects are staged: memfd, proc-fd, unique-file, unnamed-file, fixed-path, view or sandbox. Of several, the
+    /// first that works [default: memfd,unique-file]. With OBJECT (shim, host-runtime, aicpu, aicore, orchestration,
+    /// kernel) only those. Can be repeated.
+    #[arg(long, value_name = "[OBJECT=]NAME[,NAME...]")]
+    load_strategy: Vec<LadderChoice>,
+    /// Stage objects where AICPU code would, in a file system with this root: in usr/lib64, var/tmp, tmp, dev/shm, as
+    /// far as they are there.
+    #[arg(long, value_name = "DIR")]
+    load_root: Option<PathBuf>,
+    /// When the object of a callable is loaded, and how long it stays: reload-per-run, per-callable, by-content (equal
+    /// objects are loaded once) or by-fingerprint (and stay); with `,lazy` by the first run [default: what the case
+    /// says, or per-callable].
+    #[arg(long, value_name = "MODEL[,lazy]")]
+    object_cache: Option<CachePolicy>,
+    /// How it gets to the device: fixed-buffer or right-sized, each time with the runtime structure, or separate, once
+    /// [default: what the case says, or separate].
+    #[arg(long, value_name = "WAY")]
+    object_transfer: Option<ObjectTransfer>,
+}
+
+impl LoadingOptions {
+    /// Writes what was chosen into the settings of a run.
+    pub(super) fn choose(&self, settings: &mut RunSettings) {
+        settings.ladders.clone_from(&self.load_strategy);
+        settings.load_root.clone_from(&self.load_root);
+        settings.cache = self.object_cache;
+        settings.transfer = self.object_transfer;
+    }
 }
 
 /// Through which functions a bundled host runtime reaches the device.
@@ -155,7 +203,7 @@ impl DeviceOptions {
         let clusters = self.clusters.map(|count| format!("topology.clusters={count}").parse());
         let capacity = self.hbm.map(|Size(bytes)| format!("hbm.capacity={bytes}B").parse());
         let named: Vec<Override> = clusters.into_iter().chain(capacity).collect::<Result<_, _>>()?;
-        Ok(RunSettings {
+        let mut settings = RunSettings {
             arch: arch_of(self.arch, self.profile)?,
             profile: self.profile,
             runtime: self.runtime,
@@ -172,8 +220,10 @@ impl DeviceOptions {
             fast_forward: self.fast_forward,
             keep_events,
             keep_objects: self.keep_so.clone(),
-            watch_leaks: false,
-        })
+            ..RunSettings::default()
+        };
+        self.loading.choose(&mut settings);
+        Ok(settings)
     }
 }
 

@@ -36,7 +36,7 @@ impl FailureClass {
     /// The class of what a device reports.
     pub fn of(error: &DeviceError) -> Self {
         match error {
-            DeviceError::Profile(_) | DeviceError::Load(_) => FailureClass::Input,
+            DeviceError::Profile(_) | DeviceError::Load(_) | DeviceError::Callable(_) => FailureClass::Input,
             DeviceError::Hbm(HbmError::Exhausted { .. } | HbmError::BadCapacity { .. }) => FailureClass::Input,
             DeviceError::Deadlock(_) | DeviceError::FreeRunTimeout { .. } => FailureClass::Deadlock,
             DeviceError::Reported(error) => error.class,
@@ -49,6 +49,7 @@ impl FailureClass {
             | DeviceError::Hang(_)
             | DeviceError::Refused { .. }
             | DeviceError::Overdue(_)
+            | DeviceError::LateUse { .. }
             | DeviceError::Driver(_)
             | DeviceError::Poisoned => FailureClass::Fault,
         }

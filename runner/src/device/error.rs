@@ -6,6 +6,7 @@ use std::fmt;
 use sim_aicpu::register_file::{Register, RegisterFile};
 use sim_core::actor::ActorKind;
 use sim_core::engine::{Crash, Deadlock, EndedBy, Fault, Stalled};
+use sim_core::loader::cache::CacheError;
 use sim_core::loader::load_error::LoadError;
 use sim_core::loader::loaded_object::{CodeSite, CodeSites};
 use sim_core::profile::ProfileError;
@@ -109,9 +110,29 @@ pub enum DeviceError {
     /// {0}
     Overdue(Box<OverdueReport>),
     /// {0}
+    Callable(CacheError),
+    /// object {object} was asked for {symbol}, and is not loaded (any more); use its handle only as long as it is
+    LateUse {
+        /// Its handle.
+        object: u64,
+        /// What was asked for.
+        symbol: String,
+    },
+    /// {0}
     Driver(#[from] DriverError),
     /// {0}
     Reported(Box<ReportedError>),
+}
+
+impl From<CacheError> for DeviceError {
+    /// What is wrong with an object is told in the same way, whoever loads it.
+    fn from(error: CacheError) -> Self {
+        match error {
+            CacheError::Load(error) => DeviceError::Load(error),
+            CacheError::Image(error) => DeviceError::Load(error.into()),
+            error => DeviceError::Callable(error),
+        }
+    }
 }
 
 impl DeviceError {
@@ -129,6 +150,7 @@ impl DeviceError {
             DeviceError::Driver(error) => DeviceCode::from_number(error.code() as u32),
             DeviceError::Reported(error) => error.device_code.and_then(DeviceCode::from_number),
             DeviceError::Profile(_) | DeviceError::Load(_) | DeviceError::Threads(_) => None,
+            DeviceError::Callable(_) | DeviceError::LateUse { .. } => None,
         }
     }
 }

@@ -22,7 +22,6 @@ mod rooms;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,19 +37,24 @@ use sim_aicpu::operation::OperationCosts;
 use sim_aicpu::pool::AicpuPool;
 use sim_aicpu::register_file::RegisterFile;
 use sim_core::engine::{Counters, Engine, Fault, GuestCall, Polling, Settings};
+use sim_core::loader::audit::holdings::{Watch, WatchScope};
+use sim_core::loader::cache::{CacheBook, CachePolicy};
 use sim_core::loader::ledger::{LoadLedger, LoadOrigin};
 use sim_core::loader::namespace::{Namespace, ObjectId};
 use sim_core::loader::staging::StagingArea;
+use sim_core::loader::staging::sandbox::Sandbox;
 use sim_core::profile::{Profile, TimeByConfidence};
 use sim_core::shim::{ShimFunctions, Topology};
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, Observer, Trace};
 use sim_hbm::bandwidth::SharedMemory;
-use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, Residency};
+use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, ObjectTransfer, Residency};
 
+use crate::bundled;
 use crate::report::tasks::TaskNotes;
 use driver::Driver;
 use driver::finding::Finding;
+pub(crate) use driver::fingerprint;
 use error::{DeviceError, Explainer};
 use notes::{LogLine, Notebook};
 use programs::{DifferingProgram, Mode, Programs};
@@ -112,10 +116,14 @@ pub struct DeviceConfig {
     pub guest_limit: Duration,
     /// Keep events and task notes, not only their sums.
     pub keep_events: bool,
-    /// Put real files for loaded objects here, and leave them.
-    pub keep_objects: Option<PathBuf>,
-    /// Look at what objects leave behind when they go.
-    pub watch_leaks: bool,
+    /// How and where objects are staged.
+    pub staging: StagingArea,
+    /// When objects of callables are loaded, and how long they stay.
+    pub cache: CachePolicy,
+    /// How they get to the device.
+    pub transfer: ObjectTransfer,
+    /// Where to look for what objects leave behind when they go, if at all.
+    pub watch_leaks: Option<WatchScope>,
     /// Costs of kernels by name.
     pub kernel_costs: KernelTable,
     /// The driver has the flaws of the real one.
@@ -138,14 +146,22 @@ impl DeviceConfig {
             fast_forward: false,
             guest_limit: settings.guest_limit,
             keep_events: false,
-            keep_objects: None,
-            watch_leaks: false,
+            staging: staging_area(),
+            cache: CachePolicy::default(),
+            transfer: ObjectTransfer::default(),
+            watch_leaks: None,
             kernel_costs: KernelTable::default(),
             faithful: false,
             mode: Mode::Functional,
             kernels: BTreeMap::new(),
         }
     }
+}
+
+/// How and where objects are staged unless somebody chooses.
+pub(crate) fn staging_area() -> StagingArea {
+    let sandbox = Some(Sandbox { program: bundled::SANDBOX, before: Some(bundled::SHIM) });
+    StagingArea { sandbox, ..StagingArea::default() }
 }
 
 /// An object by name and bytes.
@@ -181,12 +197,8 @@ pub struct NotMade {
 }
 
 impl VacantNamespace {
-    /// A new namespace with this shim.
-    pub fn open(shim: &[u8]) -> Result<Self, DeviceError> {
-        VacantNamespace::open_in(StagingArea::default(), shim)
-    }
-
-    fn open_in(area: StagingArea, shim: &[u8]) -> Result<Self, DeviceError> {
+    /// A new namespace with this shim, which is staged so.
+    pub fn open(area: StagingArea, shim: &[u8]) -> Result<Self, DeviceError> {
         let (namespace, functions) = Namespace::open(shim, &hooks::TABLE, area)?;
         Ok(VacantNamespace { namespace, functions })
     }
@@ -197,7 +209,7 @@ impl Device {
     pub fn new(config: DeviceConfig, shim: &[u8], host_runtime: NamedObject<'_>) -> Result<Device, DeviceError> {
         // First what can be refused.
         let hbm = hbm_of(&config)?;
-        let vacant = VacantNamespace::open_in(area_of(&config), shim)?;
+        let vacant = VacantNamespace::open(config.staging.clone(), shim)?;
         Device::assemble(vacant, config, hbm, host_runtime).map_err(|not_made| not_made.error)
     }
 
@@ -220,7 +232,7 @@ impl Device {
         host_runtime: NamedObject<'_>,
     ) -> Result<Device, Box<NotMade>> {
         let VacantNamespace { mut namespace, functions } = vacant;
-        namespace.reset(area_of(&config));
+        namespace.reset(config.staging.clone());
         let not_made = |error| Box::new(NotMade { error: DeviceError::Threads(error), vacant: None });
         // From here on the namespace has to outlive the engine.
         let engine = Engine::new(settings_of(&config), functions.threads).map_err(not_made)?;
@@ -234,7 +246,7 @@ impl Device {
                 device.host_runtime = object;
                 Ok(device)
             }
-            Err(error) => Err(Box::new(NotMade { error, vacant: device.vacate() })),
+            Err(error) => Err(Box::new(NotMade { error, vacant: device.vacate().1 })),
         }
     }
 
@@ -305,7 +317,14 @@ impl Device {
 
     /// The loads so far.
     pub fn loads(&self) -> LoadLedger {
-        self.rooms().loads.borrow().ledger.clone()
+        let rooms = self.rooms();
+        let mut loads = rooms.loads.borrow_mut();
+        loads.look_after(&rooms.namespace.borrow());
+        let mut ledger = loads.ledger.clone();
+        for record in rooms.interrupted_loads() {
+            ledger.add(record);
+        }
+        ledger
     }
 
     /// What holds how much memory.
@@ -390,18 +409,20 @@ impl Device {
         self.loads()
     }
 
-    /// Ends the device and gives its namespace; `None` if a fault or work that has not ended
-    /// has taken that with it.
-    pub fn vacate(mut self) -> Option<VacantNamespace> {
+    /// The same; also gives its namespace, unless a fault or work that has not ended has taken that with it.
+    pub fn vacate(mut self) -> (LoadLedger, Option<VacantNamespace>) {
         let can_close = self.end();
-        let functions = self.functions;
-        let Rooms { namespace, .. } = Rc::into_inner(self.rooms.take()?)?;
-        let mut namespace = namespace.into_inner();
-        if !can_close {
-            return None;
+        if can_close {
+            self.rooms().close_guests();
         }
-        namespace.reset(StagingArea::default());
-        Some(VacantNamespace { namespace, functions })
+        let (loads, functions) = (self.loads(), self.functions);
+        let rooms = self.rooms.take().and_then(Rc::into_inner);
+        let vacant = rooms.filter(|_| can_close).map(|Rooms { namespace, .. }| {
+            let mut namespace = namespace.into_inner();
+            namespace.reset(StagingArea::default());
+            VacantNamespace { namespace, functions }
+        });
+        (loads, vacant)
     }
 
     /// Ends the engine. Returns whether the namespace's objects can be closed.
@@ -447,11 +468,6 @@ fn lenders_of(config: &DeviceConfig) -> usize {
     if config.engine == EngineKind::Threads { 0 } else { cores + *topology.aicpu_launched as usize }
 }
 
-/// Where objects are staged.
-fn area_of(config: &DeviceConfig) -> StagingArea {
-    StagingArea { keep: config.keep_objects.clone(), ..StagingArea::default() }
-}
-
 fn hbm_of(config: &DeviceConfig) -> Result<Hbm, HbmError> {
     Hbm::new(HbmConfig {
         capacity: *config.profile.hbm.capacity,
@@ -491,8 +507,12 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         memory: RefCell::new(SharedMemory::new(&profile)),
         namespace: RefCell::new(namespace),
         linking: RefCell::default(),
+        unlinking: RefCell::default(),
+        callables: RefCell::new(CacheBook::new(config.cache)),
+        workers: RefCell::default(),
+        transfer: config.transfer,
         loads: RefCell::new(Loads::default()),
-        watch: config.watch_leaks.then(RefCell::default),
+        watch: config.watch_leaks.map(|scope| RefCell::new(Watch::new(scope))),
         launch: Launched::new(array),
         driver: RefCell::new(Driver::new(*profile.driver.op_timeout, config.faithful)),
         notebook: RefCell::new(Notebook::new(config.keep_events)),

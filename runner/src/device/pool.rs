@@ -17,8 +17,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
+use sim_core::loader::ledger::LoadLedger;
+use sim_core::loader::staging::StagingArea;
+
 use super::error::DeviceError;
-use super::{Device, DeviceConfig, NamedObject, NotMade, VacantNamespace};
+use super::{Device, DeviceConfig, NamedObject, NotMade, VacantNamespace, staging_area};
 use crate::bundled;
 
 /// How many namespaces there can be, with the settings of [`sim_core::loader::tunables`].
@@ -34,6 +37,7 @@ pub fn kernel_threads(parallel: usize) -> usize {
 /// Lends namespaces.
 pub struct NamespacePool {
     size: usize,
+    area: StagingArea,
     state: Mutex<State>,
     returned: Condvar,
     /// How many were opened so far. Held while one is opened, so that numbers are in order of opening.
@@ -73,7 +77,14 @@ impl NamespacePool {
     /// A pool of that many namespaces; of [`MOST_NAMESPACES`] if there cannot be as many.
     pub fn new(size: usize) -> Self {
         let size = size.clamp(1, MOST_NAMESPACES);
-        NamespacePool { size, state: Mutex::default(), returned: Condvar::new(), opened: Mutex::default() }
+        let area = staging_area();
+        NamespacePool { size, area, state: Mutex::default(), returned: Condvar::new(), opened: Mutex::default() }
+    }
+
+    /// The same, whose namespaces have their shim staged so, which is there before a device is.
+    pub fn staged_in(mut self, area: StagingArea) -> Self {
+        self.area = area;
+        self
     }
 
     /// A worker. It has no namespace before it makes a device.
@@ -154,7 +165,7 @@ impl NamespacePool {
 
     fn open(&self) -> Result<OpenNamespace, DeviceError> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let vacant = VacantNamespace::open(bundled::SHIM)?;
+        let vacant = VacantNamespace::open(self.area.clone(), bundled::SHIM)?;
         *opened += 1;
         Ok(OpenNamespace { number: *opened, vacant })
     }
@@ -230,13 +241,14 @@ impl<'p> Worker<'p> {
         made
     }
 
-    /// Ends a device of this worker.
-    pub fn take_back(&mut self, device: Device) {
-        let vacant = device.vacate();
+    /// Ends a device of this worker; gives the ledger of its loads as it is when everything is closed.
+    pub fn take_back(&mut self, device: Device) -> LoadLedger {
+        let (loads, vacant) = device.vacate();
         if let Some(mut place) = self.place.take() {
             place.vacant = vacant;
             self.keep(place, false);
         }
+        loads
     }
 
     /// A place with a device or with a vacant namespace is the worker's; one that is lost goes back as such.

@@ -21,17 +21,19 @@ use sim_core::engine::free::FreeRun;
 use sim_core::engine::{CurrentActor, Engine, GuestCall, ThreadCpu};
 use sim_core::loader::audit::holdings::Watch;
 use sim_core::loader::audit::{Finding, judge};
+use sim_core::loader::cache::CacheBook;
 use sim_core::loader::image::CodeImage;
+use sim_core::loader::image_error::ImageError;
 use sim_core::loader::ledger::{HostSide, LoadId, LoadLedger, LoadOrigin, LoadOutcome, LoadRecord};
 use sim_core::loader::load_error::LoadError;
-use sim_core::loader::loaded_object::LoadedObject;
-use sim_core::loader::namespace::{Linking, Namespace, ObjectId};
+use sim_core::loader::loaded_object::{LoadedObject, Whereabouts};
+use sim_core::loader::namespace::{Adopted, Linking, Namespace, ObjectId, Unlinking};
 use sim_core::profile::{Confidence, Profile, TimeByConfidence};
 use sim_core::shim::Topology;
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, EventKind};
 use sim_hbm::bandwidth::SharedMemory;
-use sim_hbm::{DmaEngine, Hbm};
+use sim_hbm::{DmaEngine, Hbm, ObjectTransfer};
 
 use super::driver::Driver;
 use super::error::DeviceError;
@@ -58,7 +60,15 @@ pub(super) struct Rooms {
     pub(super) memory: RefCell<SharedMemory<ActorId>>,
     pub(super) namespace: RefCell<Namespace>,
     /// Objects whose initialisers are running.
-    pub(super) linking: RefCell<Vec<Linking>>,
+    pub(super) linking: RefCell<Vec<(LoadOrigin, Linking)>>,
+    /// Objects whose finalisers are running.
+    pub(super) unlinking: RefCell<Vec<Unlinking>>,
+    /// Which callable has which object, and when that is loaded.
+    pub(super) callables: RefCell<CacheBook<ObjectId>>,
+    /// By what the workers name themselves that have callables.
+    pub(super) workers: RefCell<Vec<usize>>,
+    /// How the objects of callables get to the device.
+    pub(super) transfer: ObjectTransfer,
     pub(super) loads: RefCell<Loads>,
     /// Looks at what objects leave behind, if somebody asked for that.
     pub(super) watch: Option<RefCell<Watch>>,
@@ -131,8 +141,8 @@ impl Stopwatch {
     }
 }
 
-/// The record of an object that was loaded from these bytes.
-fn record_of(origin: LoadOrigin, object: &LoadedObject, bytes: &[u8]) -> LoadRecord {
+/// The record of an object that was loaded.
+fn record_of(origin: LoadOrigin, object: &LoadedObject) -> LoadRecord {
     let outcome = LoadOutcome::Miss { strategy: object.strategy.clone() };
     let host = HostSide {
         opened_as: object.opened_as.clone(),
@@ -141,7 +151,6 @@ fn record_of(origin: LoadOrigin, object: &LoadedObject, bytes: &[u8]) -> LoadRec
     LoadRecord {
         fallbacks: object.fallbacks.clone(),
         host: Some(host),
-        content: ContentHash::of(bytes),
         examination: object.examination.clone(),
         ..LoadRecord::new(origin, &object.image, outcome)
     }
@@ -189,6 +198,16 @@ impl Loads {
         }
     }
 
+    /// Adds what has happened to objects since they were loaded.
+    pub(super) fn look_after(&mut self, namespace: &Namespace) {
+        for (object, id) in &self.records {
+            for collision in namespace.object(*object).map(LoadedObject::collisions).unwrap_or_default() {
+                // The record exists, so the ledger takes it.
+                let _ = self.ledger.add_collision(*id, collision);
+            }
+        }
+    }
+
     fn add(&mut self, object: ObjectId, record: LoadRecord) {
         let id = self.ledger.add(record);
         self.records.push((object, id));
@@ -203,12 +222,12 @@ impl Rooms {
         name: &str,
         bytes: &[u8],
         device_time: SimDuration,
-        call: impl FnOnce(GuestCall) -> Result<u64, F>,
+        call: impl Fn(GuestCall) -> Result<u64, F>,
     ) -> Result<Result<ObjectId, LoadError>, F> {
         let before = self.watch.as_ref().map(|watch| watch.borrow().before(&self.namespace.borrow()));
-        let prepared = self.namespace.borrow().prepare(name, bytes);
+        let prepared = self.namespace.borrow().prepare(origin, name, bytes);
         let loaded = match prepared {
-            Ok(linking) => self.link(linking, call)?,
+            Ok(linking) => self.link(origin, linking, call)?,
             Err(error) => Err(error),
         };
         // Guests that run freely may open objects at any time.
@@ -224,15 +243,21 @@ impl Rooms {
         Ok(loaded)
     }
 
+    /// Writes into the ledger that bytes were refused before anybody tried to load them.
+    pub(super) fn account_refused(&self, origin: LoadOrigin, name: &str, bytes: &[u8], error: &ImageError) {
+        self.loads.borrow_mut().ledger.add(LoadRecord::refused(origin, name, bytes, error));
+    }
+
     fn examine(&self, id: ObjectId) -> Result<ObjectId, LoadError> {
         self.namespace.borrow_mut().examine(id).map(|()| id)
     }
 
     /// Writes into the ledger that a guest was closed, and what it left behind.
-    pub(super) fn account_closed(&self, id: ObjectId, image: &CodeImage, load_address: usize) {
+    pub(super) fn account_closed(&self, id: ObjectId, closed: &Whereabouts) {
         let namespace = self.namespace.borrow();
         let mut loads = self.loads.borrow_mut();
-        let is_kept = !self.free && namespace.has_kept(image, load_address);
+        let (image, load_address) = (&*closed.image, closed.load_address);
+        let is_kept = !self.free && namespace.has_kept(closed);
         let is_needed = || {
             namespace.objects().any(|object| image.soname.as_ref().is_some_and(|own| object.image.needed.contains(own)))
         };
@@ -248,25 +273,46 @@ impl Rooms {
 
     /// Closes the guests, once the engine has ended.
     pub(super) fn close_guests(&self) {
+        self.loads.borrow_mut().look_after(&self.namespace.borrow());
         loop {
             let closed = self.namespace.borrow_mut().close_last_guest();
-            let Some((id, image, load_address)) = closed else { return };
-            self.account_closed(id, &image, load_address);
+            let Some((id, closed)) = closed else { return };
+            self.account_closed(id, &closed);
         }
     }
 
-    /// Makes the linking call. The object waits in the rooms meanwhile: an initialiser that crashes takes everything
-    /// with it that is on its stack.
+    /// Makes the calls that link an object and initialise it. The object waits in the rooms meanwhile: an initialiser
+    /// that crashes takes everything with it that is on its stack.
     fn link<F>(
         &self,
+        origin: LoadOrigin,
         mut linking: Linking,
-        call: impl FnOnce(GuestCall) -> Result<u64, F>,
+        call: impl Fn(GuestCall) -> Result<u64, F>,
     ) -> Result<Result<ObjectId, LoadError>, F> {
-        let guest_call = linking.call();
-        self.linking.borrow_mut().push(linking);
-        call(guest_call)?;
-        let linking = self.linking.borrow_mut().pop();
-        Ok(linking.map_or_else(|| unreachable!("links nest"), |linking| self.namespace.borrow_mut().adopt(linking)))
+        loop {
+            let guest_call = linking.call();
+            self.linking.borrow_mut().push((origin, linking));
+            call(guest_call)?;
+            let Some((_, linked)) = self.linking.borrow_mut().pop() else { unreachable!("links nest") };
+            match self.namespace.borrow_mut().adopt(linked) {
+                Ok(Adopted::Loaded(object)) => return Ok(Ok(object)),
+                Ok(Adopted::Again(next)) => linking = *next,
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+
+    /// Records of objects whose initialisers ended the device.
+    pub(super) fn interrupted_loads(&self) -> Vec<LoadRecord> {
+        let linking = self.linking.borrow();
+        let interrupted = linking.iter().map(|(origin, linking)| {
+            let outcome = LoadOutcome::Failure { error: "its initialisers did not come back".to_owned() };
+            LoadRecord {
+                namespace: u32::try_from(self.namespace.borrow().id()).ok(),
+                ..LoadRecord::new(*origin, linking.image(), outcome)
+            }
+        });
+        interrupted.collect()
     }
 
     /// Writes a load into the ledger.
@@ -284,15 +330,23 @@ impl Rooms {
             Ok(id) => {
                 if let Some(object) = namespace.object(*id) {
                     let namespace = u32::try_from(namespace.id()).ok();
-                    let record = LoadRecord { namespace, device_time, ..record_of(origin, object, bytes) };
+                    let record = LoadRecord { namespace, device_time, ..record_of(origin, object) };
                     loads.add(*id, record);
                 }
             }
-            Err(LoadError::Image(error)) => drop(loads.ledger.add(LoadRecord::refused(origin, name, bytes, error))),
+            Err(LoadError::Image(error)) => {
+                drop(loads);
+                self.account_refused(origin, name, bytes, error);
+            }
             Err(error) => {
                 if let Ok(image) = CodeImage::parse(name, bytes) {
                     let outcome = LoadOutcome::Failure { error: error.to_string() };
-                    loads.ledger.add(LoadRecord::new(origin, &image, outcome));
+                    loads.ledger.add(LoadRecord {
+                        namespace: u32::try_from(namespace.id()).ok(),
+                        fallbacks: error.tried().to_vec(),
+                        collisions: error.collision().cloned().into_iter().collect(),
+                        ..LoadRecord::new(origin, &image, outcome)
+                    });
                 }
             }
         }
@@ -343,7 +397,7 @@ impl Rooms {
     }
 
     /// Records a load in the trace.
-    pub(super) fn record_load(actor: &CurrentActor<'_>, bytes: &[u8]) {
-        actor.record(EventKind::Load { object: ContentHash::of(bytes) });
+    pub(super) fn record_load(actor: &CurrentActor<'_>, object: ContentHash) {
+        actor.record(EventKind::Load { object });
     }
 }

@@ -49,18 +49,18 @@ impl FinishedRun {
         Ok(FinishedRun::on(device, plan, pulse))
     }
 
-    /// The same with a worker that makes the device, and gets it back.
+    /// The same with a worker that makes the device, and gets it back. Also gives the ledger of its loads as it is when
+    /// everything is closed.
     pub fn with<R>(
         worker: &mut Worker<'_>,
         plan: RunPlan,
         pulse: Arc<Pulse>,
         look: impl FnOnce(&FinishedRun) -> R,
-    ) -> Result<R, WorkerError> {
+    ) -> Result<(R, LoadLedger), WorkerError> {
         let device = worker.device(plan.config.clone(), host_of(&plan))?;
         let run = FinishedRun::on(device, plan, pulse);
         let seen = look(&run);
-        worker.take_back(run.device);
-        Ok(seen)
+        Ok((seen, worker.take_back(run.device)))
     }
 
     /// Runs the plan on a device that was made for it.

@@ -29,6 +29,8 @@ pub struct RunInput {
     pub arch: Arch,
     /// Orchestration and kernels, as they cross the host interface.
     pub callable: Vec<u8>,
+    /// The number of bytes of the orchestration.
+    pub orchestration_size: u64,
     /// How each run is carried out.
     pub call_config: CallConfig,
     /// The tensors as they are before each run.
@@ -67,6 +69,7 @@ impl RunInput {
             },
             names: names_of(program.orchestration, &program.kernels),
             kernels: program.kernels.iter().map(Kernel::described).collect(),
+            orchestration_size: program.orchestration_size,
             callable: program.callable,
             mode,
             case,
@@ -79,6 +82,7 @@ struct Program {
     callable: Vec<u8>,
     /// The name of the orchestration.
     orchestration: String,
+    orchestration_size: u64,
     kernels: Vec<Kernel>,
 }
 
@@ -114,7 +118,8 @@ impl Program {
             kernels: &parts,
         });
         let callable = callable.map_err(|error| PlanError::Callable { origin: case.origin.clone(), error })?;
-        Ok(Program { callable, orchestration: object.name, kernels })
+        let orchestration_size = object.bytes.len() as u64;
+        Ok(Program { callable, orchestration: object.name, orchestration_size, kernels })
     }
 
     /// Takes a callable from a file. Its kernels have no names of their own: they are called by the file's and their id.
@@ -137,8 +142,9 @@ impl Program {
             let object = CodeObject { name, bytes: Cow::Owned(kernel.object.to_vec()) };
             Ok(Kernel { func_id: kernel.func_id, object, signature: kernel.signature })
         };
+        let orchestration_size = content.orchestration.len() as u64;
         let kernels = content.kernels.into_iter().map(kernel).collect::<Result<_, PlanError>>()?;
-        Ok(Program { callable: bytes, orchestration: stem, kernels })
+        Ok(Program { callable: bytes, orchestration: stem, orchestration_size, kernels })
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use sim_aicore::cost::KernelTable;
 use sim_core::loader::image_error::ImageError;
 use sim_core::profile::{Arch, ProfileError};
+use sim_hbm::{ObjectTransfer, TooLarge};
 
 use super::input::RunInput;
 use super::objects::{Bundle, CodeObject};
@@ -66,6 +67,13 @@ pub enum PlanError {
         path: PathBuf,
         /// What is wrong with it.
         error: CallableFileError,
+    },
+    /// {origin}: {error}
+    Transfer {
+        /// The case.
+        origin: CaseOrigin,
+        /// Why the orchestration cannot get to the device so.
+        error: TooLarge,
     },
     /// --front driver needs virtual time: take --engine virtual or naive
     DriverOnThreads,
@@ -141,7 +149,8 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
         Some(costs) => KernelTable::from_value(&costs.origin, &costs.table, *profile.clock.aicore)?,
         None => KernelTable::default(),
     };
-    let defaults = DeviceConfig::new(profile);
+    let mut defaults = DeviceConfig::new(profile);
+    settings.choose_staging(&mut defaults.staging);
     Ok(DeviceConfig {
         engine: settings.engine,
         workers: settings.workers.unwrap_or(defaults.workers),
@@ -151,12 +160,24 @@ fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, P
         mode: input.mode,
         guest_limit: settings.guest_limit.unwrap_or(defaults.guest_limit),
         keep_events: settings.keep_events,
-        keep_objects: settings.keep_objects.clone(),
+        cache: settings.cache.unwrap_or(input.case.loading.cache),
+        transfer: transfer_of(input, settings)?,
         watch_leaks: settings.watch_leaks,
         kernel_costs,
         kernels: BTreeMap::new(),
         ..defaults
     })
+}
+
+/// How the orchestration gets to the device; refuses one that cannot get there so.
+fn transfer_of(input: &RunInput, settings: &RunSettings) -> Result<ObjectTransfer, PlanError> {
+    let transfer = settings.transfer.unwrap_or(input.case.loading.transfer);
+    if input.case.runtime.orchestrates_on_device() {
+        transfer
+            .check(input.orchestration_size)
+            .map_err(|error| PlanError::Transfer { origin: input.case.origin.clone(), error })?;
+    }
+    Ok(transfer)
 }
 
 /// The runtime: its own objects, with those of the case in their place.

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sim_core::loader::audit::holdings::WatchScope;
+use sim_core::loader::cache::CachePolicy;
+use sim_core::loader::staging::{LadderChoice, StagingArea, device_directories};
 use sim_core::profile::{Arch, Override, Profile, ProfileError, ProfileName};
-use sim_hbm::FillPolicy;
+use sim_hbm::{FillPolicy, ObjectTransfer};
 
 use crate::case::Runtime;
-use crate::device::EngineKind;
 use crate::device::programs::Mode;
+use crate::device::{EngineKind, staging_area};
 
 /// Through which functions a bundled host runtime reaches the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +57,39 @@ pub struct RunSettings {
     pub keep_events: bool,
     /// Put real files for loaded objects here.
     pub keep_objects: Option<PathBuf>,
-    /// Look at what objects leave behind when they go.
-    pub watch_leaks: bool,
+    /// Where to look for what objects leave behind when they go, if at all.
+    pub watch_leaks: Option<WatchScope>,
+    /// How objects are staged; later choices count more.
+    pub ladders: Vec<LadderChoice>,
+    /// When objects of callables are loaded, and how long they stay; else as the case says.
+    pub cache: Option<CachePolicy>,
+    /// How they get to the device; else as the case says.
+    pub transfer: Option<ObjectTransfer>,
+    /// The root of the file system in which AICPU code would look for a place for objects.
+    pub load_root: Option<PathBuf>,
+}
+
+impl RunSettings {
+    /// How and where objects are staged that are there before a device is.
+    pub(crate) fn staging(&self) -> StagingArea {
+        let mut staging = staging_area();
+        self.choose_staging(&mut staging);
+        staging
+    }
+
+    /// Changes what is left to the device into what was chosen.
+    pub(crate) fn choose_staging(&self, staging: &mut StagingArea) {
+        staging.keep.clone_from(&self.keep_objects);
+        for LadderChoice { origin, ladder } in &self.ladders {
+            match origin {
+                None => staging.ladder.clone_from(ladder),
+                Some(origin) => drop(staging.ladder_of.insert(*origin, ladder.clone())),
+            }
+        }
+        if let Some(root) = &self.load_root {
+            staging.directories = device_directories(root);
+        }
+    }
 }
 
 impl Default for RunSettings {
@@ -77,7 +111,11 @@ impl Default for RunSettings {
             fast_forward: false,
             keep_events: false,
             keep_objects: None,
-            watch_leaks: false,
+            watch_leaks: None,
+            ladders: Vec::new(),
+            cache: None,
+            transfer: None,
+            load_root: None,
         }
     }
 }

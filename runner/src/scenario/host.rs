@@ -7,7 +7,6 @@ use std::ffi::CString;
 use sim_core::driver_hooks::{AicpuArgsEx, ArgsEx, CpuKernelArgs, DevBinary};
 use sim_core::profile::{Arch, Profile};
 use sim_core::time::SimDuration;
-use sim_core::trace::ContentHash;
 use sim_hbm::{Holder, Residency};
 
 use super::ScenarioSettings;
@@ -15,7 +14,7 @@ use super::report::{ScenarioReport, Step};
 use crate::bundled::{self, ObjectKind};
 use crate::device::error::DeviceError;
 use crate::device::host_calls::HostCalls;
-use crate::device::{Device, DeviceConfig, NamedObject};
+use crate::device::{Device, DeviceConfig, NamedObject, fingerprint};
 
 /// How many holders are named.
 const NAMED_HOLDERS: usize = 3;
@@ -355,7 +354,7 @@ pub(super) fn object(name: &str, size: usize) -> Vec<u8> {
 
 /// A list of the functions of an installed object. It goes with the value.
 fn list_file(object: &[u8]) -> std::io::Result<ListFile> {
-    let file = format!("simpler_inner_{}_0.so", ContentHash::of(object));
+    let file = format!("simpler_inner_{:016x}_0.so", fingerprint(object));
     let ops = ["scenario_return", "scenario_wait_for_cores", "scenario_spin", "scenario_crash", "scenario_missing"];
     let op =
         |name: &&str| format!("\"{name}\": {{\"opInfo\": {{\"functionName\": \"{name}\", \"kernelSo\": \"{file}\"}}}}");

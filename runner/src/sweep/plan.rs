@@ -122,7 +122,8 @@ impl SweepPlan {
         let seen = FinishedRun::with(worker, plan, Arc::new(Pulse::default()), |run| {
             Row::of_run(point, owned.clone(), run, begun.elapsed())
         });
-        seen.unwrap_or_else(|error| Row::not_begun(point, owned, status_of(&error), error.to_string()))
+        seen.map(|(row, _)| row)
+            .unwrap_or_else(|error| Row::not_begun(point, owned, status_of(&error), error.to_string()))
     }
 
     fn settings_at(&self, values: &[&str]) -> Result<RunSettings, SweepError> {

@@ -307,6 +307,8 @@ fn element_of(dtype: &str) -> Option<Element> {
 #[cfg(test)]
 mod tests {
     use super::super::test_memory::{TestMemory, record, tensor, tile};
+    use std::slice::from_ref;
+
     use super::*;
     use crate::pipes::Pipe;
 
@@ -345,10 +347,10 @@ mod tests {
         let [a, b, c] = [0, 0x4000, 0x8000].map(|offset| tile(ub + offset, 64, 64, "float32"));
         let gm = |index: u64| tensor(GM + index * 0x1_0000, 64, 64, "float32");
         let records = [
-            record(0, "TASSIGN", &[a.clone()], &[]),
-            record(1, "TLOAD", &[a.clone()], &[gm(0)]),
-            record(2, "TLOAD", &[b.clone()], &[gm(1)]),
-            record(3, "TADD", &[c.clone()], &[a, b]),
+            record(0, "TASSIGN", from_ref(&a), &[]),
+            record(1, "TLOAD", from_ref(&a), &[gm(0)]),
+            record(2, "TLOAD", from_ref(&b), &[gm(1)]),
+            record(3, "TADD", from_ref(&c), &[a, b]),
             record(4, "TSTORE", &[gm(2)], &[c]),
         ];
         let tensors = [0, 1, 2].map(matrix);
@@ -386,11 +388,11 @@ mod tests {
         let (a, b) = (boxed(tile(l0a, 64, 32, "float16")), boxed(tile(l0b, 32, 128, "float16")));
         let c = boxed(tile(l0c, 64, 128, "float32"));
         let records = [
-            record(0, "TLOAD", &[left.clone()], &[tensor(GM, 64, 32, "float16")]),
-            record(1, "TLOAD", &[right.clone()], &[tensor(GM + 0x1_0000 + 96, 32, 128, "float16")]),
-            record(2, "TEXTRACT", &[a.clone()], &[left]),
-            record(3, "TMOV", &[b.clone()], &[right]),
-            record(4, "TMATMUL_ACC", &[c.clone()], &[c.clone(), a, b]),
+            record(0, "TLOAD", from_ref(&left), &[tensor(GM, 64, 32, "float16")]),
+            record(1, "TLOAD", from_ref(&right), &[tensor(GM + 0x1_0000 + 96, 32, 128, "float16")]),
+            record(2, "TEXTRACT", from_ref(&a), &[left]),
+            record(3, "TMOV", from_ref(&b), &[right]),
+            record(4, "TMATMUL_ACC", from_ref(&c), &[c.clone(), a, b]),
             record(5, "TSTORE", &[tensor(GM + 0x2_0000, 64, 128, "bfloat16")], &[c]),
         ];
         let tensors = [0, 1, 2].map(matrix);
@@ -451,14 +453,14 @@ mod tests {
         let global = |layout: &str| TileOperand { layout: layout.to_owned(), ..tensor(GM, 4, 4, "float32") };
         let nobody = tile(0x40, 16, 16, "float32");
         for (said, expected) in [
-            (said("TADD", &[good.clone()], &[nobody]), "TADD (instruction 1): 0x40 is in none of the core's memories"),
-            (said("TADD", &[], &[good.clone()]), "TADD (instruction 1): it has no output"),
+            (said("TADD", from_ref(&good), &[nobody]), "TADD (instruction 1): 0x40 is in none of the core's memories"),
+            (said("TADD", &[], from_ref(&good)), "TADD (instruction 1): it has no output"),
             (
-                said("TABS", &[good.clone()], &[tile(l1, 1, 1, "float32")]),
+                said("TABS", from_ref(&good), &[tile(l1, 1, 1, "float32")]),
                 "TABS (instruction 1): its tile is in L1, where vectors cannot work on it",
             ),
             (
-                said("TABS", &[good.clone()], &[tile(ub, 1, 1, "int4")]),
+                said("TABS", from_ref(&good), &[tile(ub, 1, 1, "int4")]),
                 "TABS (instruction 1): nothing is known of elements of type int4",
             ),
             (said("TABS", &[shaped(vec![-1, 4])], &[]), "TABS (instruction 1): [-1, 4] is no shape of it"),
@@ -468,14 +470,14 @@ mod tests {
             ),
             (said("TABS", &[shaped(vec![4])], &[]), "TABS (instruction 1): [4] is no shape of it"),
             (
-                said("TLOAD", &[good.clone()], &[good.clone()]),
+                said("TLOAD", from_ref(&good), from_ref(&good)),
                 "TLOAD (instruction 1): there is no way from UB to UB for it",
             ),
             (
-                said("TLOAD", &[good.clone()], &[global("NC1HWC0")]),
+                said("TLOAD", from_ref(&good), &[global("NC1HWC0")]),
                 "TLOAD (instruction 1): nothing is known of tensors with the layout NC1HWC0",
             ),
-            (said("TMATMUL", &[good.clone()], &[good.clone()]), "TMATMUL (instruction 1): it has no factor in L0A"),
+            (said("TMATMUL", from_ref(&good), from_ref(&good)), "TMATMUL (instruction 1): it has no factor in L0A"),
         ] {
             assert_eq!(said, expected);
         }

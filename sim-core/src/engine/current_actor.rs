@@ -14,7 +14,8 @@ use super::native::Job;
 use super::poll::PollPolicy;
 use super::state::{State, Status, WatchedWord};
 use super::wait::{Poll, Wait};
-use super::{BodyPlace, COMPLETION_KEY, Engine, NativeBody, Polling, join_key};
+use super::watchdog::Doing;
+use super::{BodyPlace, COMPLETION_KEY, Engine, HOST, NativeBody, Polling, join_key};
 use crate::actor::{ActorId, ActorKind};
 use crate::time::{SimDuration, SimTime};
 use crate::trace::EventKind;
@@ -390,6 +391,18 @@ impl<'a> CurrentActor<'a> {
     /// Runs a piece of guest code, or something that guest memory can make fault, as the guest.
     pub fn as_guest<R>(&self, function: impl FnOnce() -> R) -> R {
         self.context.as_guest(function)
+    }
+
+    /// The same with code that may not take longer than device code, also when the host asks for it: what objects do
+    /// while they are loaded and unloaded.
+    pub fn as_loaded_object<R>(&self, function: impl FnOnce() -> R) -> R {
+        if self.id() != HOST {
+            return self.as_guest(function);
+        }
+        self.engine.thread.enter(Doing::Fiber);
+        let result = self.as_guest(function);
+        self.engine.thread.enter(Doing::Host);
+        result
     }
 
     /// Records an event of this actor at its time.

@@ -43,10 +43,10 @@ pub(super) struct Elf<'data> {
 
 /// An entry of the dynamic segment.
 #[derive(Clone, Copy)]
-struct DynamicEntry {
+pub(super) struct DynamicEntry {
     tag: elf::DynamicTag,
-    value: u64,
-    offset: u64,
+    pub(super) value: u64,
+    pub(super) offset: u64,
 }
 
 /// A symbol, with its name not yet read.
@@ -455,11 +455,11 @@ impl<'data> Elf<'data> {
         Ok(())
     }
 
-    fn entry(&self, tag: elf::DynamicTag) -> Option<DynamicEntry> {
+    pub(super) fn entry(&self, tag: elf::DynamicTag) -> Option<DynamicEntry> {
         self.dynamic.iter().rev().find(|entry| entry.tag == tag).copied()
     }
 
-    fn dynamic_table(
+    pub(super) fn dynamic_table(
         &self,
         what: &'static str,
         table: elf::DynamicTag,

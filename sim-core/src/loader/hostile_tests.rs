@@ -2,8 +2,9 @@
 
 use super::image::CodeImage;
 use super::image_error::ImageError;
+use super::preparation::Preparation;
 use super::test_objects::{Language, shared_object};
-use super::{unique, wait_loops};
+use super::wait_loops;
 
 /// A generator of numbers that are the same in every run.
 struct Numbers(u64);
@@ -27,10 +28,10 @@ impl Numbers {
 
 fn read_all(bytes: &[u8]) -> Result<(), ImageError> {
     let image = CodeImage::parse("damaged.so", bytes);
-    let copy = unique::without_unique("damaged.so", bytes);
+    let preparation = Preparation::of("damaged.so", bytes);
     let loops = wait_loops::find("damaged.so", bytes);
-    if let Ok(copy) = copy {
-        assert_eq!(copy.bytes.len(), bytes.len());
+    if let Ok(preparation) = preparation {
+        preparation.apply(&mut bytes.to_vec());
     }
     for error in [image.as_ref().err(), loops.as_ref().err()].into_iter().flatten() {
         assert!(error.to_string().starts_with("damaged.so: "), "{error}");

@@ -2,7 +2,7 @@
 //!
 //! A [`CodeImage`] is a set of facts; it keeps no reference to the bytes. The facts that decide over loading are:
 //! - [`CodeImage::unique_symbols`] and [`CodeImage::no_delete`]: the object would stay loaded for ever, and its
-//!   namespace with it. The first has a cure ([`super::unique`]), the second has none.
+//!   namespace with it. The first has a cure (`unique.rs`), the second has none.
 //! - [`CodeImage::tls`] with `static_block`: it takes room from a small reserve that all namespaces share.
 //! - [`CodeImage::imports`]: through which functions it reaches the device, and whether it may block.
 
@@ -124,7 +124,16 @@ impl CodeImage {
     /// Reads the facts about the object in `bytes`. Fails unless this host can load it.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<CodeImage, ImageError> {
         let elf = Elf::open(name, bytes)?;
-        let symbols = elf.dynamic_symbols()?;
+        CodeImage::of(name, bytes, &elf, &elf.dynamic_symbols()?)
+    }
+
+    /// The same of what was read already.
+    pub(super) fn of(
+        name: &str,
+        bytes: &[u8],
+        elf: &Elf<'_>,
+        symbols: &[DynamicSymbol<'_>],
+    ) -> Result<CodeImage, ImageError> {
         let tls = elf.tls().map(|(size, align)| ThreadLocalBlock { size, align, static_block: elf.static_tls() });
         let executable = elf.executable_segments().into_iter();
         Ok(CodeImage {
@@ -137,10 +146,10 @@ impl CodeImage {
             build_id: elf.build_id().map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect()),
             tls,
             no_delete: elf.no_delete(),
-            unique_symbols: unique_symbols(&symbols),
+            unique_symbols: unique_symbols(symbols),
             made_global: Vec::new(),
-            imports: imports(&elf, &symbols)?,
-            exports: exports(&symbols),
+            imports: imports(elf, symbols)?,
+            exports: exports(symbols),
             executable: executable
                 .map(|code| ExecutableSegment { address: code.address, size: code.bytes.len() as u64 })
                 .collect(),

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use super::audit::{Examination, Finding};
 use super::image::CodeImage;
+use super::staging::aicpu_os::PathUser;
 use crate::time::SimDuration;
 use crate::trace::ContentHash;
 
@@ -67,6 +68,22 @@ pub enum LoadStrategy {
         /// Where it is.
         directory: String,
     },
+    /// A sealed file in memory, opened by its descriptor's name in this process.
+    ProcFd,
+    /// A file without a name.
+    UnnamedFile {
+        /// Where it is.
+        directory: String,
+    },
+    /// A file whose name others may use as well.
+    FixedPath {
+        /// Where it is.
+        directory: String,
+    },
+    /// A range of a bigger file.
+    View,
+    /// A sealed file in memory that a sandboxed process tried out first.
+    Sandbox,
 }
 
 impl fmt::Display for LoadStrategy {
@@ -75,6 +92,11 @@ impl fmt::Display for LoadStrategy {
             LoadStrategy::SealedMemfd => f.write_str("sealed memfd"),
             LoadStrategy::TemporaryFile { directory } => write!(f, "file in {directory}"),
             LoadStrategy::KeptFile { directory } => write!(f, "file kept in {directory}"),
+            LoadStrategy::ProcFd => f.write_str("sealed memfd by its descriptor"),
+            LoadStrategy::UnnamedFile { directory } => write!(f, "unnamed file in {directory}"),
+            LoadStrategy::FixedPath { directory } => write!(f, "fixed path in {directory}"),
+            LoadStrategy::View => f.write_str("view of a file"),
+            LoadStrategy::Sandbox => f.write_str("sandboxed trial"),
         }
     }
 }
@@ -86,6 +108,55 @@ pub struct FailedStrategy {
     pub strategy: LoadStrategy,
     /// Why it did not work.
     pub reason: String,
+}
+
+impl fmt::Display for FailedStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.strategy, self.reason)
+    }
+}
+
+/// A load and another that got into its way, though it may have succeeded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum LoadCollision {
+    /// Two loads that did not know of each other had one path.
+    PathCollision {
+        /// The directory of the path.
+        directory: String,
+        /// The other, if it is known.
+        with: Option<PathUser>,
+        /// What came of it.
+        effect: CollisionEffect,
+    },
+}
+
+/// What came of a collision, to the load that has the finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CollisionEffect {
+    /// It wrote over the file that the other had loaded.
+    ReplacedTheOther,
+    /// The other wrote over its file: its code is no longer its own.
+    WasReplaced,
+    /// The dynamic linker gave it another object than it asked for.
+    GotAnotherObject,
+}
+
+impl fmt::Display for LoadCollision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LoadCollision::PathCollision { directory, with, effect } = self;
+        let with = with.as_ref().map_or_else(|| "somebody unknown".to_owned(), ToString::to_string);
+        match effect {
+            CollisionEffect::ReplacedTheOther => {
+                write!(f, "its file in {directory} was that of {with}, too: now overwritten")
+            }
+            CollisionEffect::WasReplaced => write!(f, "its file in {directory} was overwritten by {with}"),
+            CollisionEffect::GotAnotherObject => {
+                write!(f, "its path in {directory} led to another object than was asked for, that of {with}")
+            }
+        }
+    }
 }
 
 /// What came of a request.
@@ -151,6 +222,9 @@ pub struct LoadRecord {
     pub outcome: LoadOutcome,
     /// Strategies that were tried before, in order.
     pub fallbacks: Vec<FailedStrategy>,
+    /// With which other loads it had a path in common.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub collisions: Vec<LoadCollision>,
     /// What the load takes on the device.
     #[serde(rename = "device_time_ps")]
     pub device_time: SimDuration,
@@ -185,6 +259,7 @@ impl LoadRecord {
             namespace: None,
             outcome,
             fallbacks: Vec::new(),
+            collisions: Vec::new(),
             device_time: SimDuration::ZERO,
             users: u32::from(loaded),
             state: loaded.then_some(LoadState::Live),
@@ -205,6 +280,7 @@ impl LoadRecord {
             namespace: None,
             outcome: LoadOutcome::Failure { error: error.to_string() },
             fallbacks: Vec::new(),
+            collisions: Vec::new(),
             device_time: SimDuration::ZERO,
             users: 0,
             state: None,
@@ -325,6 +401,7 @@ impl LoadLedger {
         let record = LoadRecord {
             outcome: LoadOutcome::Reuse { of },
             fallbacks: Vec::new(),
+            collisions: Vec::new(),
             device_time: SimDuration::ZERO,
             users: 0,
             state: None,
@@ -359,6 +436,15 @@ impl LoadLedger {
     /// Adds what the audit has to say about what record `id` loaded.
     pub fn add_finding(&mut self, id: LoadId, finding: Finding) -> Result<(), LedgerError> {
         self.record(id)?.findings.push(finding);
+        Ok(())
+    }
+
+    /// Adds a collision of record `id`, unless it has that.
+    pub fn add_collision(&mut self, id: LoadId, collision: LoadCollision) -> Result<(), LedgerError> {
+        let record = self.record(id)?;
+        if !record.collisions.contains(&collision) {
+            record.collisions.push(collision);
+        }
         Ok(())
     }
 

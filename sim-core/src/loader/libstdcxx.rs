@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::image::CodeImage;
+use super::ledger::{FailedStrategy, LoadStrategy};
 use super::link;
-use super::load_error::LoadError;
+use super::load_error::{LoadError, Tried};
+use super::preparation::{Preparation, PreparedObject};
 use super::staging::SealedBytes;
-use super::unique::without_unique;
 
 /// Where distributions keep libstdc++.
 const LIBRARY_DIRECTORIES: [&str; 7] = [
@@ -27,6 +28,7 @@ pub(super) const LIBSTDCXX: &str = "libstdc++.so.6";
 pub(super) struct Libstdcxx {
     pub(super) image: Arc<CodeImage>,
     pub(super) bytes: Arc<[u8]>,
+    pub(super) preparation: Preparation,
     pub(super) sealed: SealedBytes,
 }
 
@@ -40,9 +42,14 @@ pub(super) fn libstdcxx() -> Result<&'static Libstdcxx, LoadError> {
     let of_process = link::path_of_open(c"libstdc++.so.6");
     let found = of_process.iter().chain(&directories).find_map(|path| std::fs::read(path).ok());
     let original = found.ok_or_else(|| LoadError::NoLibstdcxx { searched: LIBRARY_DIRECTORIES.join(", ") })?;
-    let bytes: Arc<[u8]> = without_unique(LIBSTDCXX, &original)?.bytes.into();
-    let image = Arc::new(CodeImage::parse(LIBSTDCXX, &bytes)?);
-    let sealed = SealedBytes::new(LIBSTDCXX, &bytes)
-        .map_err(|error| LoadError::Staging { name: LIBSTDCXX.to_owned(), tried: error.to_string() })?;
-    Ok(COPY.get_or_init(|| Libstdcxx { image, bytes, sealed }))
+    let PreparedObject { image, bytes, preparation } = PreparedObject::of_library(LIBSTDCXX, original.into())?;
+    let image = Arc::new(image);
+    let sealed = SealedBytes::new(LIBSTDCXX, &bytes).map_err(|error| not_staged(LIBSTDCXX, &error))?;
+    Ok(COPY.get_or_init(|| Libstdcxx { image, bytes, preparation, sealed }))
+}
+
+/// What is staged in one way alone could not be.
+pub(super) fn not_staged(name: &str, error: &std::io::Error) -> LoadError {
+    let failed = FailedStrategy { strategy: LoadStrategy::SealedMemfd, reason: error.to_string() };
+    LoadError::Staging { name: name.to_owned(), tried: Tried(vec![failed]) }
 }

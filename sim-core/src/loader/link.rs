@@ -1,22 +1,17 @@
 //! Linking: the calls into the dynamic linker.
 //!
-//! `dlmopen` and `dlclose` run constructors and destructors of guests. Once a namespace has threads of its own, these
-//! calls are therefore made as guest code (`LinkStep::as_guest_call`), so that a guest's initialisers find their own
-//! thread control block, and one that crashes ends that guest and not the process.
+//! `dlmopen` and `dlclose` run initialisers and finalisers of libraries that guests need; those of guests are called
+//! here (`preparation.rs` says why). Once a namespace has threads of its own, these calls are therefore made as guest code
+//! (`LinkStep::as_guest_call`), so that initialisers find their own thread control block, and one that crashes ends that
+//! guest and not the process.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use super::preparation::Functions;
 use crate::engine::GuestCall;
-
-/// What the dynamic linker knows an object by.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Handle(pub(super) *mut c_void);
-
-// SAFETY: only the dynamic linker looks at what is behind it, for any thread, under a lock of its own.
-unsafe impl Send for Handle {}
 
 /// Room for what the dynamic linker has to say.
 const MESSAGE_BYTES: usize = 1024;
@@ -29,23 +24,94 @@ pub(super) struct LinkStep {
     operation: Operation,
     handle: *mut c_void,
     message: [u8; MESSAGE_BYTES],
+    mishap: Option<Mishap>,
 }
 
 enum Operation {
-    Open { namespace: NamespaceId, path: CString },
-    Close,
+    Open {
+        namespace: NamespaceId,
+        path: CString,
+    },
+    /// Calls initialisers of an object that is open.
+    Initialise(Located),
+    /// Calls finalisers, and closes.
+    Close(Option<Located>),
+    /// Nothing: the result is there already.
+    Nothing,
+}
+
+/// Functions of an object where they are in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Located {
+    load_address: usize,
+    functions: Functions,
+}
+
+impl Located {
+    /// Those of an object at `load_address`.
+    pub(super) fn new(load_address: usize, functions: Functions) -> Self {
+        Located { load_address, functions }
+    }
+
+    /// Calls one of them.
+    ///
+    /// # Safety
+    ///
+    /// The object must be mapped there, and the time for its function have come.
+    unsafe fn call(self, index: usize) {
+        type Function = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
+        unsafe extern "C" {
+            static environ: *const *const c_char;
+        }
+        let at = self.load_address + self.functions.address as usize + index * size_of::<usize>();
+        // SAFETY: the caller vouches for the object; its array was checked to lie in it.
+        let address = unsafe { (at as *const usize).read() };
+        // The dynamic linker skips these, too.
+        if address == 0 || address == usize::MAX {
+            return;
+        }
+        let arguments = [c"npusim".as_ptr(), std::ptr::null()];
+        // SAFETY: that is what such an array holds.
+        unsafe { std::mem::transmute::<usize, Function>(address)(1, arguments.as_ptr(), environ) };
+    }
+}
+
+/// Something that the code of an object does in a step, if that is planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mishap {
+    /// It throws, nobody catches, and the program aborts.
+    Throws,
+    /// It never comes back.
+    Hangs,
 }
 
 impl LinkStep {
     /// Opens `path` in a namespace, `LM_ID_NEWLM` for a new one.
     pub(super) fn open(namespace: NamespaceId, path: &CStr) -> LinkStep {
         let operation = Operation::Open { namespace, path: path.to_owned() };
-        LinkStep { operation, handle: std::ptr::null_mut(), message: [0; MESSAGE_BYTES] }
+        LinkStep { operation, handle: std::ptr::null_mut(), message: [0; MESSAGE_BYTES], mishap: None }
+    }
+
+    /// Opens nothing, because the dynamic linker would say this.
+    pub(super) fn refused(reason: &str) -> LinkStep {
+        let mut message = [0; MESSAGE_BYTES];
+        copy_message(&mut message, reason.as_bytes());
+        LinkStep { operation: Operation::Nothing, handle: std::ptr::null_mut(), message, mishap: None }
+    }
+
+    /// Initialises an object that was opened.
+    pub(super) fn initialise(handle: *mut c_void, initialisers: Located) -> LinkStep {
+        LinkStep { operation: Operation::Initialise(initialisers), ..LinkStep::close(handle, None) }
     }
 
     /// Closes an object.
-    pub(super) fn close(handle: *mut c_void) -> LinkStep {
-        LinkStep { operation: Operation::Close, handle, message: [0; MESSAGE_BYTES] }
+    pub(super) fn close(handle: *mut c_void, finalisers: Option<Located>) -> LinkStep {
+        LinkStep { operation: Operation::Close(finalisers), handle, message: [0; MESSAGE_BYTES], mishap: None }
+    }
+
+    /// The same, with something that goes wrong in it.
+    pub(super) fn with(self, mishap: Option<Mishap>) -> LinkStep {
+        LinkStep { mishap, ..self }
     }
 
     /// Makes the call on this thread.
@@ -73,7 +139,17 @@ impl LinkStep {
 extern "C" fn perform(step: *mut c_void) -> u64 {
     // SAFETY: both callers pass a live step that nobody else uses meanwhile.
     let step = unsafe { &mut *step.cast::<LinkStep>() };
+    match step.mishap {
+        // What the C++ library does with an exception that nobody catches.
+        // SAFETY: it takes nothing.
+        Some(Mishap::Throws) => unsafe { libc::abort() },
+        Some(Mishap::Hangs) => loop {
+            std::hint::spin_loop();
+        },
+        None => {}
+    }
     match &step.operation {
+        Operation::Nothing => {}
         Operation::Open { namespace, path } => {
             // SAFETY: the bytes behind the path have been checked as far as that is possible; RTLD_GLOBAL is refused
             // in namespaces.
@@ -82,7 +158,19 @@ extern "C" fn perform(step: *mut c_void) -> u64 {
                 keep_message(&mut step.message);
             }
         }
-        Operation::Close => {
+        Operation::Initialise(initialisers) => {
+            for index in 0..initialisers.functions.count {
+                // SAFETY: the object was just opened.
+                unsafe { initialisers.call(index) };
+            }
+        }
+        Operation::Close(finalisers) => {
+            if let Some(finalisers) = finalisers {
+                for index in (0..finalisers.functions.count).rev() {
+                    // SAFETY: the object is open, and nobody uses it any more.
+                    unsafe { finalisers.call(index) };
+                }
+            }
             // SAFETY: the handle came from `dlmopen` and is closed once.
             unsafe { libc::dlclose(step.handle) };
         }
@@ -99,6 +187,10 @@ fn keep_message(message: &mut [u8; MESSAGE_BYTES]) {
     }
     // SAFETY: as above.
     let bytes = unsafe { CStr::from_ptr(text) }.to_bytes();
+    copy_message(message, bytes);
+}
+
+fn copy_message(message: &mut [u8; MESSAGE_BYTES], bytes: &[u8]) {
     let length = bytes.len().min(MESSAGE_BYTES - 1);
     message[..length].copy_from_slice(&bytes[..length]);
 }

@@ -1,7 +1,9 @@
 //! An object in a namespace: its symbols, what lies at an address of it, and the traps in its wait loops.
 
 use std::ffi::{CStr, c_void};
+use std::fs::File;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +11,14 @@ use libloading::os::unix::Library;
 
 use super::audit::Examination;
 use super::elf::Elf;
+use super::faults::{FaultPlan, LoadFault};
 use super::image::CodeImage;
 use super::image_error::ImageError;
-use super::ledger::{FailedStrategy, LoadStrategy};
-use super::link::Handle;
+use super::ledger::{CollisionEffect, FailedStrategy, LoadCollision, LoadStrategy};
+use super::link::{LinkStep, Located};
 use super::load_error::LoadError;
+use super::snapshot::Snapshot;
+use super::staging::aicpu_os::Claim;
 use super::symbols::{SymbolMap, SymbolOffset};
 use super::wait_loops::{self, WaitLoop};
 use crate::engine::wait_trap::{self, WaitTrap};
@@ -25,8 +30,8 @@ pub struct LoadedObject {
     pub image: Arc<CodeImage>,
     pub(super) bytes: Arc<[u8]>,
     pub(super) library: Library,
-    /// What `library` owns.
-    pub(super) handle: Handle,
+    /// The dynamic linker's handle of it, which `library` owns.
+    pub(super) handle: usize,
     pub(super) load_address: usize,
     /// The address range of its code and data.
     pub(super) range: Range<usize>,
@@ -40,6 +45,23 @@ pub struct LoadedObject {
     pub opened_as: String,
     /// What it was bound to; only of guests.
     pub examination: Option<Arc<Examination>>,
+    /// The path that others may write to, while it is loaded from there.
+    pub(super) claim: Option<Claim>,
+    /// What it was like once it was ready, in that case.
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) finalisers: Option<Located>,
+    pub(super) faults: Arc<FaultPlan>,
+}
+
+/// Where an object was that is closed.
+#[derive(Clone, Debug)]
+pub struct Whereabouts {
+    /// Facts about its bytes.
+    pub image: Arc<CodeImage>,
+    /// Where it was.
+    pub load_address: usize,
+    /// The name by which the dynamic linker knew it.
+    pub opened_as: String,
 }
 
 /// A place in an object, for people.
@@ -74,7 +96,7 @@ impl LoadedObject {
         // SAFETY: only the address is taken; a data symbol is as good as a function here.
         let found = unsafe { self.library.get::<*const c_void>(name) };
         let address = found.map(|symbol| symbol.into_raw() as usize).unwrap_or(0);
-        if address == 0 {
+        if address == 0 || self.faults.strikes(LoadFault::MissingEntry) {
             return Err(LoadError::MissingSymbol {
                 name: self.image.name.clone(),
                 symbol: name.to_owned(),
@@ -88,7 +110,43 @@ impl LoadedObject {
     /// somewhere else for each. 0 if there is none. It neither allocates nor panics, so a guest can call it.
     pub fn address_for_thread(&self, name: &CStr) -> usize {
         // SAFETY: the object is open, and the name a string.
-        unsafe { libc::dlsym(self.handle.0, name.as_ptr()) as usize }
+        unsafe { libc::dlsym(self.handle as *mut c_void, name.as_ptr()) as usize }
+    }
+
+    /// What somebody should know about it by now: whose file it overwrote, and who overwrote its own.
+    pub fn collisions(&self) -> Vec<LoadCollision> {
+        let Some(claim) = &self.claim else { return Vec::new() };
+        let collision = |with, effect| LoadCollision::PathCollision { directory: claim.directory(), with, effect };
+        let before = (claim.before().is_some() || claim.of_a_stranger())
+            .then(|| collision(claim.before().cloned(), CollisionEffect::ReplacedTheOther));
+        let after = claim.replaced_by().map(|by| collision(Some(by), CollisionEffect::WasReplaced));
+        before.into_iter().chain(after).collect()
+    }
+
+    /// Whether somebody has written over the file that its code is in.
+    pub fn is_damaged(&self) -> bool {
+        self.claim.as_ref().is_some_and(|claim| claim.replaced_by().is_some())
+    }
+
+    /// The step that closes it. Finalisers of an object that was damaged are not run.
+    pub(super) fn into_closing(self) -> LinkStep {
+        let finalisers = if self.is_damaged() { None } else { self.finalisers };
+        if let (true, Some(snapshot)) = (self.is_damaged(), &self.snapshot) {
+            // SAFETY: it is still open, and whoever closes it does not use it any more.
+            unsafe { snapshot.restore() };
+        }
+        LinkStep::close(self.library.into_raw(), finalisers)
+    }
+
+    /// Whether its code is what was loaded, traps aside.
+    pub fn has_its_code(&self) -> bool {
+        still_has_code(&self.image.name, &self.bytes, self.load_address).unwrap_or(false)
+    }
+
+    /// Where it is, for whoever closes it.
+    pub fn whereabouts(&self) -> Whereabouts {
+        let (image, opened_as) = (Arc::clone(&self.image), self.opened_as.clone());
+        Whereabouts { image, load_address: self.load_address, opened_as }
     }
 
     /// The addresses it occupies.
@@ -140,6 +198,18 @@ pub fn has_code(name: &str, bytes: &[u8], load_address: usize) -> Result<bool, I
             std::slice::from_raw_parts((load_address + code.address as usize) as *const u8, code.bytes.len())
         };
         found == code.bytes
+    }))
+}
+
+/// The same as [`has_code`] where somebody may change the file under the code: such memory may not even be there.
+/// Traps do not count.
+pub(super) fn still_has_code(name: &str, bytes: &[u8], load_address: usize) -> Result<bool, ImageError> {
+    let Ok(memory) = File::open("/proc/self/mem") else { return has_code(name, bytes, load_address) };
+    Ok(Elf::open(name, bytes)?.executable_segments().iter().all(|code| {
+        let mut found = vec![0; code.bytes.len()];
+        let read = memory.read_exact_at(&mut found, load_address as u64 + code.address);
+        let same = |(found, byte): (&u8, &u8)| found == byte || *found == TRAP_INSTRUCTION;
+        read.is_ok() && found.iter().zip(code.bytes).all(same)
     }))
 }
 

@@ -7,42 +7,24 @@
 
 use object::elf;
 
-use super::elf::Elf;
+use super::elf::{DynamicSymbol, Elf};
 use super::image_error::ImageError;
+use super::preparation::Patch;
 
-/// A copy of an object in which no symbol is unique.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WithoutUnique {
-    /// The bytes of the copy.
-    pub bytes: Vec<u8>,
-    /// How many symbols were made global.
-    pub changed: usize,
-}
-
-/// Copies the object in `bytes` with its unique symbols made global; refuses one that could not be loaded.
-pub fn without_unique(name: &str, bytes: &[u8]) -> Result<WithoutUnique, ImageError> {
-    let elf = Elf::open(name, bytes)?;
-    let mut copy = WithoutUnique { bytes: bytes.to_vec(), changed: 0 };
-    for symbol in elf.dynamic_symbols()? {
-        if symbol.symbol.bind == elf::STB_GNU_UNIQUE {
-            copy.bytes[symbol.info_offset] = elf::STB_GLOBAL.0 << 4 | symbol.symbol.kind.0;
-            copy.changed += 1;
-        }
-    }
-    if copy.changed > 0 {
-        check(&elf, name, &copy.bytes)?;
-    }
-    Ok(copy)
+/// What makes global symbols of the unique ones among an object's.
+pub(super) fn unique_bindings(symbols: &[DynamicSymbol<'_>]) -> Vec<Patch> {
+    let unique = symbols.iter().filter(|symbol| symbol.symbol.bind == elf::STB_GNU_UNIQUE);
+    unique.map(|symbol| (symbol.info_offset, elf::STB_GLOBAL.0 << 4 | symbol.symbol.kind.0)).collect()
 }
 
 /// Refuses a copy that the changes have made another object: tables of a hostile one lie on top of each other.
-fn check(elf: &Elf<'_>, name: &str, copy: &[u8]) -> Result<(), ImageError> {
+pub(super) fn check(name: &str, copy: &[u8]) -> Result<(), ImageError> {
     let changed = Elf::open(name, copy)?;
     match changed.dynamic_symbols()?.iter().find(|symbol| symbol.symbol.bind == elf::STB_GNU_UNIQUE) {
         None => Ok(()),
         Some(symbol) => {
             let detail = "it lies on top of what says where it is";
-            Err(elf.malformed("dynamic symbol table", symbol.info_offset as u64, detail))
+            Err(changed.malformed("dynamic symbol table", symbol.info_offset as u64, detail))
         }
     }
 }
@@ -52,6 +34,13 @@ mod tests {
     use super::*;
     use crate::loader::image::CodeImage;
     use crate::loader::test_objects::{Language, shared_object};
+
+    /// A copy without unique symbols, and how many there were.
+    fn without_unique(name: &str, bytes: &[u8]) -> Result<(Vec<u8>, usize), ImageError> {
+        let (patches, mut copy) = (unique_bindings(&Elf::open(name, bytes)?.dynamic_symbols()?), bytes.to_vec());
+        patches.iter().for_each(|(at, byte)| copy[*at] = *byte);
+        Ok((copy, patches.len()))
+    }
 
     const COUNTERS: &str = "template <int N> struct Counter { static int value; };
         template <int N> int Counter<N>::value = N;
@@ -63,12 +52,12 @@ mod tests {
         let before = CodeImage::parse("c.so", &bytes).expect("a loadable object");
         assert_eq!(before.unique_symbols, ["_ZN7CounterILi1EE5valueE", "_ZN7CounterILi2EE5valueE"]);
 
-        let copy = without_unique("c.so", &bytes).expect("a loadable object");
-        assert_eq!(copy.changed, 2);
-        let after = CodeImage::parse("c.so", &copy.bytes).expect("a loadable object");
+        let (copy, changed) = without_unique("c.so", &bytes).expect("a loadable object");
+        assert_eq!(changed, 2);
+        let after = CodeImage::parse("c.so", &copy).expect("a loadable object");
         assert_eq!(after.unique_symbols, [] as [&str; 0]);
         assert_eq!((after.exports, after.imports), (before.exports, before.imports));
-        let changed: Vec<_> = bytes.iter().zip(&copy.bytes).filter(|(old, new)| old != new).collect();
+        let changed: Vec<_> = bytes.iter().zip(&copy).filter(|(old, new)| old != new).collect();
         // Unique data to global data.
         assert_eq!(changed, [(&0xa1, &0x11), (&0xa1, &0x11)]);
     }
@@ -76,7 +65,7 @@ mod tests {
     #[test]
     fn is_an_object_without_unique_symbols_copied_as_it_is() {
         let bytes = shared_object(Language::Cxx, COUNTERS, &["-fno-gnu-unique"]);
-        assert_eq!(without_unique("c.so", &bytes), Ok(WithoutUnique { bytes, changed: 0 }));
+        assert_eq!(without_unique("c.so", &bytes), Ok((bytes, 0)));
     }
 
     #[test]

@@ -67,9 +67,7 @@ void DeviceContext::finalize() {
 }
 
 int DeviceContext::register_callable(int32_t id, const ChipCallable &source) {
-    const int code = callables_[id].load(id, source, entries_);
-    if (code == 0) ++loads_;
-    return code;
+    return callables_[id].load(id, source, entries_);
 }
 
 int DeviceContext::unregister_callable(int32_t id) {

@@ -30,8 +30,9 @@ public:
     RunMemory &memory() { return memory_; }
     const Entries &entries() const { return entries_; }
     const NpusimTopology &topology() const { return topology_; }
-    size_t aicpu_loads() const { return OrchestrationHome::ON_HOST ? 0 : loads_; }
-    size_t host_loads() const { return OrchestrationHome::ON_HOST ? loads_ : 0; }
+    // Of orchestrations.
+    size_t aicpu_loads() const { return OrchestrationHome::ON_HOST ? 0 : npusim_callable_loads(); }
+    size_t host_loads() const { return OrchestrationHome::ON_HOST ? npusim_callable_loads() : 0; }
 
     // One run at a time is prepared on a context.
     bool claim() {
@@ -51,7 +52,6 @@ private:
     NpusimTopology topology_{};
     RunMemory memory_;
     Callable callables_[MAX_REGISTERED_CALLABLE_IDS];
-    size_t loads_ = 0;  // of orchestrations
 };
 
 }  // namespace rt

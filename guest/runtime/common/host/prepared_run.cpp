@@ -101,7 +101,7 @@ int PreparedRun::copy_image(DeviceContext &context, int32_t callable_id, const C
     order.args = args;
     const int code = context.memory().fill(*image, callable);
     if (code != 0) return code;
-    return npusim_copy_to_device(context.memory().runtime(), image.get(), sizeof(RunImage));
+    return context.memory().copy(*image, callable);
 }
 
 int PreparedRun::launch(DeviceContext &context) {

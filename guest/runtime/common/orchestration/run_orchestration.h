@@ -26,11 +26,16 @@ npusim::OrchestrationRuntime bound_to(Builder &self) {
     return table;
 }
 
-// `loaded` may be null: then the callable is not there, which is the run's failure.
+// `registered` may be null: then the callable is not there, which is the run's failure.
 template <typename Builder>
-void run_orchestration(Builder &builder, const Orchestration *loaded, const ChipStorageTaskArgs &args) {
-    if (loaded == nullptr) {
-        builder.fail(STATUS_INVALID_ARGS, "the callable is not loaded");
+void run_orchestration(Builder &builder, Orchestration *registered, const ChipStorageTaskArgs &args) {
+    if (registered == nullptr) {
+        builder.fail(STATUS_INVALID_ARGS, "the callable is not registered");
+        return;
+    }
+    const OrchestrationRun loaded(*registered);
+    if (loaded.status() != STATUS_OK) {
+        builder.fail(static_cast<RuntimeStatus>(loaded.status()), "the orchestration cannot be loaded");
         return;
     }
     const int32_t arguments = args.tensor_count() + args.scalar_count();

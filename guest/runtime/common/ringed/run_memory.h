@@ -49,6 +49,8 @@ public:
 
     // Completes the image of a run of this callable, whose arguments are in it. 0, or a negative code.
     int fill(RunImage &image, const Callable &callable);
+    // Copies the image to the device, with whatever of its callable travels with it. 0, or a negative code.
+    int copy(const RunImage &image, const Callable &callable);
     Runtime *runtime() const { return runtime_; }
     // The ready queues may hold nothing useful yet, or tasks of a run that failed.
     bool queues_are_clean() const { return queues_are_clean_; }
@@ -61,6 +63,7 @@ private:
     template <typename T>
     bool take(T **place, uint64_t count, const char *owner);
     int allocate(const ArenaSizes &sizes);
+    int make_room(uint64_t bytes);
 
     ArenaSizes sizes_{};
     bool ready_ = false;
@@ -74,7 +77,8 @@ private:
     MapLayout map_{};
     Producer *producers_ = nullptr;
     uint32_t producer_capacity_ = 0;
-    Runtime *runtime_ = nullptr;
+    Runtime *runtime_ = nullptr;  // in the last of the blocks
+    uint64_t room_ = 0;           // in front of it, in that block
 };
 
 }  // namespace rt

@@ -72,7 +72,7 @@ int RunMemory::fill(RunImage &image, const Callable &callable) {
     RunOrder &order = image.order;
     const KernelTable kernels{callable.kernels().data(), callable.kernels().size()};
     hbg::GraphBuilder builder(kernels, order.clusters, limits_, heap_);
-    run_orchestration(builder, &callable.orchestration().loaded(), order.args);
+    run_orchestration(builder, callable.orchestration().registered(), order.args);
 
     order.queues = queues_;
     order.queue_cells = cells_;
@@ -90,6 +90,10 @@ int RunMemory::fill(RunImage &image, const Callable &callable) {
     image.outcome.submitted = builder.task_count();
     image.control.submitted.store(builder.task_count(), std::memory_order_relaxed);
     return upload(builder, &order.part.graph);
+}
+
+int RunMemory::copy(const RunImage &image, const Callable & /*callable*/) {
+    return npusim_copy_to_device(runtime_, &image, sizeof(image));
 }
 
 // One copy, whatever the graph consists of: a copy has a price of its own.

@@ -37,6 +37,7 @@ pub(super) use binaries::{Binaries, LoadedBinary};
 pub(super) use cpu_objects::{CpuObjects, LoadedCpuObject};
 use error::{CannCode, DriverError};
 use finding::Finding;
+pub(crate) use preinstall::fingerprint;
 pub(super) use preinstall::{BootstrapOrder, Installed, Preinstall};
 pub(super) use streams::{Stream, Streams, Task, Work};
 

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::ffi::{c_char, c_int};
-use std::sync::Arc;
 
 use sim_aicore::registry::LoadedKernel;
 use sim_aicore::tile_trace::may_leave_traces;
@@ -51,7 +50,7 @@ pub(super) extern "C" fn load(origin: u32, bytes: *const u8, size: usize, name: 
 }
 
 /// The bytes of an object, which may be in device memory: then they have to be in one block of it.
-fn object_bytes(actor: &CurrentActor<'_>, rooms: &Rooms, bytes: *const u8, size: usize) -> Option<Vec<u8>> {
+pub(super) fn object_bytes(actor: &CurrentActor<'_>, rooms: &Rooms, bytes: *const u8, size: usize) -> Option<Vec<u8>> {
     let hbm = rooms.hbm.borrow();
     let at = DevicePtr::from(bytes);
     if at >= hbm.start() && at < hbm.end() {
@@ -81,7 +80,7 @@ fn load_as_guest(
 ) -> Result<ObjectId, LoadError> {
     let loaded = rooms.load(origin, name, bytes, device_time, |call| {
         // SAFETY: the call links the object.
-        Ok::<u64, Infallible>(actor.as_guest(|| unsafe { call.invoke() }))
+        Ok::<u64, Infallible>(actor.as_loaded_object(|| unsafe { call.invoke() }))
     });
     match loaded {
         Ok(loaded) => loaded,
@@ -101,9 +100,14 @@ pub(super) fn load_guest(
     let cost = if on_device { *rooms.profile.aicpu.object_load } else { SimDuration::ZERO };
     let object = load_as_guest(actor, rooms, origin, name, bytes, cost)?;
     if !rooms.free {
-        rooms.namespace.borrow().object(object).map(|object| object.trap_wait_loops()).transpose()?;
+        let namespace = rooms.namespace.borrow();
+        let content = match namespace.object(object) {
+            Some(object) => object.trap_wait_loops().map(|()| object.image.content)?,
+            None => unreachable!("the object was just loaded"),
+        };
+        drop(namespace);
         actor.charge(cost, 0);
-        Rooms::record_load(actor, bytes);
+        Rooms::record_load(actor, content);
     }
     Ok(object)
 }
@@ -112,14 +116,12 @@ pub(super) extern "C" fn symbol(object: u64, name: *const c_char) -> usize {
     let found = on_device_or_host(|actor, rooms| {
         let name = guest_text(actor, name);
         let namespace = rooms.namespace.borrow();
-        let object = namespace.object(ObjectId::from_handle(object)?)?;
-        match object.symbol(&name) {
-            Ok(address) => Some(address),
-            Err(error) => {
-                rooms.failed(error.into());
-                None
-            }
-        }
+        let found = match ObjectId::from_handle(object).and_then(|id| namespace.object(id)) {
+            Some(object) => object.symbol(&name).map_err(DeviceError::from),
+            // Handles are not used again, so it is not that of another.
+            None => Err(DeviceError::LateUse { object, symbol: name }),
+        };
+        found.map_err(|error| rooms.failed(error)).ok()
     });
     found.flatten().unwrap_or(0)
 }
@@ -133,15 +135,17 @@ pub(super) extern "C" fn unload(object: u64) -> c_int {
 }
 
 pub(super) fn unload_object(actor: &CurrentActor<'_>, rooms: &Rooms, id: ObjectId) -> Option<()> {
-    let (range, image) =
-        rooms.namespace.borrow().object(id).map(|object| (object.range(), Arc::clone(&object.image)))?;
-    let load_address = range.start;
+    let (range, whereabouts) =
+        rooms.namespace.borrow().object(id).map(|object| (object.range(), object.whereabouts()))?;
     wait_trap::remove(range);
+    rooms.loads.borrow_mut().look_after(&rooms.namespace.borrow());
     let mut unlinking = rooms.namespace.borrow_mut().remove(id)?;
     let call = unlinking.call();
-    // SAFETY: the call closes the object.
-    actor.as_guest(|| unsafe { call.invoke() });
-    rooms.account_closed(id, &image, load_address);
+    rooms.unlinking.borrow_mut().push(unlinking);
+    // SAFETY: the call closes the object, and what it needs waits in the rooms.
+    actor.as_loaded_object(|| unsafe { call.invoke() });
+    rooms.unlinking.borrow_mut().pop();
+    rooms.account_closed(id, &whereabouts);
     Some(())
 }
 

@@ -6,6 +6,7 @@
 
 mod aicore;
 mod aicpu;
+mod callables;
 mod code;
 mod driver;
 mod engine;
@@ -52,6 +53,12 @@ pub(super) static TABLE: HookTable = HookTable {
     load: code::load,
     symbol: code::symbol,
     unload: code::unload,
+    register_callable: callables::register_callable,
+    begin_callable: callables::begin_callable,
+    end_callable: callables::end_callable,
+    unregister_callable: callables::unregister_callable,
+    callable_loads: callables::callable_loads,
+    object_transfer: callables::object_transfer,
     register_kernel: code::register_kernel,
     unregister_kernel: code::unregister_kernel,
     topology: launch::topology,

@@ -5,7 +5,8 @@
 //! object imports a function that opens such things. What nobody's imports explain is told of the object that was there
 //! for longest, which is the first.
 //!
-//! Descriptors are those of the whole process: two devices at once would be told of each other's.
+//! Descriptors, and the libraries in the namespace that the program began with, are those of the whole process: two devices
+//! at once would be told of each other's. [`WatchScope`] says whether they are looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -77,20 +78,33 @@ pub struct Holdings {
 }
 
 impl Holdings {
-    fn of(namespace: &Namespace) -> Holdings {
+    fn of(namespace: &Namespace, scope: WatchScope) -> Holdings {
+        let of_process = scope == WatchScope::Process;
         // The dynamic linker tells by the return address who opens something. For an initialiser that ends with the call
         // that is itself, and what is opened lands in the namespace of the process.
-        let linked = namespace.linked().into_iter().chain(link::objects_of_process());
+        let outside = if of_process { link::objects_of_process() } else { Vec::new() };
+        let linked = namespace.linked().into_iter().chain(outside);
         Holdings {
-            descriptors: descriptors(),
+            descriptors: if of_process { descriptors() } else { BTreeMap::new() },
             libraries: linked.map(|object| (object.load_address, object.path)).collect(),
         }
     }
 }
 
+/// Where leaks are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchScope {
+    /// In the namespace of the device, and among the temporary files of its objects: other devices of the process may be
+    /// at work.
+    Namespace,
+    /// In the whole process, which has no other device.
+    Process,
+}
+
 /// Compares what is held before and after an object.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Watch {
+    scope: WatchScope,
     objects: Vec<Watched>,
     /// What has been told already.
     told: Holdings,
@@ -104,9 +118,14 @@ struct Watched {
 }
 
 impl Watch {
+    /// Nothing was loaded yet.
+    pub fn new(scope: WatchScope) -> Watch {
+        Watch { scope, objects: Vec::new(), told: Holdings::default() }
+    }
+
     /// To be called before an object is loaded; what it gives is for [`Watch::loaded`].
     pub fn before(&self, namespace: &Namespace) -> Holdings {
-        Holdings::of(namespace)
+        Holdings::of(namespace, self.scope)
     }
 
     /// An object was loaded. From now on the temporary files that it makes are noted.
@@ -131,7 +150,7 @@ impl Watch {
         let Watched { before, files, .. } = self.objects.remove(index);
         // Nobody is left who could explain more.
         let is_last = self.objects.is_empty();
-        let now = Holdings::of(namespace);
+        let now = Holdings::of(namespace, self.scope);
         if let Some(own) = now.libraries.get(&load_address) {
             self.told.libraries.insert(load_address, own.clone());
         }

@@ -29,7 +29,8 @@ mod temporary_names;
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use bindings::{Bindings, Provider};
 pub(super) use bindings::{OwnObject, Peers};
@@ -100,6 +101,14 @@ impl FindingKind {
     }
 }
 
+impl<'de> Deserialize<'de> for FindingKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = FindingKind::ALL.into_iter().find(|kind| kind.name() == name);
+        known.ok_or_else(|| D::Error::custom(format!("`{name}` is no kind of finding")))
+    }
+}
+
 impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -113,7 +122,7 @@ impl Serialize for FindingKind {
 }
 
 /// Something about a loaded object that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Finding {
     /// What.
     pub kind: FindingKind,

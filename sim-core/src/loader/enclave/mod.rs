@@ -31,7 +31,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use super::libstdcxx::{LIBSTDCXX, libstdcxx};
+use super::libstdcxx::{LIBSTDCXX, libstdcxx, not_staged};
 use super::link::{self, LinkStep, NamespaceId};
 use super::load_error::LoadError;
 use super::staging::{SealedBytes, Staged};
@@ -56,7 +56,7 @@ impl Enclave {
     pub fn open(shared: &[PathBuf]) -> Result<Enclave, LoadError> {
         let staging = |name: &str| {
             let name = name.to_owned();
-            move |error: std::io::Error| LoadError::Staging { name, tried: error.to_string() }
+            move |error: std::io::Error| not_staged(&name, &error)
         };
         let mut staged: Vec<Staged> = Vec::new();
         for mirror in mirrors()? {
@@ -104,7 +104,7 @@ impl Enclave {
 
     /// Gives the namespace up, with what is in its global scope. Whatever was opened in it is closed.
     pub fn close(self) {
-        LinkStep::close(self.scope()).run();
+        LinkStep::close(self.scope(), None).run();
     }
 }
 
@@ -138,7 +138,6 @@ fn mirror_of(soname: &'static CStr) -> Result<Option<Mirror>, LoadError> {
     let bytes =
         std::fs::read(&path).map_err(|error| LoadError::Mirror { name: name.to_owned(), detail: error.to_string() })?;
     let mirror = mirror::mirror(name, &bytes, handle)?;
-    let sealed = SealedBytes::new(name, &mirror)
-        .map_err(|error| LoadError::Staging { name: name.to_owned(), tried: error.to_string() })?;
+    let sealed = SealedBytes::new(name, &mirror).map_err(|error| not_staged(name, &error))?;
     Ok(Some(Mirror { name, sealed }))
 }

@@ -15,7 +15,7 @@ void orchestrate(Runtime &runtime) {
     set_up(run);
     npusim_note_phase(NPUSIM_PHASE_ORCH);
     Orchestrator self(run);
-    run_orchestration(self, find_orchestration(run.order.callable_id, run.order.callable_generation), run.order.args);
+    run_orchestration(self, find_orchestration(runtime), run.order.args);
     self.finish();
 }
 

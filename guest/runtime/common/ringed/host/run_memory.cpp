@@ -1,7 +1,11 @@
 #include "run_memory.h"
 
 #include <cstdio>
+#include <cstring>
+#include <memory>
+#include <new>
 
+#include "common/host/callables.h"
 #include "npusim/platform.h"
 
 namespace rt {
@@ -118,6 +122,7 @@ void RunMemory::release() {
     ready_ = false;
     queues_are_clean_ = false;
     runtime_ = nullptr;
+    room_ = 0;
     rings_[0].heap = nullptr;
 }
 
@@ -131,6 +136,35 @@ int RunMemory::fill(RunImage &image, const Callable & /*callable*/) {
     order.queue_cells = queue_cells_;
     order.queue_capacity = queue_capacity_;
     order.format_queues = !queues_are_clean_;
+    return 0;
+}
+
+int RunMemory::copy(const RunImage &image, const Callable &callable) {
+    const OrchestrationHome &orchestration = callable.orchestration();
+    if (!orchestration.travels()) return npusim_copy_to_device(runtime_, &image, sizeof(image));
+    const uint64_t room = orchestration.room();
+    int code = make_room(room);
+    if (code != 0) return code;
+    const std::unique_ptr<uint8_t[]> block(new (std::nothrow) uint8_t[room + sizeof(image)]());
+    if (block == nullptr) return -1;
+    uint8_t *device = reinterpret_cast<uint8_t *>(runtime_) - room;
+    orchestration.write(block.get(), device);
+    std::memcpy(block.get() + room, &image, sizeof(image));
+    return npusim_copy_to_device(device, block.get(), room + sizeof(image));
+}
+
+// The runtime structure has to move for that.
+int RunMemory::make_room(uint64_t bytes) {
+    if (bytes <= room_) return 0;
+    auto *block = static_cast<uint8_t *>(npusim_malloc(bytes + sizeof(Runtime), ALIGNMENT, "runtime.image"));
+    if (block == nullptr) {
+        const int code = npusim_last_error();
+        return code != 0 ? code : -1;
+    }
+    npusim_free(blocks_[block_count_ - 1]);
+    blocks_[block_count_ - 1] = block;
+    runtime_ = reinterpret_cast<Runtime *>(block + bytes);
+    room_ = bytes;
     return 0;
 }
 
