@@ -490,7 +490,7 @@ mod tests {
         let records: Vec<TileRecord> = ["TQUANT", "TADD", "THISTOGRAM", "TQUANT"]
             .into_iter()
             .enumerate()
-            .map(|(index, opcode)| record(index as u64, opcode, &[tile.clone()], &[tile.clone()]))
+            .map(|(index, opcode)| record(index as u64, opcode, from_ref(&tile), from_ref(&tile)))
             .collect();
         let finding = program_of(&records, &memories, &[]).expect_err("two are unknown");
         assert_eq!(
