@@ -43,7 +43,7 @@ fn does_every_workload_do_on_the_other_generation_what_it_should() {
         for runtime in ["tensormap_and_ringbuffer", "host_build_graph"] {
             let computed = run(case, &["--arch", "a5", "--runtime", runtime]);
             assert_eq!(computed["golden"], "pass", "{case} on {runtime}");
-            assert_eq!(computed["differing_programs"], json!([]), "{case} on {runtime}");
+            assert!(computed["differing_programs"].is_null(), "{case} on {runtime}");
         }
     }
 }

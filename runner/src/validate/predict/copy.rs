@@ -38,7 +38,7 @@ pub(super) fn predict(profile: &Profile, copy: &GmCopy) -> Answer {
             begin(&mut memory, &costs, &program, &reads, &mut cores, first, now);
         }
     }
-    Ok(Quantity::Time(last.since(SimTime::ZERO)))
+    Ok(Quantity::Transfer { bytes: reads.bytes(), time: last.since(SimTime::ZERO) })
 }
 
 /// A core on its way through what it reads.
@@ -88,6 +88,15 @@ impl<'a> Reads<'a> {
             Sharing::Lockstep | Sharing::Staggered => (copy.rows, 1, 1),
         };
         Reads { copy, rows, slices, passes }
+    }
+
+    /// Bytes that all cores read in all turns.
+    fn bytes(&self) -> u64 {
+        let matrix = u64::from(self.copy.rows) * u64::from(self.copy.row_bytes);
+        match self.copy.sharing {
+            Sharing::Split { passes, .. } => matrix * u64::from(passes),
+            Sharing::Lockstep | Sharing::Staggered => matrix * u64::from(self.copy.cores),
+        }
     }
 
     fn turns(&self) -> u32 {
@@ -141,7 +150,7 @@ impl<'a> Reads<'a> {
         let rows = |first: u64, count: u64| {
             self.columns().map(move |(begin, row_bytes)| Transfer {
                 direction: Direction::Read,
-                address: first * stride + column + u64::from(begin),
+                address: first * stride + u64::from(begin),
                 rows: count,
                 row_bytes: u64::from(row_bytes),
                 row_stride: stride,
@@ -151,8 +160,16 @@ impl<'a> Reads<'a> {
         let all = u64::from(self.rows);
         match self.copy.sharing {
             Sharing::Split { .. } => {
+                // All that the turn reads of a row is read once, whatever the tiles: as one row.
                 let first = u64::from(core) * all;
-                rows(first, all.min(u64::from(self.copy.rows).saturating_sub(first))).collect()
+                vec![Transfer {
+                    direction: Direction::Read,
+                    address: first * stride + column,
+                    rows: all.min(u64::from(self.copy.rows).saturating_sub(first)),
+                    row_bytes: u64::from(self.width()),
+                    row_stride: stride,
+                    nd2nz: self.copy.to == CopyTarget::L1,
+                }]
             }
             Sharing::Lockstep => rows(0, all).collect(),
             Sharing::Staggered => {
