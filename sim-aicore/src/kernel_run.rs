@@ -74,8 +74,8 @@ impl MemoryUse {
                 (tensors, Pace::overlapped(bytes, costs.roofline().engine(bytes, *instructions)))
             }
             MemoryUse::Program { program, .. } => {
-                let (read, written) = program.moved();
-                let traffic = tensors.of_moved(read, written);
+                let (read, written) = program.wanted();
+                let traffic = tensors.of_moved(read, written).with_penalties((read, written), program.moved());
                 (traffic, costs.pace(program, traffic.bytes()))
             }
         }

@@ -85,7 +85,13 @@ impl KnownProgram {
         self.timed.content
     }
 
-    /// Bytes that the memory system has to read and to write for it.
+    /// Bytes that it reads and writes.
+    pub fn wanted(&self) -> (u64, u64) {
+        let sum = |(read, written), entry: &Traffic| (read + entry.read_bytes, written + entry.written_bytes);
+        self.traffic.iter().fold((0, 0), sum)
+    }
+
+    /// Bytes that the memory system has to read and to write for it: more, where rows are not aligned.
     pub fn moved(&self) -> (u64, u64) {
         let alone = self.timeline(&MemoryRates::alone());
         (alone.read_bytes, alone.written_bytes)

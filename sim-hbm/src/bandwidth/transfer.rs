@@ -77,6 +77,21 @@ impl Traffic {
         let hbm_read = if tensors == 0 { read } else { part(self.hbm_read) };
         Traffic { hbm_read, l2_hits: read - hbm_read, hbm_written: written, ..self }
     }
+
+    /// The same where bytes that are `wanted` (read, written) cost the memory as many as `moved`.
+    #[must_use]
+    pub fn with_penalties(self, wanted: (u64, u64), moved: (u64, u64)) -> Traffic {
+        let longer = |bytes: u64, wanted: u64, moved: u64| {
+            let bytes = u128::from(bytes) * u128::from(moved) / u128::from(wanted.max(1));
+            u64::try_from(bytes).unwrap_or(u64::MAX)
+        };
+        Traffic {
+            hbm_read: longer(self.hbm_read, wanted.0, moved.0),
+            l2_hits: longer(self.l2_hits, wanted.0, moved.0),
+            hbm_written: longer(self.hbm_written, wanted.1, moved.1),
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +109,13 @@ mod tests {
         assert_eq!(moved(1600, 300), [600, 1000, 300]);
         assert_eq!(moved(400, 0), [300, 100, 0]);
         assert_eq!(Traffic::default().of_moved(50, 5).hbm_read, 50);
+    }
+
+    #[test]
+    fn what_do_rows_that_are_not_aligned_cost_from_wherever_they_come() {
+        let wanted = Traffic { hbm_read: 600, l2_hits: 200, hbm_written: 100, lockstep: None };
+        let cost = Traffic { hbm_read: 1200, l2_hits: 400, hbm_written: 110, lockstep: None };
+        assert_eq!(wanted.with_penalties((800, 100), (1600, 110)), cost);
     }
 
     #[test]
