@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The figures are data: a file for each [`Group`], of rows and of series of rows that differ in their shapes alone.
-//! What a row measures is a [`Measure`](measure::Measure), a type, so that a figure which nothing predicts cannot be
+//! What a row measures is a `Measure`, a type, so that a figure which nothing predicts cannot be
 //! written down by mistake. A prediction comes from the code that simulates, asked as a run asks it; a row of a whole
 //! kernel or device is a bundled case that is run.
 //!
