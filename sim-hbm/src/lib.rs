@@ -54,7 +54,7 @@
 //!
 //! let mut back = [0; 781];
 //! hbm.read(tensor, &mut back)?;
-//! assert_eq!((back[779], back[780]), (7, 0xef)); // beyond the upload: 0xdeadbeef, in little-endian words
+//! assert_eq!((back[779], back[780]), (7, 0xef)); // beyond the upload: 0xdeadbeef at this address
 //!
 //! hbm.free(tensor, "host")?;
 //! assert_eq!(

@@ -68,6 +68,8 @@ pub(super) struct Job {
     host_cost: Arc<HostCost>,
     claim: AtomicUsize,
     queued: AtomicBool,
+    /// The engine can do nothing until it is done.
+    awaited: AtomicBool,
     /// It has a thread of its own.
     may_wait: AtomicBool,
     outcome: UnsafeCell<Exit>,
@@ -97,6 +99,7 @@ impl Job {
             host_cost,
             claim: AtomicUsize::new(claim::OPEN),
             queued: AtomicBool::new(false),
+            awaited: AtomicBool::new(false),
             may_wait: AtomicBool::new(false),
             outcome,
         })
@@ -110,8 +113,21 @@ impl Job {
         self.claim.load(Ordering::Acquire) == claim::DONE
     }
 
-    /// Runs a body that the caller has taken.
-    fn run(&self, seat: &mut Seat) {
+    /// Says that the engine waits, unless it has not to. Of this and [`Job::publish`], which look at each other's flag
+    /// after they have set their own, one at least sees the other's.
+    fn is_to_be_awaited(&self) -> bool {
+        self.awaited.store(true, Ordering::SeqCst);
+        self.claim.load(Ordering::SeqCst) != claim::DONE
+    }
+
+    /// Says that it is done. True if the engine waits for it.
+    fn publish(&self) -> bool {
+        self.claim.store(claim::DONE, Ordering::SeqCst);
+        self.awaited.load(Ordering::SeqCst)
+    }
+
+    /// Runs a body that the caller has taken. True if the engine waits for it.
+    fn run(&self, seat: &mut Seat) -> bool {
         let cpu = self.host_cost.is_worth_a_worker().then(ThreadCpu::now);
         let begun = Instant::now();
         let exit = seat.run(self);
@@ -123,7 +139,7 @@ impl Job {
         seat.total_ns.fetch_add(busy, Ordering::Relaxed);
         // SAFETY: this thread took the claim.
         unsafe { *self.outcome.get() = exit };
-        self.claim.store(claim::DONE, Ordering::Release);
+        self.publish()
     }
 }
 
@@ -249,8 +265,10 @@ impl NativePool {
         if !job.queued.load(Ordering::Relaxed) && job.take() {
             job.run(&mut self.seat);
         }
-        while !job.is_done() {
-            self.parker.park();
+        if !job.is_done() && job.is_to_be_awaited() {
+            while !job.is_done() {
+                self.parker.park();
+            }
         }
         if job.may_wait.load(Ordering::Relaxed) {
             self.waiting -= 1;
@@ -282,8 +300,7 @@ fn help(open: &Receiver<Arc<Job>>, done: &Unparker, thread: Arc<GuestThread>, to
     thread.adopt_this_thread();
     let mut seat = Seat::new(thread, total_ns);
     for job in open {
-        if job.take() {
-            job.run(&mut seat);
+        if job.take() && job.run(&mut seat) {
             done.unpark();
         }
     }
