@@ -40,8 +40,8 @@ pub enum FillPolicy {
         seed: u64,
     },
     /// The words of [`FillPolicy::Random`], but every other half of one, picked by the address, is zero: as memory is
-    /// that somebody has used. A stale lock that is free when zero hides what it guards from the other patterns, since
-    /// nobody ever gets it.
+    /// that somebody has used. As poison, it shows what a stale lock guards that is free when zero; other seeds show it
+    /// at other places.
     Sparse {
         /// The seed.
         seed: u64,
