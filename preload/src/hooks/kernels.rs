@@ -38,7 +38,7 @@ fn run_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, kernel: &Kernel, call: G
         actor.as_guest(|| unsafe { call.invoke() });
         return;
     };
-    let otherwise = rooms.costs.cost(&kernel.name, &demand(&[], &[], 1));
+    let otherwise = rooms.costs.cost(&kernel.name, &demand(&[], &[]));
     let pass = |cost, memory, body: Option<&NativeBody>| {
         // The token names the task; nothing else of the task is known here.
         let (kernel, task, caller) = (kernel.content, None, kernel.entry);
