@@ -176,6 +176,9 @@ fn are_options_that_cannot_be_met_refused() {
     let mut add = |what: &str, options: &[&str]| refusals.add(what, &[&["run", "vector_example"], options].concat());
     add("an unknown key of the profile", &["--set", "mmio.laod=95ns"]);
     add("a unit of another kind", &["--set", "mmio.load=95GiB"]);
+    add("an unknown instruction", &["--set", "instructions.vector.vadd.slope=4"]);
+    add("an instruction in another unit", &["--set", "instructions.vector.add.slope=4ns"]);
+    add("an instruction of the other generation", &["--set", "instructions.vector.ln.latency=4"]);
     add("a value that is no number", &["--set", "mmio.load=fast"]);
     add("an override without its value", &["--set", "mmio.load"]);
     add("no size", &["--hbm", "8 apples"]);
@@ -188,6 +191,10 @@ fn are_options_that_cannot_be_met_refused() {
     add("a parameter of another case", &["--param", "tasks=10"]);
     add("an unknown option", &["--worker", "1"]);
     add("an unknown runtime", &["--runtime", "host_build_grap"]);
+    let wrong = ["--set", "instructions.vector.vadd.slope=4"];
+    refusals.add_line("validate: an unknown instruction", &[&["validate"], &wrong[..]].concat());
+    let of_a2a3 = ["--set", "instructions.vector.add.slope=4"];
+    refusals.add_line("validate: an instruction of one generation", &[&["validate"], &of_a2a3[..]].concat());
     refusals.assert("refused_options");
 }
 

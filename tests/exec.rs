@@ -58,6 +58,19 @@ fn which_keys_does_a_report_have() {
 }
 
 #[test]
+fn does_a_report_say_which_profile_it_is_of_and_how_much_leans_on_guesses() {
+    let artifacts = Artifacts::new(Arch::A2a3);
+    let mut table = String::new();
+    for options in [&[][..], &["--profile", "910B2"], &["--set", "aicore.kernel_floor=2us"]] {
+        let executed = artifacts.run(options, "vector", &[]).passed();
+        let report = executed.report();
+        writeln!(table, "{}: {:#}", report["profile"], report["confidence"]).expect("text");
+    }
+    let _snapshots = support::snapshots();
+    insta::assert_snapshot!("exec_confidence", table);
+}
+
+#[test]
 fn is_a_run_the_same_in_twenty_processes() {
     let artifacts = Artifacts::new(Arch::A2a3);
     let hashes: BTreeSet<String> = (0..20).map(|_| run(&artifacts, "vector").hash()).collect();

@@ -108,6 +108,7 @@ fn are_options_refused_that_no_device_can_meet() {
     let mut refusals = Refusals::new();
     refusals.add("an unknown key of the profile", ["--set", "mmio.laod=95ns", "--", "true"]);
     refusals.add("a unit of another kind", ["--set", "mmio.load=95GiB", "--", "true"]);
+    refusals.add("an unknown instruction", ["--set", "instructions.vector.vadd.slope=4", "--", "true"]);
     refusals.add("no memory at all", ["--hbm", "0", "--", "true"]);
     let threads = ["--isolate", "--engine", "threads", "--", "true"];
     refusals.add("isolation of runtimes that are left alone", threads);

@@ -306,6 +306,8 @@ fn is_what_cannot_be_swept_or_compared_refused_in_one_line() {
         ("a wrong key", &["sweep", "chain", "--set", "mmio.lod=1ns,2ns"][..]),
         ("a wrong key among right ones", &["sweep", "chain", "--set", "mmio.load=1ns,2ns", "--set", "clusters=1,2"]),
         ("a wrong unit", &["sweep", "chain", "--set", "mmio.load=1ns,2GB/s"]),
+        ("a wrong instruction", &["sweep", "chain", "--set", "instructions.vector.vadd.slope=1..4:4"]),
+        ("too long an instruction", &["sweep", "chain", "--set", "instructions.vector.add.slope=1,2e9"]),
         ("a wrong unit of a range", &["sweep", "chain", "--set", "hbm.read_bandwidth=1ns..2ns:3"]),
         ("two units in a range", &["sweep", "chain", "--set", "hbm.read_bandwidth=1GB/s..2TB/s:3"]),
         ("a value out of range", &["sweep", "chain", "--set", "topology.schedulers=1,2,99"]),

@@ -30,6 +30,18 @@ fn how_long_do_one_product_and_one_sum_take() {
 }
 
 #[test]
+fn does_a_price_of_an_instruction_that_is_set_reach_the_run() {
+    let pipes = |summary: &Value| summary["cost_sources"]["pipes"]["time_ns"].as_f64().expect("a time");
+    let (before, after) =
+        (summary(&ONE_STEP), summary(&[&ONE_STEP[..], &["--set", "instructions.vector.add.slope=4.11"]].concat()));
+    // Two cycles more for each of 64 repeats, 69,189 ps in the sum's rounding.
+    assert_eq!(format!("{:.3}", pipes(&after) - pipes(&before)), "69.189");
+    assert_eq!(before["confidence"]["override_ns"], 0);
+    assert!(after["confidence"]["override_ns"].as_f64().expect("a time") > 0.0, "{after}");
+    assert_ne!(before["trace_hash"], after["trace_hash"]);
+}
+
+#[test]
 fn are_times_the_same_when_nothing_is_computed_and_on_every_engine() {
     for arch in ["a2a3", "a5"] {
         let on = |options: &[&str]| summary(&[&["--arch", arch], options].concat());

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde::Serialize;
 use sim_core::charges::{ChargeError, ChargeUse, Charges, ObjectRole, Outcome, ResolvedCharges, Usage};
 use sim_core::loader::ledger::LoadOrigin;
-use sim_core::profile::{Arch, Confidence};
+use sim_core::profile::{Arch, Confidence, Sourced};
 use sim_core::time::SimDuration;
 
 use crate::process::lock;
@@ -82,9 +82,9 @@ impl DeviceCharges {
     }
 
     /// A charge is due: how much it is.
-    pub(crate) fn due(&self, index: usize) -> SimDuration {
+    pub(crate) fn due(&self, index: usize) -> &Sourced<SimDuration> {
         self.counts[index].calls.fetch_add(1, Ordering::Relaxed);
-        self.tariff.charges.charges[index].cost.value
+        &self.tariff.charges.charges[index].cost
     }
 
     /// What the device was charged since the last report. What the charges name and nobody has is said, once.
@@ -182,7 +182,7 @@ mod tests {
     fn does_a_report_tell_what_was_charged_since_the_last_one() {
         let device = device();
         for index in [0, 1, 0] {
-            assert_eq!(device.due(index), SimDuration::from_ns(25));
+            assert_eq!(device.due(index).value, SimDuration::from_ns(25));
         }
         let unknown = serde_json::json!(["unknown", null, null]);
         let never = serde_json::json!(["never_called", null, null]);

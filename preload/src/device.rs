@@ -24,7 +24,7 @@ use sim_aicpu::register_file::{RegisterFile, RegisterLayout};
 use sim_core::actor::ActorId;
 use sim_core::engine::{Engine, Polling, Settings, ThreadFunctions};
 use sim_core::loader::ledger::LoadLedger;
-use sim_core::profile::{Arch, Profile};
+use sim_core::profile::{Arch, Confidence, Profile, TimeByConfidence};
 use sim_core::time::{SimDuration, SimTime};
 use sim_hbm::bandwidth::SharedMemory;
 use sim_hbm::{DmaEngine, Hbm, HbmConfig, HostLink};
@@ -83,6 +83,8 @@ pub(crate) struct Rooms {
     memory: RefCell<SharedMemory<ActorId>>,
     /// What kernels have cost in this run.
     pub(crate) tally: RefCell<CostTally>,
+    /// What actors of the device have worked for in this run.
+    pub(crate) work: Cell<TimeByConfidence>,
     /// What is known of kernels by their traces.
     pub(crate) traces: TileTraces,
     /// Those of the device.
@@ -107,6 +109,13 @@ impl Rooms {
         KernelDevice { launch: &self.launch, costs: &self.costs, memory: &self.memory, flush }
     }
 
+    /// Somebody of the device has worked for so long because of a constant of this confidence.
+    pub(crate) fn worked(&self, confidence: Confidence, span: SimDuration) {
+        let mut work = self.work.get();
+        work.add(confidence, span);
+        self.work.set(work);
+    }
+
     /// A run begins: nobody has said yet who it is.
     fn begin_run(&self) {
         self.registers.replace(None);
@@ -114,6 +123,7 @@ impl Rooms {
         self.aicpus.set(0);
         self.memory.borrow_mut().begin();
         self.tally.take();
+        self.work.take();
         self.traces.begin_run();
         self.shares_memory.set(None);
     }
@@ -167,6 +177,7 @@ impl Device {
             costs: CostModel::new(&profile, KernelTable::default()),
             memory: RefCell::new(SharedMemory::new(&profile)),
             tally: RefCell::default(),
+            work: Cell::default(),
             traces: TileTraces::default(),
             charges: charges.clone(),
             aicpus: Cell::new(0),

@@ -90,7 +90,7 @@ impl Device {
     /// The last actor of a run has been joined.
     pub(crate) fn end_run(&self, engine: &Engine) {
         let mut runs = lock(&self.runs);
-        let Some(run) = runs.current.take() else { return };
+        let (Some(run), Some(rooms)) = (runs.current.take(), engine.rooms::<Rooms>()) else { return };
         let trace = engine.trace();
         let count = |is: fn(&ActorKind) -> bool| trace.actors().iter().filter(|kind| is(kind)).count();
         let aicores = count(|kind| kind.core().is_some());
@@ -101,42 +101,7 @@ impl Device {
             error.into_iter().for_each(|error| process.complain(error));
             return;
         }
-        let charges = self.charges.as_deref().and_then(|charges| serde_json::to_value(charges.report()).ok());
-        let counters = since(engine.counters(), run.counters);
-        let rooms = engine.rooms::<Rooms>();
-        let because = outside_influence(engine);
-        let report = ExecReport {
-            schema: SCHEMA,
-            process: std::process::id(),
-            run: process.next_run(),
-            test: std::env::var("PYTEST_CURRENT_TEST").ok(),
-            arch: runs.arch.to_string(),
-            runtime: runs.runtime.clone(),
-            engine: process.settings.engine.name().to_owned(),
-            deterministic: because.is_none(),
-            nondeterministic_because: because.map(str::to_owned),
-            trace_hash: trace.hash(),
-            device_time: engine.device_end().since(run.virtual_begin),
-            host_elapsed: run.begun.elapsed(),
-            engine_cpu: engine.busy_time() - run.engine_cpu,
-            kernel_cpu: engine.kernel_time() - run.kernel_cpu,
-            workers: engine.settings().workers,
-            hooks: counters.hooks,
-            switches: counters.switches,
-            kernels: counters.kernels,
-            skipped_polls: counters.skipped_polls,
-            events: trace.count(),
-            longest_quiet: engine.outside_influence().1,
-            loads: lock(&self.ledger).counts().loaded,
-            aicores,
-            aicpus,
-            hbm_peak_bytes: lock(&self.memory).hbm.residency().device.peak_bytes,
-            costs: rooms.map(|rooms| *rooms.tally.borrow()).unwrap_or_default(),
-            kernel_traces: rooms.map(|rooms| rooms.traces.report()).unwrap_or_default(),
-            charges,
-            error,
-            stalled,
-        };
+        let report = ExecReport { error, stalled, ..self.report(&runs, &run, engine, rooms, [aicores, aicpus]) };
         let loads = self.loads_to_report(&mut runs.next_load);
         if let Some(out) = &process.settings.out
             && let Err(error) = self.write(engine, out, &report, &loads)
@@ -149,6 +114,55 @@ impl Device {
             && let Some(error) = &report.error
         {
             listener::print(error);
+        }
+    }
+
+    /// What is known of a run, but for what went wrong in it.
+    fn report(
+        &self,
+        runs: &Runs,
+        run: &Run,
+        engine: &Engine,
+        rooms: &Rooms,
+        [aicores, aicpus]: [usize; 2],
+    ) -> ExecReport {
+        let charges = self.charges.as_deref().and_then(|charges| serde_json::to_value(charges.report()).ok());
+        let counters = since(engine.counters(), run.counters);
+        let because = outside_influence(engine);
+        let process = Process::get();
+        ExecReport {
+            schema: SCHEMA,
+            process: std::process::id(),
+            run: process.next_run(),
+            test: std::env::var("PYTEST_CURRENT_TEST").ok(),
+            arch: runs.arch.to_string(),
+            profile: rooms.profile.name.clone(),
+            runtime: runs.runtime.clone(),
+            engine: process.settings.engine.name().to_owned(),
+            deterministic: because.is_none(),
+            nondeterministic_because: because.map(str::to_owned),
+            trace_hash: engine.trace().hash(),
+            device_time: engine.device_end().since(run.virtual_begin),
+            host_elapsed: run.begun.elapsed(),
+            engine_cpu: engine.busy_time() - run.engine_cpu,
+            kernel_cpu: engine.kernel_time() - run.kernel_cpu,
+            workers: engine.settings().workers,
+            hooks: counters.hooks,
+            switches: counters.switches,
+            kernels: counters.kernels,
+            skipped_polls: counters.skipped_polls,
+            events: engine.trace().count(),
+            longest_quiet: engine.outside_influence().1,
+            loads: lock(&self.ledger).counts().loaded,
+            aicores,
+            aicpus,
+            hbm_peak_bytes: lock(&self.memory).hbm.residency().device.peak_bytes,
+            costs: *rooms.tally.borrow(),
+            work: rooms.work.get(),
+            kernel_traces: rooms.traces.report(),
+            charges,
+            error: None,
+            stalled: None,
         }
     }
 

@@ -141,8 +141,8 @@ pub fn transfers(tensors: &[TensorDescriptor], access: &[Access]) -> Vec<Transfe
 }
 
 /// What a kernel with these tensors moves in all.
-pub fn demand(tensors: &[TensorDescriptor], access: &[Access], active_cores: u32) -> KernelDemand {
-    let mut demand = KernelDemand { bytes_read: 0, bytes_written: 0, instructions: tensors.len() as u64, active_cores };
+pub fn demand(tensors: &[TensorDescriptor], access: &[Access]) -> KernelDemand {
+    let mut demand = KernelDemand { bytes_read: 0, bytes_written: 0, instructions: tensors.len() as u64 };
     for (tensor, access) in accesses(tensors, access) {
         if access != Access::Write {
             demand.bytes_read = demand.bytes_read.saturating_add(tensor.bytes());
@@ -208,9 +208,9 @@ mod tests {
     #[test]
     fn does_the_last_tensor_count_as_written_when_nobody_says() {
         let tensors = [tensor(&[10], 0), tensor(&[20], 0), tensor(&[30], 0)];
-        let guessed = demand(&tensors, &[], 5);
-        assert_eq!((guessed.bytes_read, guessed.bytes_written, guessed.active_cores), (120, 120, 5));
-        let known = demand(&tensors, &[Access::Write, Access::ReadWrite, Access::Read], 5);
+        let guessed = demand(&tensors, &[]);
+        assert_eq!((guessed.bytes_read, guessed.bytes_written, guessed.instructions), (120, 120, 3));
+        let known = demand(&tensors, &[Access::Write, Access::ReadWrite, Access::Read]);
         assert_eq!((known.bytes_read, known.bytes_written, known.instructions), (200, 120, 3));
     }
 }

@@ -8,7 +8,9 @@ use crate::caller::{Caller, on_actor, with_caller};
 pub(crate) extern "C" fn on_device(charge: usize, _arguments: &Arguments, called_from: usize) {
     on_actor(|actor, rooms| {
         if let Some(charges) = &rooms.charges {
-            actor.elapse(charges.due(charge), called_from);
+            let cost = charges.due(charge);
+            rooms.worked(cost.confidence, cost.value);
+            actor.elapse(cost.value, called_from);
         }
     });
 }
@@ -20,8 +22,11 @@ pub(crate) extern "C" fn anywhere(charge: usize, _arguments: &Arguments, called_
         let Some(charges) = &device.charges else { return };
         let cost = charges.due(charge);
         match caller {
-            Caller::Actor(actor, _) => actor.elapse(cost, called_from),
-            Caller::Other => device.spend(cost),
+            Caller::Actor(actor, rooms) => {
+                rooms.worked(cost.confidence, cost.value);
+                actor.elapse(cost.value, called_from);
+            }
+            Caller::Other => device.spend(cost.value),
         }
     });
 }

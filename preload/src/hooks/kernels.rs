@@ -38,7 +38,7 @@ fn run_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, kernel: &Kernel, call: G
         actor.as_guest(|| unsafe { call.invoke() });
         return;
     };
-    let otherwise = rooms.costs.cost(&kernel.name, &demand(&[], &[], 1));
+    let otherwise = rooms.costs.cost(&kernel.name, &demand(&[], &[]));
     let pass = |cost, memory, body: Option<&NativeBody>| {
         // The token names the task; nothing else of the task is known here.
         let (kernel, task, caller) = (kernel.content, None, kernel.entry);
@@ -46,6 +46,8 @@ fn run_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, kernel: &Kernel, call: G
         // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
         let spent = unsafe { run.pass(actor, rooms.kernel_device(), body) };
         rooms.tally.borrow_mut().add(spent);
+        rooms.worked(spent.confidence, spent.duration);
+        rooms.worked(rooms.profile.aicore.flush.confidence, *rooms.profile.aicore.flush);
     };
     let traced = places(actor, kernel).zip(rooms.device());
     let Some((places, device)) = traced else { return pass(otherwise, MemoryUse::Nothing, Some(&body)) };

@@ -58,11 +58,14 @@ extern "C" fn store_from(word: *const AtomicU32, value: u32, caller: usize) {
 
 /// `None`: the word is no register of a core.
 fn store_as(actor: &CurrentActor<'_>, rooms: &Rooms, word: *const AtomicU32, value: u32, caller: usize) -> Option<()> {
+    let price = &rooms.profile.mmio.store;
     let Some(register) = locate(rooms, word) else {
-        actor.charge(*rooms.profile.mmio.store, caller);
+        rooms.worked(price.confidence, price.value);
+        actor.charge(price.value, caller);
         return None;
     };
     let core = rooms.launch.core_actor(register.core)?;
+    rooms.worked(price.confidence, price.value);
     with_registers(rooms, |registers| {
         // SAFETY: the runtime frees the registers after it has joined the cores and the AICPU threads.
         let arrival = unsafe { mmio::store(actor, registers, register, value, core, caller) };

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use sim_aicore::pipes::tables::load_profile;
 use sim_core::profile::{Arch, Confidence, Entry, Profile, ProfileError, ProfileName};
 
 use super::failure::Failure;
@@ -35,6 +36,9 @@ struct Show {
     /// The profile, such as a2a3 or 910B2.
     #[arg(value_name = "NAME")]
     name: ProfileName,
+    /// Only values whose key begins like this; those of instructions are only shown so: `instructions`.
+    #[arg(value_name = "KEY")]
+    prefix: Option<String>,
     /// Also show who says so, what range the sources allow, and how a value was derived.
     #[arg(long)]
     sources: bool,
@@ -146,14 +150,26 @@ impl Listed {
 
 impl Show {
     fn execute(&self) -> Done {
-        let profile = Profile::load(self.name).map_err(Failure::input)?;
+        let profile = load_profile(self.name).map_err(Failure::input)?;
+        let entries: Vec<&Entry> = match &self.prefix {
+            None => profile.entries().collect(),
+            Some(prefix) => {
+                let all = profile.entries().chain(profile.extended());
+                all.filter(|entry| entry.path().starts_with(prefix.as_str())).collect()
+            }
+        };
+        if let (Some(prefix), true) = (&self.prefix, entries.is_empty()) {
+            return Err(Failure::input(profile.unknown_key(prefix)));
+        }
+        // Keys are aligned, however long they are.
+        let width = entries.iter().map(|entry| entry.path().len() + 2).max().unwrap_or_default().max(36);
         if self.json {
-            let values = profile.entries().map(ShownValue::from).collect();
+            let values = entries.into_iter().map(ShownValue::from).collect();
             print_json(&Shown { name: self.name, arch: profile.arch, parent: profile.parent(), values })?;
             return Ok(ExitStatus::Success);
         }
-        for entry in profile.entries() {
-            print(format_args!("{:<36}{:<16}{}\n", entry.path(), entry.value(), entry.confidence()))?;
+        for entry in entries {
+            print(format_args!("{:<width$}{:<16}{}\n", entry.path(), entry.value(), entry.confidence()))?;
             if self.sources {
                 print_source(entry)?;
             }

@@ -1,7 +1,7 @@
 //! `npusim validate`.
 
 use clap::Args;
-use sim_core::profile::Arch;
+use sim_core::profile::{Arch, Override};
 
 use super::failure::Failure;
 use super::{Done, print, print_json};
@@ -17,6 +17,10 @@ pub(super) struct ValidateCommand {
     /// Only figures of this generation: a2a3 or a5.
     #[arg(long, value_name = "ARCH")]
     arch: Option<Arch>,
+    /// Replace a value of the profiles, such as mmio.load=100ns; without --arch it must suit both generations. Can be
+    /// repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<Override>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -24,7 +28,7 @@ pub(super) struct ValidateCommand {
 
 impl ValidateCommand {
     pub(super) fn execute(self) -> Done {
-        let selection = Selection { groups: self.group, arch: self.arch };
+        let selection = Selection { groups: self.group, arch: self.arch, overrides: self.set };
         let report = validate(&selection).map_err(Failure::input)?;
         if self.json {
             print_json(&report)?;

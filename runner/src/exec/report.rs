@@ -10,12 +10,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sim_aicore::cost::CostTally;
 use sim_aicore::tile_trace::KernelTraceReport;
+use sim_core::profile::TimeByConfidence;
 use sim_core::time::SimDuration;
 
 use crate::client::status::FailureClass;
 use crate::device::error::DeviceError;
 use crate::report::stall::StallText;
-use crate::report::summary::{milliseconds, nanoseconds};
+use crate::report::summary::{from_nanoseconds, milliseconds, nanoseconds};
 
 /// The version of the keys of [`ExecReport`].
 pub const SCHEMA: u32 = 1;
@@ -34,6 +35,8 @@ pub struct ExecReport {
     pub test: Option<String>,
     /// `a2a3` or `a5`.
     pub arch: String,
+    /// Name of the profile.
+    pub profile: String,
     /// The host runtime.
     pub runtime: PathBuf,
     /// How actors were run.
@@ -83,6 +86,9 @@ pub struct ExecReport {
     pub hbm_peak_bytes: u64,
     /// What kernels cost, by where that came from.
     pub costs: CostTally,
+    /// How far the work of the device's actors can be trusted.
+    #[serde(rename = "confidence", with = "by_confidence")]
+    pub work: TimeByConfidence,
     /// Kernels that left traces of their tile instructions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kernel_traces: Vec<KernelTraceReport>,
@@ -132,6 +138,22 @@ impl fmt::Display for ReportedError {
     }
 }
 
+/// Work by the confidence of what it was charged with, as reports of other runs have it.
+mod by_confidence {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use sim_core::profile::TimeByConfidence;
+
+    use crate::report::summary::WorkConfidence;
+
+    pub(super) fn serialize<S: Serializer>(work: &TimeByConfidence, serializer: S) -> Result<S::Ok, S::Error> {
+        WorkConfidence::from(work).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeByConfidence, D::Error> {
+        WorkConfidence::deserialize(deserializer).map(|told| TimeByConfidence::from(&told))
+    }
+}
+
 /// A hash as sixteen digits.
 mod digits {
     use serde::{Deserialize, Deserializer, Serializer, de};
@@ -145,27 +167,30 @@ mod digits {
     }
 }
 
-fn from_nanoseconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SimDuration, D::Error> {
-    f64::deserialize(deserializer).map(|ns| SimDuration::from_ps((ns * 1e3).round() as u64))
-}
-
 fn from_milliseconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     f64::deserialize(deserializer).map(|ms| Duration::from_micros((ms * 1e3).round() as u64))
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use sim_core::profile::Confidence;
+
     use super::*;
     use crate::device::error::DeviceCode;
 
     /// The first run of a process.
     pub(crate) fn report() -> ExecReport {
+        let mut work = TimeByConfidence::default();
+        for (class, ns) in Confidence::ALL.into_iter().zip(1..) {
+            work.add(class, SimDuration::from_ns(ns));
+        }
         ExecReport {
             schema: SCHEMA,
             process: 42,
             run: 1,
             test: None,
             arch: "a2a3".into(),
+            profile: "910B2".into(),
             runtime: "lib/sim/libhost_runtime.so".into(),
             engine: "virtual".into(),
             deterministic: true,
@@ -187,6 +212,7 @@ pub(crate) mod tests {
             aicpus: 4,
             hbm_peak_bytes: 69_632,
             costs: CostTally::default(),
+            work,
             kernel_traces: Vec::new(),
             charges: None,
             error: None,

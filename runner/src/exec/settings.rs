@@ -6,6 +6,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sim_aicore::pipes::tables::load_profile;
 use sim_core::profile::{Arch, Override, Profile, ProfileError, ProfileName};
 use sim_hbm::FillPolicy;
 
@@ -173,7 +174,7 @@ impl ExecSettings {
     pub fn profile_of(&self, arch: Arch) -> Result<Profile, ProfileError> {
         let name = self.profile.unwrap_or(arch.into());
         name.arch_as_asked(Some(arch))?;
-        Profile::load(name)?.with_overrides(&self.overrides()?)
+        load_profile(name)?.with_overrides(&self.overrides()?)
     }
 
     /// The values of the profile that are replaced.

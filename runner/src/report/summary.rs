@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sim_aicore::cost::CostTally;
 use sim_aicore::tile_trace::KernelTraceReport;
 use sim_core::actor::ActorKind;
@@ -55,7 +55,7 @@ pub enum DeviceFacts {
 }
 
 /// What can be seen of a device, over all runs. Keys that [`DeviceSummary`] has too mean the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SeenSummary {
     /// Kernels that ended.
     pub kernels: u64,
@@ -64,6 +64,8 @@ pub struct SeenSummary {
     pub device_time: SimDuration,
     /// Kernel costs by where they came from.
     pub cost_sources: CostTally,
+    /// How far the work of the device's actors can be trusted.
+    pub confidence: WorkConfidence,
     /// AICores that took part.
     pub cores: usize,
     /// AICPU threads that took part.
@@ -282,28 +284,28 @@ pub struct CostSources {
 
 /// The work of AICPU threads and AICores, polls and waits not included, by the confidence of the constants that it was
 /// charged with.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkConfidence {
     /// Measured on silicon.
-    #[serde(rename = "measured_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "measured_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
     pub measured: SimDuration,
     /// Documented by the vendor or the runtime.
-    #[serde(rename = "documented_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "documented_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
     pub documented: SimDuration,
     /// Measured on a simulator of the vendor.
-    #[serde(rename = "simulated_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "simulated_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
     pub simulated: SimDuration,
     /// Derived from such values.
-    #[serde(rename = "inferred_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "inferred_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
     pub inferred: SimDuration,
     /// Guesses.
-    #[serde(rename = "placeholder_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "placeholder_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
     pub placeholder: SimDuration,
     /// Choices of the simulator.
-    #[serde(rename = "setting_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "setting_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
     pub setting: SimDuration,
     /// Given by the user.
-    #[serde(rename = "override_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "override_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
     pub given: SimDuration,
     /// The part of it all that leans on guesses, 0 to 1.
     pub placeholder_share: f64,
@@ -321,6 +323,20 @@ impl From<&TimeByConfidence> for WorkConfidence {
             given: work.get(Confidence::Override),
             placeholder_share: work.share(Confidence::Placeholder),
         }
+    }
+}
+
+impl From<&WorkConfidence> for TimeByConfidence {
+    fn from(told: &WorkConfidence) -> Self {
+        let mut work = TimeByConfidence::default();
+        work.add(Confidence::Measured, told.measured);
+        work.add(Confidence::Documented, told.documented);
+        work.add(Confidence::Simulated, told.simulated);
+        work.add(Confidence::Inferred, told.inferred);
+        work.add(Confidence::Placeholder, told.placeholder);
+        work.add(Confidence::Setting, told.setting);
+        work.add(Confidence::Override, told.given);
+        work
     }
 }
 
@@ -405,10 +421,12 @@ impl Simulated {
             kernel_cpu: reports.iter().map(|report| report.kernel_cpu).sum(),
             hbm_peak_bytes: last.hbm_peak_bytes,
         };
+        let work = reports.iter().fold(TimeByConfidence::default(), |sum, report| sum.plus(&report.work));
         let device = SeenSummary {
             kernels: sum(|report| report.kernels),
             device_time: reports.iter().map(|report| report.device_time).sum(),
             cost_sources: reports.iter().fold(CostTally::default(), |sum, report| sum.plus(&report.costs)),
+            confidence: WorkConfidence::from(&work),
             cores: last.aicores,
             aicpus: last.aicpus,
             skipped_polls: sum(|report| report.skipped_polls),
@@ -499,6 +517,10 @@ pub(crate) fn nanoseconds<S: Serializer>(span: &SimDuration, serializer: S) -> R
     } else {
         serializer.serialize_f64(span.as_ns_f64())
     }
+}
+
+pub(crate) fn from_nanoseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SimDuration, D::Error> {
+    f64::deserialize(deserializer).map(|ns| SimDuration::from_ps((ns * 1e3).round() as u64))
 }
 
 /// Milliseconds to a microsecond.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sim_aicore::pipes::tables::load_profile;
 use sim_core::loader::audit::holdings::WatchScope;
 use sim_core::loader::cache::CachePolicy;
 use sim_core::loader::staging::{LadderChoice, StagingArea, device_directories};
@@ -125,6 +126,6 @@ impl RunSettings {
     pub fn profile_of(&self, arch: Arch, own: &[Override]) -> Result<Profile, ProfileError> {
         let name = self.profile.unwrap_or(arch.into());
         name.arch_as_asked(Some(arch))?;
-        Profile::load(name)?.with_overrides(own)?.with_overrides(&self.overrides)
+        load_profile(name)?.with_overrides(own)?.with_overrides(&self.overrides)
     }
 }

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 
+use sim_aicore::pipes::tables::load_profile;
 use sim_core::driver_hooks::{AicpuArgsEx, ArgsEx, CpuKernelArgs, DevBinary};
-use sim_core::profile::{Arch, Profile};
+use sim_core::profile::Arch;
 use sim_core::time::SimDuration;
 use sim_hbm::{Holder, Residency};
 
@@ -65,7 +66,7 @@ pub(super) fn of<T: ?Sized>(value: &T) -> u64 {
 
 impl BoardHost {
     pub(super) fn new(settings: ScenarioSettings) -> Called<Self> {
-        let profile = Profile::load(settings.arch)?.with_overrides(&settings.overrides)?;
+        let profile = load_profile(settings.arch)?.with_overrides(&settings.overrides)?;
         let config =
             DeviceConfig { engine: settings.engine, faithful: settings.faithful, ..DeviceConfig::new(profile) };
         // The device wants one; nothing of it is called.

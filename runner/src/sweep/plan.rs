@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sim_core::profile::{Override, Profile, ProfileError};
+use sim_core::profile::{Override, ProfileError};
 
 use super::axis::{Axis, AxisError, AxisKind};
 use super::grid::{Grid, GridError};
@@ -69,11 +69,10 @@ impl SweepPlan {
         let arch = settings.arch.unwrap_or(case.arch);
         let case = case.on_runtime(settings.runtime);
         let plan = SweepPlan { case, arch: arch.as_str(), grid, settings };
-        let profile = Profile::load(arch)?.with_overrides(&plan.case.profile)?;
         let with_parameters = plan.grid.axes().iter().any(|axis| axis.kind == AxisKind::Parameter);
         for point in 0..plan.grid.points() {
             let settings = plan.settings_at(&plan.grid.point(point))?;
-            profile.with_overrides(&settings.overrides)?;
+            settings.profile_of(arch, &plan.case.profile)?;
             if with_parameters {
                 plan.case.clone().with_parameters(&settings.parameters)?;
             }

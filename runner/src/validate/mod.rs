@@ -27,7 +27,8 @@ mod score;
 #[cfg(test)]
 mod tests;
 
-use sim_core::profile::Arch;
+use sim_aicore::pipes::tables::load_profile;
+use sim_core::profile::{Arch, Override, ProfileError};
 
 pub use group::Group;
 pub use predict::{CaseFailure, PredictError};
@@ -43,6 +44,8 @@ pub struct Selection {
     pub groups: Vec<Group>,
     /// Of this generation; of both if there is none.
     pub arch: Option<Arch>,
+    /// Values of all profiles that are replaced: what would the model say then?
+    pub overrides: Vec<Override>,
 }
 
 impl Selection {
@@ -59,6 +62,8 @@ impl Selection {
 #[derive(Debug, thiserror::Error, displaydoc::Display)]
 pub enum ValidateError {
     /// {0}
+    Profile(#[from] ProfileError),
+    /// {0}
     Rows(#[from] RowsError),
     /// {0}
     Predict(#[from] PredictError),
@@ -66,7 +71,10 @@ pub enum ValidateError {
 
 /// Predicts every row of a selection and scores the predictions.
 pub fn validate(selection: &Selection) -> Result<Report, ValidateError> {
-    let mut predictor = Predictor::default();
+    for arch in Arch::ALL.into_iter().filter(|arch| selection.has(*arch)) {
+        load_profile(arch)?.with_overrides(&selection.overrides)?;
+    }
+    let mut predictor = Predictor::new(&selection.overrides);
     let mut groups = Vec::new();
     for group in selection.groups() {
         let published = rows::of(group)?;

@@ -18,7 +18,7 @@ const THREE_ROWS: &str = r#"{"rows": [
 
 fn three_rows() -> GroupReport {
     let published = rows::read(Group::Micro, THREE_ROWS).unwrap();
-    let mut predictor = Predictor::default();
+    let mut predictor = Predictor::new(&[]);
     let report = |row: Row| {
         let prediction = predictor.predict(&row).unwrap();
         ReportedRow::new(row, prediction)
@@ -98,7 +98,7 @@ fn is_every_row_that_is_far_off_explained() {
 
 #[test]
 fn does_a_selection_have_its_groups_and_generation_alone() {
-    let selection = Selection { groups: vec![Group::Loading], arch: Some(Arch::A5) };
+    let selection = Selection { groups: vec![Group::Loading], arch: Some(Arch::A5), ..Selection::default() };
     let report = validate(&selection).unwrap();
     assert_eq!(report.groups.len(), 1);
     assert!(report.groups[0].rows.iter().all(|row| row.arch == Arch::A5));
@@ -106,8 +106,21 @@ fn does_a_selection_have_its_groups_and_generation_alone() {
 }
 
 #[test]
+fn what_would_the_model_predict_with_another_price_of_an_instruction() {
+    let sum_of_16_kib = |overrides: &[&str]| {
+        let overrides = overrides.iter().map(|text| text.parse().unwrap()).collect();
+        let report = validate(&Selection { groups: vec![Group::Micro], arch: Some(Arch::A2a3), overrides }).unwrap();
+        let row = report.groups[0].rows.iter().find(|row| row.id == "a2a3.tadd.fp32.64x64").unwrap();
+        row.predicted.unwrap().round()
+    };
+    // 64 repeats: 10 + 64 × 5 + 20 cycles.
+    let set = ["head=10", "slope=5", "tail=20"].map(|value| format!("instructions.vector.add.{value}"));
+    assert_eq!(sum_of_16_kib(&set.each_ref().map(String::as_str)), 350.0);
+}
+
+#[test]
 fn is_the_error_of_a_group_in_its_json_that_of_its_rows() {
-    let report = validate(&Selection { groups: vec![Group::Loading], arch: None }).unwrap();
+    let report = validate(&Selection { groups: vec![Group::Loading], ..Selection::default() }).unwrap();
     let json = serde_json::to_value(&report).unwrap();
     let group = &json["groups"]["loading"];
     let errors: Vec<f64> = group["rows"]

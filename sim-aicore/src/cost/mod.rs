@@ -144,8 +144,7 @@ mod tests {
         CostModel::new(&profile, KernelTable::from_json("costs.json", table, *profile.clock.aicore).unwrap())
     }
 
-    const ADD: KernelDemand =
-        KernelDemand { bytes_read: 131_072, bytes_written: 65_536, instructions: 3, active_cores: 1 };
+    const ADD: KernelDemand = KernelDemand { bytes_read: 131_072, bytes_written: 65_536, instructions: 3 };
 
     #[test]
     fn does_the_table_come_before_the_roofline() {
@@ -156,13 +155,13 @@ mod tests {
             confidence: Confidence::Placeholder,
         };
         assert_eq!(model.cost("kernel_add", &ADD), table);
-        // Latency and 192 KiB at 128 B per cycle of 1.85 GHz, whoever else is there.
+        // Latency and 192 KiB at 128 B per cycle of 1.85 GHz.
         let roofline = KernelCost {
             duration: SimDuration::from_ps(142_703 + 830_271),
             source: CostSource::Roofline,
             confidence: Confidence::Inferred,
         };
-        assert_eq!(model.cost("kernel_mul", &KernelDemand { active_cores: 72, ..ADD }), roofline);
+        assert_eq!(model.cost("kernel_mul", &ADD), roofline);
         assert!(roofline.shares_memory() && !table.shares_memory());
     }
 
@@ -173,7 +172,7 @@ mod tests {
             source: CostSource::Default,
             confidence: Confidence::Placeholder,
         };
-        let demand = KernelDemand { bytes_read: 0, bytes_written: 0, instructions: 0, active_cores: 72 };
+        let demand = KernelDemand { bytes_read: 0, bytes_written: 0, instructions: 0 };
         assert_eq!(model("{}").cost("kernel_empty", &demand), floor);
     }
 }

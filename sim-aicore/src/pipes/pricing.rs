@@ -1,5 +1,7 @@
 //! What each instruction of a program costs, as far as that does not depend on who else uses the memory.
 
+use std::sync::Arc;
+
 use sim_core::profile::{Arch, Bandwidth, Confidence, Profile};
 use sim_core::time::{Frequency, SimDuration};
 
@@ -7,7 +9,7 @@ use super::MemoryRates;
 use super::cycles::MicroCycles;
 use super::error::{CoreKind, PipeError};
 use super::instruction::{Drain, Instruction, Mad, Path, Pipe, Transfer, VectorWork};
-use super::tables::{DrainCost, MadCost, Tables};
+use super::tables::{DrainCost, MadCost, Tables, tables_of};
 
 /// What an instruction does to its pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +82,7 @@ pub(super) struct Priced {
 /// The prices of one kind of core.
 #[derive(Clone, Debug)]
 pub(super) struct Prices {
-    tables: &'static Tables,
+    tables: Arc<Tables>,
     arch: Arch,
     core: CoreKind,
     clock: Frequency,
@@ -93,12 +95,11 @@ pub(super) struct Prices {
 
 impl Prices {
     pub(super) fn of(profile: &Profile, core: CoreKind) -> Prices {
-        let tables = Tables::of(profile.arch);
+        let tables = tables_of(profile);
         let clock = *profile.clock.aicore;
         let aicore = &profile.aicore;
         let (bandwidth, floor, latency) = (&aicore.bandwidth, &aicore.instruction_floor, &aicore.memory_latency);
         Prices {
-            tables,
             arch: profile.arch,
             core,
             clock,
@@ -106,12 +107,13 @@ impl Prices {
             instruction_floor: **floor,
             load_latency: **latency,
             store_latency: tables.gm.store_latency.at(clock),
+            tables,
             gm_confidence: bandwidth.confidence.max(floor.confidence).max(latency.confidence),
         }
     }
 
-    pub(super) fn tables(&self) -> &'static Tables {
-        self.tables
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// What `instruction` costs and how far that can be trusted; flags and barriers cost nothing by themselves.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
+use super::Extension;
 use super::arch::Arch;
 use super::entry::{Confidence, Entry};
 use super::error::ProfileError;
@@ -65,6 +66,10 @@ pub(super) struct Document {
     /// What it takes the values from that it does not state.
     pub(super) parent: Option<ProfileName>,
     pub(super) entries: Vec<Entry>,
+    /// Values that other parts of the model have, which can be replaced as well.
+    pub(super) extension: Option<Extension>,
+    /// Those of the extension that were replaced.
+    pub(super) changes: Vec<Entry>,
 }
 
 impl Document {
@@ -110,7 +115,8 @@ impl Document {
                 entries.push(Entry::from_json(origin, &format!("{section}.{key}"), value, None)?);
             }
         }
-        let mut document = Document { origin: origin.to_owned(), arch: own_arch, parent, entries };
+        let (extension, changes) = (None, Vec::new());
+        let mut document = Document { origin: origin.to_owned(), arch: own_arch, parent, entries, extension, changes };
         if let Some(parent) = parent {
             document.inherit(Document::of(parent)?);
         }
@@ -154,10 +160,7 @@ impl Document {
 
     /// Replaces one value; it loses its range and note, and says where it comes from now.
     pub(super) fn set(&mut self, change: &Override) -> Result<(), ProfileError> {
-        let Some(at) = self.entries.iter().position(|entry| entry.path == change.key) else {
-            return Err(self.unknown_key(&change.origin, &change.key));
-        };
-        let entry = &mut self.entries[at];
+        let entry = self.to_change(&change.key).ok_or_else(|| self.unknown_key(&change.origin, &change.key))?;
         let (digits, unit) = Number::split(&change.value);
         let number = match change.value.as_str() {
             "none" => None,
@@ -169,7 +172,7 @@ impl Document {
             })?),
         };
         let own_unit = number.is_none() || unit.is_empty();
-        *entry = Entry {
+        let changed = Entry {
             origin: change.origin.clone(),
             path: change.key.clone(),
             number,
@@ -179,16 +182,37 @@ impl Document {
             confidence: Confidence::Override,
             note: None,
         };
+        let entries = if self.has(&changed.path) { &mut self.entries } else { &mut self.changes };
+        match entries.iter_mut().find(|entry| entry.path == changed.path) {
+            Some(entry) => *entry = changed,
+            None => entries.push(changed),
+        }
         Ok(())
     }
 
+    fn has(&self, path: &str) -> bool {
+        self.entries.iter().any(|entry| entry.path == path)
+    }
+
+    /// The value of a key as it is before a change.
+    fn to_change(&self, path: &str) -> Option<&Entry> {
+        let own = self.entries.iter().chain(&self.changes).find(|entry| entry.path == path);
+        own.or_else(|| self.extended().iter().find(|entry| entry.path == path))
+    }
+
+    /// The values of the extension, as nobody has changed them.
+    pub(super) fn extended(&self) -> &'static [Entry] {
+        self.extension.map_or(&[], |extension| (extension.entries)())
+    }
+
     /// The error for a key that no profile has. A key without a section is compared with the names in all of them.
-    fn unknown_key(&self, origin: &str, key: &str) -> ProfileError {
+    pub(super) fn unknown_key(&self, origin: &str, key: &str) -> ProfileError {
         let edits = |path: &str| match path.split_once('.') {
             Some((_, name)) if !key.contains('.') => distance(key, name),
             _ => distance(key, path),
         };
-        let nearest = self.entries.iter().map(|entry| entry.path.as_str()).min_by_key(|path| edits(path));
+        let paths = self.entries.iter().chain(self.extended()).map(|entry| entry.path.as_str());
+        let nearest = paths.min_by_key(|path| edits(path));
         ProfileError::UnknownKey {
             origin: origin.to_owned(),
             key: key.to_owned(),

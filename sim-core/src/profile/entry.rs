@@ -242,13 +242,38 @@ impl Entry {
         self.convert(Dimension::CoreTime(clock), "a time above zero", positive)
     }
 
+    /// The value as cycles of an AICore, in millionths, which may be none.
+    pub fn cycles(&self) -> Result<Sourced<u64>, ProfileError> {
+        let most = 1_000_000_000_000;
+        self.convert(Dimension::Cycles, "from 0 to 1000000 cycles", |micro| (micro <= most).then_some(micro))
+    }
+
+    /// The value as bytes that an AICore moves in a cycle, in millionths.
+    pub fn cycle_rate(&self) -> Result<Sourced<u64>, ProfileError> {
+        let range = 1..=1_000_000_000_000;
+        let expected = "a rate above zero, of at most 1000000 bytes per cycle";
+        self.convert(Dimension::CycleRate, expected, |micro| range.contains(&micro).then_some(micro))
+    }
+
+    /// The value as a factor, in millionths.
+    pub fn factor(&self) -> Result<Sourced<u64>, ProfileError> {
+        let range = 1..=1_000_000_000;
+        let expected = "a ratio above zero, of at most 1000";
+        self.convert(Dimension::Ratio, expected, |millionths| range.contains(&millionths).then_some(millionths))
+    }
+
+    /// The unit that the value has where it is written.
+    pub fn unit(&self) -> &str {
+        &self.unit
+    }
+
     /// The value as a clock rate.
     pub(super) fn frequency(&self) -> Result<Sourced<Frequency>, ProfileError> {
         self.convert(Dimension::Frequency, "a rate above zero", Frequency::from_hz)
     }
 
     /// The value as an amount of memory in bytes.
-    pub(super) fn size(&self) -> Result<Sourced<u64>, ProfileError> {
+    pub fn size(&self) -> Result<Sourced<u64>, ProfileError> {
         self.convert(Dimension::Size, "a size above zero", |bytes| (bytes > 0).then_some(bytes))
     }
 
@@ -263,7 +288,7 @@ impl Entry {
     }
 
     /// The value as a number of things, of which there is at least one.
-    pub(super) fn count(&self) -> Result<Sourced<u32>, ProfileError> {
+    pub fn count(&self) -> Result<Sourced<u32>, ProfileError> {
         self.convert(Dimension::Count, "a whole number from 1", |count| {
             u32::try_from(count).ok().filter(|&count| count > 0)
         })
@@ -293,7 +318,7 @@ impl Entry {
     }
 
     /// The error for a value that its key does not allow.
-    pub(super) fn out_of_range(&self, expected: impl Into<String>) -> ProfileError {
+    pub fn out_of_range(&self, expected: impl Into<String>) -> ProfileError {
         ProfileError::OutOfRange {
             origin: self.origin.clone(),
             key: self.path.clone(),

@@ -11,6 +11,9 @@
 //! 3. Overrides (`--set mmio.load=100ns`) replace entries; they say so, and lose range and note.
 //! 4. Entries are converted into the typed sections of a [`Profile`], exactly, and checked.
 //!
+//! Other parts of the model have constants of their own. With an [`Extension`], a profile takes overrides of those too,
+//! and keeps them for the part, which checks them.
+//!
 //! Whatever is wrong is a [`ProfileError`] that names the file and the key. A [`Profile`] in hand is sound: no rate is
 //! zero, no poll is free, every register is in its block.
 
@@ -36,6 +39,15 @@ pub use sections::{Aicore, Aicpu, Clock, Driver, Guards, Hbm, HostLink, L2, Mmio
 pub use trust::TimeByConfidence;
 
 use document::Document;
+
+/// Constants that another part of the model has, with keys that no section of a profile begins like.
+#[derive(Clone, Copy, Debug)]
+pub struct Extension {
+    /// The constants.
+    pub entries: fn() -> &'static [Entry],
+    /// Refuses a profile that changes them to what the part cannot use.
+    pub check: fn(&Profile) -> Result<(), ProfileError>,
+}
 
 /// The constants of one device.
 #[derive(Clone, Debug)]
@@ -98,10 +110,32 @@ impl Profile {
         self.document.entries.iter()
     }
 
+    /// This profile, which takes overrides of other constants too.
+    pub fn extended_by(mut self, extension: Extension) -> Profile {
+        self.document.extension = Some(extension);
+        self
+    }
+
+    /// The constants of its extension by key, as they are with overrides.
+    pub fn extended(&self) -> impl Iterator<Item = &Entry> {
+        let changed = |entry: &Entry| self.changes().iter().find(|change| change.path == entry.path);
+        self.document.extended().iter().map(move |entry| changed(entry).unwrap_or(entry))
+    }
+
+    /// The constants of its extension that were replaced.
+    pub fn changes(&self) -> &[Entry] {
+        &self.document.changes
+    }
+
+    /// The error for a key that there is not, which names the nearest.
+    pub fn unknown_key(&self, key: &str) -> ProfileError {
+        self.document.unknown_key(&self.name, key)
+    }
+
     fn from_document(document: Document) -> Result<Profile, ProfileError> {
         document.check_keys(&Document::of(ProfileName::A2a3)?)?;
         let clock = Clock::read(&document)?;
-        Ok(Profile {
+        let profile = Profile {
             name: document.name().to_owned(),
             arch: document.arch,
             topology: Topology::read(&document)?,
@@ -116,6 +150,11 @@ impl Profile {
             guards: Guards::read(&document)?,
             clock,
             document,
-        })
+        };
+        match profile.document.extension {
+            Some(extension) if !profile.changes().is_empty() => (extension.check)(&profile)?,
+            Some(_) | None => {}
+        }
+        Ok(profile)
     }
 }

@@ -244,6 +244,10 @@ pub enum Dimension {
     Time,
     /// A span of time on an AICore of this clock: its cycles fit too.
     CoreTime(Frequency),
+    /// Cycles of an AICore, in millionths.
+    Cycles,
+    /// Bytes that an AICore moves in a cycle, in millionths.
+    CycleRate,
     /// A clock rate, in hertz.
     Frequency,
     /// An amount of memory, in bytes.
@@ -263,7 +267,9 @@ pub enum Dimension {
 impl Dimension {
     /// How many base units one `unit` is, as a fraction; `None` if `unit` does not fit.
     fn base_units_per(self, unit: Unit) -> Option<(u128, u128)> {
-        use Dimension::{Bandwidth, CoreBandwidth, CoreTime, Count, Frequency, Offset, Ratio, Size, Time};
+        use Dimension::{
+            Bandwidth, CoreBandwidth, CoreTime, Count, CycleRate, Cycles, Frequency, Offset, Ratio, Size, Time,
+        };
         let base_units = match (self, unit) {
             (Time | CoreTime(_), Unit::Ps) => 1,
             (Time | CoreTime(_), Unit::Ns) => 1_000,
@@ -282,7 +288,7 @@ impl Dimension {
             (Bandwidth | CoreBandwidth(_), Unit::GigabytesPerS) => 1_000_000_000,
             (Bandwidth | CoreBandwidth(_), Unit::TerabytesPerS) => 1_000_000_000_000,
             (CoreBandwidth(clock), Unit::BytesPerCycle) => u128::from(clock.as_hz()),
-            (Ratio, Unit::Ratio) => 1_000_000,
+            (Ratio, Unit::Ratio) | (Cycles, Unit::Cycle) | (CycleRate, Unit::BytesPerCycle) => 1_000_000,
             (Count, Unit::Count) | (Offset, Unit::Offset) => 1,
             _ => return None,
         };
@@ -309,9 +315,10 @@ impl fmt::Display for Dimension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self {
             Dimension::Time | Dimension::CoreTime(_) => "a span of time",
+            Dimension::Cycles => "a number of cycles",
             Dimension::Frequency => "a clock rate",
             Dimension::Size => "an amount of memory",
-            Dimension::Bandwidth | Dimension::CoreBandwidth(_) => "a data rate",
+            Dimension::Bandwidth | Dimension::CoreBandwidth(_) | Dimension::CycleRate => "a data rate",
             Dimension::Count => "a whole number",
             Dimension::Ratio => "a ratio",
             Dimension::Offset => "a register offset",

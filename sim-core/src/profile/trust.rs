@@ -37,6 +37,13 @@ impl TimeByConfidence {
         }
     }
 
+    /// With the work of somebody else.
+    pub fn plus(&self, other: &TimeByConfidence) -> TimeByConfidence {
+        let mut sum = *self;
+        sum.spans.iter_mut().zip(other.spans).for_each(|(span, other)| *span += other);
+        sum
+    }
+
     /// What has been added since `earlier`.
     pub fn since(&self, earlier: &TimeByConfidence) -> TimeByConfidence {
         let mut since = *self;
@@ -58,5 +65,6 @@ mod tests {
         work.add(Confidence::Placeholder, SimDuration::from_ns(10));
         assert_eq!((work.total(), work.share(Confidence::Placeholder)), (SimDuration::from_ns(40), 0.25));
         assert_eq!(work.since(&earlier).share(Confidence::Placeholder), 1.0);
+        assert_eq!(work.since(&earlier).plus(&earlier), work);
     }
 }

@@ -80,13 +80,12 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
     let (content, body, object) = (kernel.content, kernel.body(call.args), kernel.object);
     let (tiled, traced) = (kernel.tiled, kernel.traced);
     let access = &kernel.description.tensors;
-    let demand = demand(tensors, access, 1);
+    let demand = demand(tensors, access);
     let cost = rooms.costs.cost(&kernel.description.name, &demand);
-    let by_tensors = match cost.source {
-        CostSource::Roofline if !tiled => {
-            MemoryUse::Tensors { transfers: transfers(tensors, access), instructions: demand.instructions }
-        }
-        _ => MemoryUse::Nothing,
+    let by_tensors = if cost.shares_memory() && !tiled {
+        MemoryUse::Tensors { transfers: transfers(tensors, access), instructions: demand.instructions }
+    } else {
+        MemoryUse::Nothing
     };
     let name = if tiled || traced { kernel.description.name.clone() } else { String::new() };
     drop(kernels);

@@ -43,11 +43,11 @@ pub(super) extern "C" fn free(device: usize) -> c_int {
 
 /// Performs a transfer, lets its time pass and notes it.
 pub(super) fn transfer(actor: &CurrentActor<'_>, rooms: &Rooms, request: DmaRequest<'_>) -> Result<(), HbmError> {
-    transfer_from(HostMemory::Pageable, actor, rooms, request)
+    transfer_with(HostMemory::Pageable, actor, rooms, request)
 }
 
-/// The same for host memory of this kind.
-pub(super) fn transfer_from(
+/// The same with host memory of this kind.
+fn transfer_with(
     host: HostMemory,
     actor: &CurrentActor<'_>,
     rooms: &Rooms,
@@ -69,18 +69,48 @@ fn unseen(direction: CopyDirection, at: DevicePtr, size: usize) -> DmaRequest<'s
     DmaRequest::Unseen { direction, at, length: size as u64 }
 }
 
+/// Copies from memory of the host, which is of kind `memory`. What nobody looks at is copied in time alone.
+pub(super) fn to_device(
+    actor: &CurrentActor<'_>,
+    rooms: &Rooms,
+    memory: HostMemory,
+    to: DevicePtr,
+    from: *const u8,
+    size: usize,
+) -> Result<(), HbmError> {
+    rooms.hbm.borrow().check_range(to, size as u64)?;
+    if rooms.programs.ignores(from.addr(), size) {
+        return transfer_with(memory, actor, rooms, unseen(CopyDirection::ToDevice, to, size));
+    }
+    let bytes = guest_bytes(actor, from, size);
+    transfer_with(memory, actor, rooms, DmaRequest::ToDevice { to, from: &bytes })
+}
+
+/// The other way round.
+pub(super) fn from_device(
+    actor: &CurrentActor<'_>,
+    rooms: &Rooms,
+    memory: HostMemory,
+    to: *mut u8,
+    from: DevicePtr,
+    size: usize,
+) -> Result<(), HbmError> {
+    rooms.hbm.borrow().check_range(from, size as u64)?;
+    if rooms.programs.ignores(to.addr(), size) {
+        return transfer_with(memory, actor, rooms, unseen(CopyDirection::FromDevice, from, size));
+    }
+    let mut bytes = vec![0; size];
+    transfer_with(memory, actor, rooms, DmaRequest::FromDevice { to: &mut bytes, from })?;
+    let source = bytes.as_ptr();
+    // SAFETY: the source has `size` bytes; as the guest, a bad target ends the guest.
+    actor.as_guest(|| unsafe { std::ptr::copy_nonoverlapping(source, to, size) });
+    Ok(())
+}
+
 pub(super) extern "C" fn copy_to_device(device: usize, host: *const u8, size: usize) -> c_int {
     let copied = on_device(|actor, rooms| {
         let to = DevicePtr::new(device as u64);
-        let checked = rooms.hbm.borrow().check_range(to, size as u64);
-        let done = checked.and_then(|()| {
-            if rooms.programs.ignores(host.addr(), size) {
-                return transfer(actor, rooms, unseen(CopyDirection::ToDevice, to, size));
-            }
-            let from = guest_bytes(actor, host, size);
-            transfer(actor, rooms, DmaRequest::ToDevice { to, from: &from })
-        });
-        result_of(rooms, done)
+        result_of(rooms, to_device(actor, rooms, HostMemory::Pageable, to, host, size))
     });
     copied.unwrap_or(INVALID)
 }
@@ -88,19 +118,7 @@ pub(super) extern "C" fn copy_to_device(device: usize, host: *const u8, size: us
 pub(super) extern "C" fn copy_from_device(host: *mut u8, device: usize, size: usize) -> c_int {
     let copied = on_device(|actor, rooms| {
         let from = DevicePtr::new(device as u64);
-        let checked = rooms.hbm.borrow().check_range(from, size as u64);
-        let done = checked.and_then(|()| {
-            if rooms.programs.ignores(host.addr(), size) {
-                return transfer(actor, rooms, unseen(CopyDirection::FromDevice, from, size));
-            }
-            let mut to = vec![0; size];
-            transfer(actor, rooms, DmaRequest::FromDevice { to: &mut to, from })?;
-            let bytes = to.as_ptr();
-            // SAFETY: the source has `size` bytes; as the guest, a bad target ends the guest.
-            actor.as_guest(|| unsafe { std::ptr::copy_nonoverlapping(bytes, host, size) });
-            Ok(())
-        });
-        result_of(rooms, done)
+        result_of(rooms, from_device(actor, rooms, HostMemory::Pageable, host, from, size))
     });
     copied.unwrap_or(INVALID)
 }

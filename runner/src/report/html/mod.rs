@@ -135,7 +135,7 @@ fn write_chart(writer: &mut impl Write) -> io::Result<()> {
           <button id=\"out\" title=\"zoom out (s)\">&minus;</button>\n<button id=\"fit\" title=\"all of it (f)\">fit</button>\n\
           <label><input type=\"checkbox\" id=\"idle\"> cores without kernels</label>\n\
           <span><span class=\"swatch\" style=\"background: #fff; border: 2px solid #d92d20\"></span>on the critical path</span>\n\
-          <span class=\"hint\">wheel: zoom, drag: move, shift + wheel: move in time, double click: all of it</span>\n</div>\n\
+          <span class=\"hint\">wheel or w, s: zoom; drag or a, d: move; shift + wheel: move in time; double click or f: all of it</span>\n</div>\n\
           <canvas id=\"chart\"></canvas>\n<div id=\"tip\"></div>\n",
     )
 }

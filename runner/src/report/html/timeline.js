@@ -185,6 +185,8 @@ chart.addEventListener("wheel", (event) => {
   else zoom(Math.exp(Math.max(-1, Math.min(1, amount / 240))), timeAt(event.clientX - chart.getBoundingClientRect().left));
 }, { passive: false });
 chart.addEventListener("pointerdown", (event) => {
+  // The other buttons are the browser's: a menu may swallow their release.
+  if (event.button !== 0 || !event.isPrimary) return;
   drag = { x: event.clientX, y: event.clientY, from, length: to - from, scroll: scrollY };
   chart.setPointerCapture(event.pointerId);
   chart.classList.add("dragged");
@@ -195,7 +197,7 @@ chart.addEventListener("pointermove", (event) => {
   show(drag.from - (event.clientX - drag.x) / width() * drag.length, drag.length);
   scrollTo(scrollX, drag.scroll - (event.clientY - drag.y));
 });
-for (const end of ["pointerup", "pointercancel"]) {
+for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
   chart.addEventListener(end, () => { drag = null; chart.classList.remove("dragged"); });
 }
 chart.addEventListener("pointerleave", () => { tip.style.display = "none"; });
@@ -204,7 +206,12 @@ addEventListener("keydown", (event) => {
   const middle = (from + to) / 2, tenth = (to - from) / 10;
   const keys = { w: () => zoom(0.7, middle), s: () => zoom(1 / 0.7, middle), a: () => show(from - tenth, to - from),
     d: () => show(from + tenth, to - from), f: () => show(0, whole) };
-  if (!event.ctrlKey && !event.metaKey && keys[event.key]) keys[event.key]();
+  Object.assign(keys, { "+": keys.w, "=": keys.w, "-": keys.s, arrowleft: keys.a, arrowright: keys.d, "0": keys.f });
+  // Whatever else is held down means something to the browser, but for Shift and Caps Lock.
+  const run = event.ctrlKey || event.metaKey || event.altKey ? undefined : keys[event.key.toLowerCase()];
+  if (!run) return;
+  event.preventDefault();
+  run();
 });
 document.getElementById("in").addEventListener("click", () => zoom(0.5, (from + to) / 2));
 document.getElementById("out").addEventListener("click", () => zoom(2, (from + to) / 2));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sim_core::profile::ProfileError;
+use sim_core::profile::{Override, ProfileError};
 use sim_core::time::SimDuration;
 
 use super::super::measure::{CaseQuantity, CaseRun};
@@ -51,8 +51,9 @@ const WARM: &str = "aicpu.assign_clusters=0ns";
 type Key = (String, String, Option<Runtime>, BTreeMap<String, String>);
 
 /// Runs of cases, each done once however many rows ask of it.
-#[derive(Default)]
 pub(super) struct Runs {
+    /// Values of profiles that are replaced in all of them.
+    overrides: Vec<Override>,
     done: BTreeMap<Key, Times>,
 }
 
@@ -69,6 +70,11 @@ struct Times {
 }
 
 impl Runs {
+    /// No runs yet; all will have these values replaced.
+    pub(super) fn new(overrides: &[Override]) -> Self {
+        Runs { overrides: overrides.to_vec(), done: BTreeMap::new() }
+    }
+
     /// What the run says, or that there is no such case.
     pub(super) fn predict(&mut self, row: &Row, run: &CaseRun) -> Result<Answer, CaseFailure> {
         if !BundledCase::ALL.iter().any(|case| case.name == run.case) {
@@ -94,20 +100,21 @@ impl Runs {
         if let Some(&done) = self.done.get(&key) {
             return Ok(done);
         }
-        let times = execute(row, run)?;
+        let times = execute(row, run, &self.overrides)?;
         self.done.insert(key, times);
         Ok(times)
     }
 }
 
-fn execute(row: &Row, run: &CaseRun) -> Result<Times, CaseFailure> {
+fn execute(row: &Row, run: &CaseRun, replaced: &[Override]) -> Result<Times, CaseFailure> {
     let case = CaseSpec::bundled(&run.case).map_err(|error| CaseFailure::Case(Box::new(error)))?;
+    let warm = WARM.parse().map_err(|error| CaseFailure::Profile(Box::new(error)))?;
     let settings = RunSettings {
         arch: Some(row.arch),
         profile: row.profile().parse().ok(),
         runtime: run.runtime,
         mode: Some(Mode::Timing),
-        overrides: vec![WARM.parse().map_err(|error| CaseFailure::Profile(Box::new(error)))?],
+        overrides: [&[warm], replaced].concat(),
         parameters: run.parameters.clone().into_iter().collect(),
         ..RunSettings::default()
     };

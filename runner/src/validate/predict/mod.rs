@@ -8,7 +8,8 @@ mod program;
 
 use std::collections::BTreeMap;
 
-use sim_core::profile::{Profile, ProfileError};
+use sim_aicore::pipes::tables::load_profile;
+use sim_core::profile::{Override, Profile, ProfileError};
 use sim_core::time::{Frequency, SimDuration};
 
 use super::measure::Measure;
@@ -87,14 +88,20 @@ pub enum PredictError {
 }
 
 /// The model, with what it was asked already.
-#[derive(Default)]
 pub(super) struct Predictor {
+    /// Values of all profiles that are replaced.
+    overrides: Vec<Override>,
     /// By name; none where there is no such profile.
     profiles: BTreeMap<String, Option<Profile>>,
     runs: Runs,
 }
 
 impl Predictor {
+    /// The model with these values replaced.
+    pub(super) fn new(overrides: &[Override]) -> Self {
+        Predictor { overrides: overrides.to_vec(), profiles: BTreeMap::new(), runs: Runs::new(overrides) }
+    }
+
     /// What the model says of this row.
     pub(super) fn predict(&mut self, row: &Row) -> Result<Prediction, PredictError> {
         if let Measure::Unmodelled { why } = &row.measure {
@@ -131,7 +138,7 @@ impl Predictor {
         if let Some(known) = self.profiles.get(name) {
             return Ok(known.clone());
         }
-        let profile = match Profile::load(name) {
+        let profile = match load_profile(name).and_then(|profile| profile.with_overrides(&self.overrides)) {
             Ok(profile) => Some(profile),
             Err(ProfileError::UnknownProfile { .. }) => None,
             Err(error) => return Err(PredictError::Profile { row: row.id.clone(), error: Box::new(error) }),

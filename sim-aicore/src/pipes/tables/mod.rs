@@ -2,11 +2,14 @@
 //!
 //! Every entry says who says so. Numbers are cycles of the AICore, or bytes per cycle.
 
+mod keys;
 mod vector;
 
+pub use keys::load_profile;
+pub(super) use keys::tables_of;
 pub use vector::{Fit, Function, FunctionOverhead, Hardware, VectorTable};
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer};
 use sim_core::profile::{Arch, Confidence};
@@ -138,12 +141,23 @@ pub struct Gm {
 impl Tables {
     /// The tables of a generation.
     pub fn of(arch: Arch) -> &'static Tables {
-        static A2A3: LazyLock<Tables> =
-            LazyLock::new(|| parse("a2a3.json", include_str!("../../../instructions/a2a3.json")));
-        static A5: LazyLock<Tables> = LazyLock::new(|| parse("a5.json", include_str!("../../../instructions/a5.json")));
+        Tables::shared(arch)
+    }
+
+    fn shared(arch: Arch) -> &'static Arc<Tables> {
+        static A2A3: LazyLock<Arc<Tables>> = LazyLock::new(|| parse(Arch::A2a3));
+        static A5: LazyLock<Arc<Tables>> = LazyLock::new(|| parse(Arch::A5));
         match arch {
             Arch::A2a3 => &A2A3,
             Arch::A5 => &A5,
+        }
+    }
+
+    /// The embedded file: its name and its text.
+    const fn file(arch: Arch) -> (&'static str, &'static str) {
+        match arch {
+            Arch::A2a3 => ("instructions/a2a3.json", include_str!("../../../instructions/a2a3.json")),
+            Arch::A5 => ("instructions/a5.json", include_str!("../../../instructions/a5.json")),
         }
     }
 
@@ -153,9 +167,10 @@ impl Tables {
     }
 }
 
-fn parse(name: &str, text: &str) -> Tables {
+fn parse(arch: Arch) -> Arc<Tables> {
+    let (name, text) = Tables::file(arch);
     // The files are part of this crate: a mistake in one is a mistake in the code.
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("instructions/{name}: {error}"))
+    Arc::new(serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}")))
 }
 
 fn confidence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Confidence, D::Error> {
@@ -166,9 +181,16 @@ fn confidence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Confidence, 
         Confidence::Simulated,
         Confidence::Inferred,
         Confidence::Placeholder,
+        // No file says so, but what a user has changed in one.
+        Confidence::Override,
     ];
     let found = known.into_iter().find(|confidence| confidence.as_str() == text);
     found.ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no confidence")))
+}
+
+/// The same where it need not be stated.
+fn own_confidence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Confidence>, D::Error> {
+    confidence(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -123,6 +123,9 @@ pub struct Function {
     /// How that follows from instructions.
     #[serde(default)]
     pub note: String,
+    /// How far it can be trusted, if not as far as what all functions pay.
+    #[serde(default, deserialize_with = "super::own_confidence")]
+    pub confidence: Option<Confidence>,
 }
 
 /// What a vector operation costs.
@@ -307,7 +310,7 @@ impl Function {
             interval * shape.flat_repeats()
         };
         let body = iterations + overhead.overhead + self.latency;
-        let confidence = overhead.origin.confidence;
+        let confidence = self.confidence.unwrap_or(overhead.origin.confidence);
         VectorCost { head: MicroCycles::ZERO, body, tail: MicroCycles::ZERO, confidence }
     }
 }

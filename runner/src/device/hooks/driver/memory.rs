@@ -2,14 +2,12 @@
 
 use std::ffi::c_int;
 
-use sim_core::engine::CurrentActor;
 use sim_core::time::SimDuration;
 use sim_hbm::{DevicePtr, DmaRequest};
 
 use super::super::super::driver::error::DriverError;
 use super::super::super::rooms::Rooms;
-use super::super::guest_bytes;
-use super::super::memory::{transfer, transfer_from};
+use super::super::memory::{from_device, to_device, transfer};
 use super::{check_context, check_place, check_sound, put, serve};
 
 /// The owner of what the host allocates: CANN is told no name.
@@ -68,44 +66,20 @@ pub(super) extern "C" fn memcpy(to: usize, most: u64, from: usize, size: u64, ki
             return Err(DriverError::invalid(format!("a copy of {size} bytes to a place of {most}")));
         }
         check_sound(actor, rooms)?;
+        let memory = |host: usize| rooms.driver.borrow().kind_of(host as u64, size);
+        let length = size as usize;
         match kind {
-            HOST_TO_DEVICE => copy_to_device(actor, rooms, to, from, size),
-            DEVICE_TO_HOST => copy_from_device(actor, rooms, to, from, size),
+            HOST_TO_DEVICE => {
+                let device = DevicePtr::new(to as u64);
+                Ok(to_device(actor, rooms, memory(from), device, from as *const u8, length)?)
+            }
+            DEVICE_TO_HOST => {
+                let device = DevicePtr::new(from as u64);
+                Ok(from_device(actor, rooms, memory(to), to as *mut u8, device, length)?)
+            }
             _ => Err(DriverError::Unsupported { what: "a copy that is not between host and device" }),
         }
     })
-}
-
-fn copy_to_device(
-    actor: &CurrentActor<'_>,
-    rooms: &Rooms,
-    to: usize,
-    from: usize,
-    size: u64,
-) -> Result<(), DriverError> {
-    let to = DevicePtr::new(to as u64);
-    rooms.hbm.borrow().check_range(to, size)?;
-    let bytes = guest_bytes(actor, from as *const u8, size as usize);
-    let host = rooms.driver.borrow().kind_of(from as u64, size);
-    Ok(transfer_from(host, actor, rooms, DmaRequest::ToDevice { to, from: &bytes })?)
-}
-
-fn copy_from_device(
-    actor: &CurrentActor<'_>,
-    rooms: &Rooms,
-    to: usize,
-    from: usize,
-    size: u64,
-) -> Result<(), DriverError> {
-    let from = DevicePtr::new(from as u64);
-    rooms.hbm.borrow().check_range(from, size)?;
-    let mut bytes = vec![0; size as usize];
-    let host = rooms.driver.borrow().kind_of(to as u64, size);
-    transfer_from(host, actor, rooms, DmaRequest::FromDevice { to: &mut bytes, from })?;
-    let (source, length) = (bytes.as_ptr(), bytes.len());
-    // SAFETY: the source has `length` bytes; as the guest, a bad target ends the guest.
-    actor.as_guest(|| unsafe { std::ptr::copy_nonoverlapping(source, to as *mut u8, length) });
-    Ok(())
 }
 
 pub(super) extern "C" fn memset(device: u64, most: u64, value: i32, size: u64) -> c_int {
