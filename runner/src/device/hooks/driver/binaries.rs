@@ -2,7 +2,6 @@
 
 use std::ffi::c_int;
 
-use sim_aicore::array::CoreArray;
 use sim_core::driver_hooks::{ArgsEx, DevBinary};
 use sim_core::engine::CurrentActor;
 use sim_core::loader::image::CodeImage;
