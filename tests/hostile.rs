@@ -1,11 +1,15 @@
-//! Does any damage to an object or a callable do more than give an error?
+//! Does any damage to what npusim reads do more than give an error?
 //!
-//! A million damaged copies of what is bundled are read in every way that there is before anything is loaded. Damage
-//! follows from the number of the copy alone: a failure names it, and `NPUSIM_HOSTILE_FIRST` begins there.
+//! A million damaged copies of what is bundled are read: objects and callables in every way that there is before anything
+//! is loaded, then everything else that guests, hosts and users hand over. Damage follows from the number of the copy
+//! alone: a failure names it, and `NPUSIM_HOSTILE_FIRST` begins there.
 
+#[path = "support/damage.rs"]
+mod damage;
 #[path = "support/hostile.rs"]
 mod hostile;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use damage::{Copy, Numbers, Original};
 use npusim::bundled::{self, ObjectKind};
+use npusim::case::BundledCase;
 use npusim::client::abi::ArgDirection;
 use npusim::client::callable::{CallableParts, KernelPart, chip_callable};
 use rustix::time::{ClockId, clock_gettime};
@@ -26,19 +32,65 @@ const BATCH: u64 = 1_000;
 const MOST_TIME: Duration = Duration::from_secs(20);
 /// Larger objects are read less often: each has the same share of the time, not of the copies.
 const TYPICAL_BYTES: usize = 16 << 10;
-/// Of so many copies one is of the callable.
-const COPIES_PER_CALLABLE: usize = 8;
-
-/// What is damaged.
-struct Original {
-    name: String,
-    bytes: Vec<u8>,
-    /// Where tables are, which say where everything else is.
-    tables: Vec<Range<usize>>,
-    read: fn(&[u8]) -> bool,
-}
+/// Of so many copies one is of each kind of thing that is no object.
+const COPIES_PER_KIND: usize = 32;
+const OBJECT: &str = "object";
 
 fn originals() -> Vec<Original> {
+    let mut originals = objects();
+    let callable = callable();
+    // The header of the callable, and of its first kernels.
+    let tables = vec![0..1200, 5190..5220, 9280..9376, callable.len() - 18_000..callable.len() - 17_000];
+    originals.push(Original {
+        kind: "callable",
+        name: "callable".to_owned(),
+        bytes: callable,
+        tables,
+        read: hostile::read_callable,
+    });
+    let (archive, trace) = (archive(), hostile::trace_image::image());
+    let head = vec![0..hostile::VIEW_HEAD];
+    originals.push(Original {
+        kind: "view",
+        name: "archive".to_owned(),
+        bytes: archive,
+        tables: head,
+        read: hostile::read_view,
+    });
+    originals.push(all_of("trace", "trace", trace, hostile::read_trace));
+    originals.push(all_of("tensor", "tensor.npy", tensor(), hostile::read_tensor));
+    originals.push(all_of("request", "request", request(), hostile::read_request));
+    originals.push(all_of("list", "list.json", LIST.into(), hostile::read_list));
+    for (name, text) in CHARGES {
+        originals.push(all_of("charges", name, text.into(), hostile::read_charges));
+    }
+    for (name, text) in PROFILES {
+        originals.push(all_of("profile", name, text.into(), hostile::read_profile));
+    }
+    for case in BundledCase::ALL {
+        originals.push(all_of("case", case.name, case.text.into(), hostile::read_case));
+    }
+    originals
+}
+
+/// Something that is a table as a whole.
+fn all_of(kind: &'static str, name: &str, bytes: Vec<u8>, read: fn(&[u8]) -> bool) -> Original {
+    let tables = vec![0..bytes.len()];
+    Original { kind, name: name.to_owned(), bytes, tables, read }
+}
+
+const CHARGES: [(&str, &str); 2] = [
+    ("a2a3-2026-08.json", include_str!("../sim-core/charges/a2a3-2026-08.json")),
+    ("a5-2026-08.json", include_str!("../sim-core/charges/a5-2026-08.json")),
+];
+const PROFILES: [(&str, &str); 2] = [
+    ("a2a3.json", include_str!("../sim-core/profiles/a2a3.json")),
+    ("910B1.json", include_str!("../sim-core/profiles/910B1.json")),
+];
+const LIST: &str = r#"{"run": {"opInfo": {"kernelSo": "a.so", "functionName": "f", "opKernelLib": "AICPUKernel"}},
+    "load": {"opInfo": {"kernelSo": "simpler_inner_0bb51791194b4414_0.so", "functionName": "load"}}}"#;
+
+fn objects() -> Vec<Original> {
     let objects = bundled::OBJECTS.iter().map(|object| (format!("{} {}", object.kind, object.name), object.bytes));
     let runtimes = bundled::RUNTIMES.iter().flat_map(|runtime| {
         let parts = [("host", runtime.host), ("aicpu", runtime.aicpu), ("aicore", runtime.aicore)];
@@ -47,17 +99,41 @@ fn originals() -> Vec<Original> {
     let sim_shaped = bundled::SIM_SHAPED.iter().filter(|file| !file.is_program);
     let sim_shaped = sim_shaped.map(|file| (file.path.to_owned(), file.bytes));
     let shim = ("the shim".to_owned(), bundled::SHIM);
-    let objects = objects.chain(runtimes).chain(sim_shaped).chain([shim]).map(|(name, bytes)| Original {
+    let object = |(name, bytes): (String, &[u8])| Original {
+        kind: OBJECT,
         name,
         bytes: bytes.to_vec(),
         tables: tables(bytes),
         read: hostile::read_object,
-    });
-    let callable = callable();
-    // The header of the callable, and of its first kernels.
-    let tables = vec![0..1200, 5190..5220, 9280..9376, callable.len() - 18_000..callable.len() - 17_000];
-    let callable = Original { name: "callable".to_owned(), bytes: callable, tables, read: hostile::read_callable };
-    objects.chain([callable]).collect()
+    };
+    objects.chain(runtimes).chain(sim_shaped).chain([shim]).map(object).collect()
+}
+
+/// A file with an object at an offset that is no multiple of a page, and more behind it.
+fn archive() -> Vec<u8> {
+    let object = bundled::object(ObjectKind::Kernel, "add").expect("it is bundled").bytes;
+    let head = [hostile::VIEW_HEAD as u64, object.len() as u64].map(u64::to_le_bytes).concat();
+    [&head, object, b"the end of the archive"].concat()
+}
+
+/// A file of NumPy's with a matrix of floats.
+fn tensor() -> Vec<u8> {
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 8), }";
+    let header = format!("{header:<117}\n");
+    let length = (header.len() as u16).to_le_bytes();
+    [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes(), &[0; 128]].concat()
+}
+
+/// The arguments of a launch of a built-in function by its names, with where these are in front.
+fn request() -> Vec<u8> {
+    let mut bytes = vec![0; 8 + 160];
+    let words = [(0, 48), (4, 80), (8 + 40, 64), (8 + 120, 64), (8 + 128, 4096)];
+    for (at, value) in words {
+        bytes[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
+    }
+    bytes[8 + 48..][..10].copy_from_slice(b"libaicpu.s");
+    bytes[8 + 80..][..4].copy_from_slice(b"init");
+    bytes
 }
 
 /// A callable with two kernels.
@@ -93,104 +169,30 @@ fn tables(bytes: &[u8]) -> Vec<Range<usize>> {
     headers.into_iter().chain((0..section_count).filter_map(section)).collect()
 }
 
-/// Numbers that are the same in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    /// Those of one copy.
-    fn of(copy: u64) -> Self {
-        Numbers(copy.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    /// A value of the kinds that break readers most, in place of `old`.
-    fn value(&mut self, old: u64, size: usize) -> u64 {
-        let all = u64::MAX >> (64 - 8 * size);
-        match self.below(8) {
-            0 => 0,
-            1 => all,
-            2 => all >> 1,
-            3 => (all >> 1) + 1,
-            4 => old ^ 1 << self.below(8 * size),
-            5 => old.wrapping_add(self.next() % 17).wrapping_sub(8),
-            6 => self.next() % 0x200,
-            _ => self.next(),
-        }
-    }
-}
-
-/// A copy that is damaged, read and repaired again and again.
-struct Copy<'o> {
-    original: &'o Original,
-    bytes: Vec<u8>,
-    damaged: Vec<Range<usize>>,
-}
-
-impl<'o> Copy<'o> {
-    fn of(original: &'o Original) -> Self {
-        Copy { original, bytes: original.bytes.clone(), damaged: Vec::new() }
-    }
-
-    /// Damages it in up to four places. Returns how much of it is left.
-    fn damage(&mut self, numbers: &mut Numbers) -> usize {
-        for _ in 0..=numbers.below(4) {
-            self.damage_once(numbers);
-        }
-        let length = self.bytes.len();
-        if numbers.below(16) == 0 { numbers.below(length) } else { length }
-    }
-
-    fn damage_once(&mut self, numbers: &mut Numbers) {
-        let size = [1, 2, 4, 8][numbers.below(4)];
-        let length = self.bytes.len();
-        let at = match numbers.below(8) {
-            0 => numbers.below(length),
-            _ => {
-                let table = &self.original.tables[numbers.below(self.original.tables.len())];
-                table.start + numbers.below(table.len())
-            }
-        };
-        let at = (at & !(size - 1)).min(length - size);
-        if numbers.below(16) == 0 {
-            // What lies elsewhere.
-            let size = (1 + numbers.below(64)).min(length - at);
-            let from = numbers.below(length - size);
-            self.bytes.copy_within(from..from + size, at);
-            self.damaged.push(at..at + size);
-            return;
-        }
-        let word = &mut self.bytes[at..at + size];
-        let old = word.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
-        let new = numbers.value(old, size).to_le_bytes();
-        word.copy_from_slice(&new[..size]);
-        self.damaged.push(at..at + size);
-    }
-
-    fn repair(&mut self) {
-        for range in self.damaged.drain(..) {
-            self.bytes[range.clone()].copy_from_slice(&self.original.bytes[range]);
-        }
-    }
-}
-
-/// Which original each copy is of. The last of them is the callable.
+/// Which original each copy is of.
 fn schedule(originals: &[Original]) -> Vec<usize> {
-    let (objects, callable) = (&originals[..originals.len() - 1], originals.len() - 1);
-    let times = |original: &Original| (8 * TYPICAL_BYTES / original.bytes.len()).max(1);
-    let copies = objects.iter().enumerate().flat_map(|(index, object)| std::iter::repeat_n(index, times(object)));
-    let mut copies: Vec<usize> = copies.collect();
-    copies.extend(vec![callable; copies.len() / (COPIES_PER_CALLABLE - 1)]);
+    let of_kind = |kind: &str| {
+        let originals = originals.iter().enumerate();
+        originals.filter(|(_, original)| original.kind == kind).map(|(index, _)| index).collect::<Vec<usize>>()
+    };
+    let times = |object: &Original| (8 * TYPICAL_BYTES / object.bytes.len()).max(1);
+    let objects = of_kind(OBJECT).into_iter();
+    let mut copies: Vec<usize> =
+        objects.flat_map(|index| std::iter::repeat_n(index, times(&originals[index]))).collect();
+    let mut kinds: Vec<&str> = originals.iter().map(|original| original.kind).filter(|kind| *kind != OBJECT).collect();
+    kinds.dedup();
+    let share = copies.len() / (COPIES_PER_KIND - kinds.len());
+    for kind in kinds {
+        copies.extend(of_kind(kind).into_iter().cycle().take(share));
+    }
     copies
+}
+
+/// What came of copies.
+#[derive(Default)]
+struct Tally {
+    accepted: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// CPU time of this thread.
@@ -199,22 +201,22 @@ fn cpu_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Reads the copies of one batch; returns how many would have been loaded.
-fn read_batch(copies: &mut [Copy<'_>], schedule: &[usize], batch: Range<u64>) -> u64 {
+/// Reads the copies of one batch.
+fn read_batch(copies: &mut [Copy<'_>], schedule: &[usize], tallies: &BTreeMap<&str, Tally>, batch: Range<u64>) {
     let begun = cpu_time();
-    let mut accepted = 0;
     for number in batch.clone() {
         let mut numbers = Numbers::of(number);
         let copy = &mut copies[schedule[numbers.below(schedule.len())]];
         let left = copy.damage(&mut numbers);
         let read = catch_unwind(AssertUnwindSafe(|| (copy.original.read)(&copy.bytes[..left])));
         let name = &copy.original.name;
-        accepted += u64::from(read.unwrap_or_else(|_| panic!("copy {number}, of {name}: the reader panicked")));
+        let taken = read.unwrap_or_else(|_| panic!("copy {number}, of {name}: the reader panicked"));
+        let tally = &tallies[copy.original.kind];
+        (if taken { &tally.accepted } else { &tally.refused }).fetch_add(1, Ordering::Relaxed);
         copy.repair();
     }
     let taken = cpu_time() - begun;
     assert!(taken < MOST_TIME, "copies {batch:?} took {taken:?} of CPU time");
-    accepted
 }
 
 #[test]
@@ -227,7 +229,8 @@ fn does_any_of_a_million_damaged_copies_do_more_than_give_an_error() {
     let number = |name: &str| env::var(name).ok().map(|text| text.parse().expect("a number"));
     let first: u64 = number("NPUSIM_HOSTILE_FIRST").unwrap_or(0);
     let end = first + number("NPUSIM_HOSTILE_COPIES").unwrap_or(COPIES);
-    let (next, accepted) = (AtomicU64::new(first), AtomicU64::new(0));
+    let next = AtomicU64::new(first);
+    let tallies: BTreeMap<&str, Tally> = originals.iter().map(|original| (original.kind, Tally::default())).collect();
     let work = || {
         let mut copies: Vec<Copy<'_>> = originals.iter().map(Copy::of).collect();
         loop {
@@ -236,13 +239,17 @@ fn does_any_of_a_million_damaged_copies_do_more_than_give_an_error() {
                 return;
             }
             let batch = start..end.min(start + BATCH);
-            accepted.fetch_add(read_batch(&mut copies, &schedule, batch), Ordering::Relaxed);
+            read_batch(&mut copies, &schedule, &tallies, batch);
         }
     };
     let workers = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
-    let (read, accepted) = (end - first, accepted.into_inner());
-    println!("{read} copies of {} originals read, {accepted} accepted", originals.len());
-    // Damage that is always seen, or never, would say little.
-    assert!(accepted > read / 20 && accepted < read / 20 * 19, "{accepted} of {read} were accepted");
+    println!("{} copies of {} originals read", end - first, originals.len());
+    for (kind, tally) in tallies {
+        let (accepted, refused) = (tally.accepted.into_inner(), tally.refused.into_inner());
+        println!("{kind:8} {accepted:>7} accepted {refused:>7} refused");
+        // Damage that is always seen, or never, would say little. Of texts hardly any survives it.
+        let least = if kind == OBJECT { (accepted + refused) / 20 } else { 0 };
+        assert!(accepted > least && refused > least, "{kind}: {accepted} accepted, {refused} refused");
+    }
 }

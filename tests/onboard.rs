@@ -86,6 +86,52 @@ fn does_every_scenario_give_its_codes_on_both_generations_and_the_same_report_wi
     }
 }
 
+/// Code and time in us of each call that begins so.
+fn codes_and_us(report: &Value, call: &str) -> Vec<(i64, u64)> {
+    let inexact = |took: u64| assert_eq!(took % US, 0, "{call}: {took} ps");
+    let of_step = |(code, took, _): (i64, u64, u64)| {
+        inexact(took);
+        (code, took / US)
+    };
+    steps(report, call).into_iter().map(of_step).collect()
+}
+
+#[test]
+fn do_tasks_of_a_stream_follow_each_other_while_another_stream_goes_on() {
+    // Each task takes 100 us; 10 us pass until a launch arrives, and until the host learns of the end.
+    let report = scenario("stream_queues", &[]);
+    assert_eq!(codes_and_us(&report, "rtStreamQuery"), [(507_004, 10)], "the launch has arrived by then");
+    assert_eq!(codes_and_us(&report, "rtStreamDestroy"), [(507_004, 0)]);
+    let waits = [
+        ("three tasks, one after the other", 3 * 100 + 10),
+        ("two tasks on each stream", 10 + 2 * 100 + 10),
+        ("ended meanwhile", 10),
+        ("all is over", 10),
+        ("behind the other stream's", 10 + 2 * 100 + 10),
+        ("ended before", 10),
+    ];
+    for (remark, us) in waits {
+        assert_eq!(codes_and_us(&report, &format!("rtStreamSynchronize: {remark}")), [(0, us)], "{remark}");
+    }
+    assert_eq!(step(&report, "rtDevBinaryUnRegister").0, 207_000);
+    assert_eq!(finding_kinds(&report), ["stream_destroyed_busy"]);
+}
+
+#[test]
+fn does_a_stream_go_on_when_another_one_has_come_to_an_event() {
+    let report = scenario("events", &[]);
+    assert_eq!(codes_and_us(&report, "rtEventSynchronize: not recorded"), [(0, 0)]);
+    assert_eq!(codes_and_us(&report, "rtEventSynchronize: one task"), [(0, 10 + 100 + 10)]);
+    // The host learnt of the event 10 us ago, and the cores began when it happened.
+    assert_eq!(codes_and_us(&report, "rtStreamSynchronize: one task more"), [(0, 100 - 10 + 10)]);
+    assert_eq!(codes_and_us(&report, "rtStreamSynchronize: two tasks, one after the other"), [(0, 10 + 2 * 100 + 10)]);
+    assert_eq!(codes_and_us(&report, "110 us between the events"), [(0, 0)]);
+    let codes = |call| steps(&report, call).into_iter().map(|step| step.0).collect::<Vec<_>>();
+    assert_eq!(codes("aclrtEventGetTimestamp"), [107_006, 107_006, 0, 0, 107_000]);
+    assert_eq!(codes("rtEventSynchronize"), [0, 0, 107_017, 507_018]);
+    assert_eq!(codes("rtEventCreate"), [0, 107_000, 507_899]);
+}
+
 #[test]
 fn does_registering_for_each_launch_fill_the_device_with_copies_of_one_binary() {
     // 64 MiB less the AICPU object and the stream's block, by copies of 78 and 365 KiB.

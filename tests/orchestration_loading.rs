@@ -108,6 +108,26 @@ fn does_an_orchestration_get_to_the_device_each_way() {
     }
 }
 
+#[test]
+fn is_a_way_to_the_device_that_no_object_takes_told() {
+    let scratch = Scratch::new();
+    let case = three_runs(&scratch, json!({"transfer": "right-sized"}));
+    let case = case.to_str().expect("plain");
+    let line = |runtime: &str, options: &[&str]| {
+        let outcome = npusim(["run", case, "--runtime", runtime].iter().chain(options)).success();
+        outcome.stderr.lines().find(|line| line.contains("the way to the device")).map(str::to_owned)
+    };
+    let told = "npusim: `right-sized` as the way to the device has no effect on host_build_graph: the host calls its \
+                orchestration, no copy of it goes to the device";
+    assert_eq!(line("host_build_graph", &[]).as_deref(), Some(told), "by the case");
+    let fixed = ["--object-transfer", "fixed-buffer"];
+    let told_of_fixed = told.replace("right-sized", "fixed-buffer");
+    assert_eq!(line("host_build_graph", &fixed).as_deref(), Some(&*told_of_fixed), "by the option");
+    assert_eq!(line("host_build_graph", &["--object-transfer", "separate"]), None, "what it does anyway");
+    assert_eq!(line("aicpu_build_graph", &[]), None);
+    assert_eq!(line("tensormap_and_ringbuffer", &fixed), None);
+}
+
 fn refused(loading: Value) -> Outcome {
     let scratch = Scratch::new();
     let case = three_runs(&scratch, loading);

@@ -60,6 +60,22 @@ aclError aclrtGetStreamResLimit(aclrtStream stream, aclrtDevResLimitType type, u
     return driver->stream_limit(stream, type, value);
 }
 
+// ---- events --------------------------------------------------------------------------------------------------------
+
+rtError_t rtEventCreate(rtEvent_t *event) { return driver->event_create(event, 0); }
+aclError aclrtCreateEventExWithFlag(aclrtEvent *event, uint32_t flags) { return driver->event_create(event, flags); }
+rtError_t rtEventDestroy(rtEvent_t event) { return driver->event_destroy(event); }
+aclError aclrtDestroyEvent(aclrtEvent event) { return driver->event_destroy(event); }
+rtError_t rtEventRecord(rtEvent_t event, rtStream_t stream) { return driver->event_record(event, stream); }
+aclError aclrtRecordEvent(aclrtEvent event, aclrtStream stream) { return driver->event_record(event, stream); }
+rtError_t rtEventSynchronize(rtEvent_t event) { return driver->event_synchronize(event); }
+aclError aclrtSynchronizeEvent(aclrtEvent event) { return driver->event_synchronize(event); }
+rtError_t rtStreamWaitEvent(rtStream_t stream, rtEvent_t event) { return driver->stream_wait_event(stream, event); }
+aclError aclrtStreamWaitEvent(aclrtStream stream, aclrtEvent event) { return driver->stream_wait_event(stream, event); }
+aclError aclrtEventGetTimestamp(aclrtEvent event, uint64_t *timestamp) {
+    return driver->event_timestamp(event, timestamp);
+}
+
 // ---- memory --------------------------------------------------------------------------------------------------------
 
 rtError_t rtMalloc(void **device, uint64_t size, rtMemType_t type, uint16_t module_id) {

@@ -10,7 +10,7 @@ use crate::engine::ThreadFunctions;
 use crate::loader::heap::Heap;
 
 /// The version of both sides.
-pub const HOOK_ABI: u32 = 5;
+pub const HOOK_ABI: u32 = 6;
 
 /// A guest's thread function.
 pub type ThreadStart = extern "C" fn(*mut c_void) -> *mut c_void;

@@ -11,6 +11,7 @@ extern "C" {
 
 typedef int aclError;
 typedef void *aclrtStream;
+typedef void *aclrtEvent;
 
 enum {
     ACL_SUCCESS = 0,
@@ -24,6 +25,7 @@ enum {
     ACL_ERROR_RT_INVALID_DEVICEID = 107001,
     ACL_ERROR_RT_CONTEXT_NULL = 107002,
     ACL_ERROR_RT_STREAM_CONTEXT = 107003,
+    ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID = 107006,
     ACL_ERROR_RT_FILE_OPEN = 107009,
     ACL_ERROR_RT_INVALID_HANDLE = 107017,
     ACL_ERROR_RT_DEVICE_TASK_ABORT = 107022,
@@ -71,6 +73,15 @@ aclError aclrtSynchronizeStream(aclrtStream stream);
 aclError aclrtSynchronizeStreamWithTimeout(aclrtStream stream, int32_t timeout_ms);  // -1: no limit
 aclError aclrtSynchronizeDeviceWithTimeout(int32_t timeout_ms);
 aclError aclrtGetStreamResLimit(aclrtStream stream, aclrtDevResLimitType type, uint32_t *value);
+
+enum { ACL_EVENT_SYNC = 0x1, ACL_EVENT_CAPTURE_STREAM_PROGRESS = 0x2, ACL_EVENT_TIME_LINE = 0x8 };
+aclError aclrtCreateEventExWithFlag(aclrtEvent *event, uint32_t flags);
+aclError aclrtDestroyEvent(aclrtEvent event);
+aclError aclrtRecordEvent(aclrtEvent event, aclrtStream stream);
+aclError aclrtSynchronizeEvent(aclrtEvent event);
+aclError aclrtStreamWaitEvent(aclrtStream stream, aclrtEvent event);
+// When a stream came to the last record, in microseconds of the device's uptime.
+aclError aclrtEventGetTimestamp(aclrtEvent event, uint64_t *timestamp);
 
 aclError aclrtMalloc(void **device, size_t size, aclrtMemMallocPolicy policy);
 aclError aclrtFree(void *device);

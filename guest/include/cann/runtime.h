@@ -12,6 +12,7 @@ extern "C" {
 
 typedef int32_t rtError_t;
 typedef void *rtStream_t;
+typedef void *rtEvent_t;
 typedef void *rtBinHandle;
 typedef void *rtFuncHandle;
 typedef struct rtSmDesc rtSmDesc_t;
@@ -36,6 +37,13 @@ rtError_t rtStreamCreate(rtStream_t *stream, int32_t priority);
 rtError_t rtStreamDestroy(rtStream_t stream);
 rtError_t rtStreamQuery(rtStream_t stream);
 rtError_t rtStreamSynchronize(rtStream_t stream);
+
+// ---- events: whoever waits for one waits for its last record by then
+rtError_t rtEventCreate(rtEvent_t *event);
+rtError_t rtEventDestroy(rtEvent_t event);
+rtError_t rtEventRecord(rtEvent_t event, rtStream_t stream);
+rtError_t rtEventSynchronize(rtEvent_t event);
+rtError_t rtStreamWaitEvent(rtStream_t stream, rtEvent_t event);
 
 // ---- AICore binaries
 enum { RT_DEV_BINARY_MAGIC_ELF = 0x43554245 };

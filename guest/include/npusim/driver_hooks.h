@@ -24,6 +24,13 @@ typedef struct NpusimDriverHooks {
     int (*stream_synchronize)(void *stream, int32_t timeout_ms);
     int (*device_synchronize)(int32_t timeout_ms);
     int (*stream_limit)(void *stream, uint32_t resource, uint32_t *value);
+    // ---- events
+    int (*stream_wait_event)(void *stream, void *event);
+    int (*event_create)(void **event, uint32_t flags);
+    int (*event_destroy)(void *event);
+    int (*event_record)(void *event, void *stream);
+    int (*event_synchronize)(void *event);
+    int (*event_timestamp)(void *event, uint64_t *timestamp);
     // ---- memory
     int (*malloc)(void **device, uint64_t size);
     int (*free)(void *device);

@@ -9,7 +9,7 @@
 #include "npusim/instruction.h"
 #include "npusim/platform.h"
 
-enum { NPUSIM_HOOK_ABI = 5 };
+enum { NPUSIM_HOOK_ABI = 6 };
 
 #define NPUSIM_NO_DEADLINE UINT64_MAX
 

@@ -84,6 +84,9 @@ impl RunCommand {
     /// Runs the case on a device of npusim's own.
     fn on_device(&self) -> Done {
         let run = self.prepare().and_then(|(plan, out)| {
+            if let Some(without_effect) = plan.transfer_without_effect() {
+                eprintln!("npusim: {without_effect}");
+            }
             let pulse = Arc::new(Pulse::default());
             let progress = Progress::watch(&plan.input.case.name, Arc::clone(&pulse), None);
             let run = FinishedRun::of(plan, pulse).map_err(|error| Failure::of_device(&error));

@@ -12,7 +12,7 @@ use super::input::RunInput;
 use super::objects::{Bundle, CodeObject};
 use super::settings::{Front, RunSettings};
 use crate::bundled::{self, BundledRuntime};
-use crate::case::{CaseError, CaseOrigin, CaseSpec, ObjectSource};
+use crate::case::{CaseError, CaseOrigin, CaseSpec, ObjectSource, Runtime};
 use crate::client::callable::CallableError;
 use crate::client::callable_file::CallableFileError;
 use crate::device::programs::Mode;
@@ -141,6 +141,23 @@ impl RunPlan {
         }
         Ok(RunPlan { objects: runtime_of(&input, settings.front)?, input, config })
     }
+
+    /// What to tell somebody who chose a way to the device that no object will take.
+    pub fn transfer_without_effect(&self) -> Option<TransferWithoutEffect> {
+        let (runtime, transfer) = (self.input.case.runtime, self.config.transfer);
+        let is_idle = transfer != ObjectTransfer::default() && !runtime.orchestrates_on_device();
+        is_idle.then_some(TransferWithoutEffect { transfer, runtime })
+    }
+}
+
+/// `{transfer}` as the way to the device has no effect on {runtime}: the host calls its orchestration, no copy of it goes
+/// to the device
+#[derive(Clone, Copy, Debug, PartialEq, Eq, displaydoc::Display)]
+pub struct TransferWithoutEffect {
+    /// The way that was chosen.
+    pub transfer: ObjectTransfer,
+    /// The runtime.
+    pub runtime: Runtime,
 }
 
 fn device_of(input: &RunInput, settings: &RunSettings) -> Result<DeviceConfig, PlanError> {

@@ -131,6 +131,11 @@ impl BoardHost {
         self.steps.push(Step { call: call.to_owned(), times, code: 0, expected: 0, at, took, reason: None });
     }
 
+    /// Writes down something that was found out.
+    pub(super) fn note(&mut self, what: &str) {
+        self.repeated(what, 1, SimDuration::ZERO);
+    }
+
     pub(super) fn now(&self) -> sim_core::time::SimTime {
         self.device.now()
     }
@@ -356,7 +361,14 @@ pub(super) fn object(name: &str, size: usize) -> Vec<u8> {
 /// A list of the functions of an installed object. It goes with the value.
 fn list_file(object: &[u8]) -> std::io::Result<ListFile> {
     let file = format!("simpler_inner_{:016x}_0.so", fingerprint(object));
-    let ops = ["scenario_return", "scenario_wait_for_cores", "scenario_spin", "scenario_crash", "scenario_missing"];
+    let ops = [
+        "scenario_return",
+        "scenario_wait_for_cores",
+        "scenario_spin",
+        "scenario_crash",
+        "scenario_rest",
+        "scenario_missing",
+    ];
     let op =
         |name: &&str| format!("\"{name}\": {{\"opInfo\": {{\"functionName\": \"{name}\", \"kernelSo\": \"{file}\"}}}}");
     let text = format!("{{{}}}", ops.iter().map(op).collect::<Vec<_>>().join(", "));

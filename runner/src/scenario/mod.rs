@@ -11,6 +11,7 @@ mod installation;
 mod launch_order;
 mod registration;
 mod report;
+mod streams;
 
 use std::str::FromStr;
 
@@ -44,6 +45,10 @@ pub enum Scenario {
     AicpuException,
     /// AICore code crashes.
     AicoreException,
+    /// Several tasks in a stream, and two streams.
+    StreamQueues,
+    /// Events between streams.
+    Events,
     /// Destroying, resetting and finalising in the wrong order.
     TeardownOrder,
     /// Arguments that cannot be, calls at the wrong time.
@@ -54,7 +59,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Scenario; 13] = [
+    pub const ALL: [Scenario; 15] = [
         Scenario::RegistrationPerLaunch,
         Scenario::CachedHandle,
         Scenario::InstallLatch,
@@ -65,6 +70,8 @@ impl Scenario {
         Scenario::AicpuTimeout,
         Scenario::AicpuException,
         Scenario::AicoreException,
+        Scenario::StreamQueues,
+        Scenario::Events,
         Scenario::TeardownOrder,
         Scenario::BadCalls,
         Scenario::HostLink,
@@ -83,6 +90,8 @@ impl Scenario {
             Scenario::AicpuTimeout => "aicpu_timeout",
             Scenario::AicpuException => "aicpu_exception",
             Scenario::AicoreException => "aicore_exception",
+            Scenario::StreamQueues => "stream_queues",
+            Scenario::Events => "events",
             Scenario::TeardownOrder => "teardown_order",
             Scenario::BadCalls => "bad_calls",
             Scenario::HostLink => "host_link",
@@ -104,6 +113,8 @@ impl Scenario {
             Scenario::AicpuTimeout => "an AICPU task beyond the op time-out: 507018",
             Scenario::AicpuException => "a crash on the AICPU: 507018, and 107022 for the other stream",
             Scenario::AicoreException => "a crash on a core: 507015, and 107022 for the other stream",
+            Scenario::StreamQueues => "tasks of a stream one after the other, two streams side by side",
+            Scenario::Events => "a stream waits for an event of another one; the time between two events",
             Scenario::TeardownOrder => "tearing down in the wrong order, twice, and using what is gone",
             Scenario::BadCalls => "null, empty and impossible arguments change nothing",
             Scenario::HostLink => "what the host's own calls take: first touch, copies of pageable and pinned memory",
@@ -124,6 +135,8 @@ impl Scenario {
             Scenario::AicpuTimeout => failures::aicpu_timeout(&mut host),
             Scenario::AicpuException => failures::aicpu_exception(&mut host),
             Scenario::AicoreException => failures::aicore_exception(&mut host),
+            Scenario::StreamQueues => streams::queues(&mut host),
+            Scenario::Events => streams::events(&mut host),
             Scenario::TeardownOrder => calls::teardown(&mut host),
             Scenario::BadCalls => calls::bad(&mut host),
             Scenario::HostLink => host_link::copies(&mut host),

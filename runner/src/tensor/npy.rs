@@ -122,7 +122,7 @@ pub fn read_header(path: &Path) -> Result<Header, NpyError> {
     let mut bytes = Vec::new();
     file.take(MAX_HEADER).read_to_end(&mut bytes).map_err(unreadable)?;
     let header = parse_header(&bytes).map_err(malformed)?;
-    let (have, need) = (size as usize - header.data_offset, header.data_size().map_err(malformed)?);
+    let (have, need) = ((size as usize).saturating_sub(header.data_offset), header.data_size().map_err(malformed)?);
     if have == need { Ok(header) } else { Err(malformed(FormatProblem::DataSize { have, need })) }
 }
 
@@ -157,6 +157,12 @@ fn parse_header(bytes: &[u8]) -> Result<Header, FormatProblem> {
     }
     let shape = dimensions(value_of(header, "shape")?)?;
     Ok(Header { dtype, shape, data_offset })
+}
+
+/// A part of a file in an error: one line that is not endless, whatever is in it.
+fn shown(text: &str) -> String {
+    const MOST_LETTERS: usize = 40;
+    text.chars().take(MOST_LETTERS).flat_map(char::escape_debug).collect()
 }
 
 /// The bytes of a version 1.0 file.
@@ -199,12 +205,12 @@ fn element_type(value: &str) -> Result<DType, FormatProblem> {
     let quoted = quote.and_then(|quote| value[1..].split(quote).next());
     // A structured type is a list, not a string.
     let Some(text) = quoted else {
-        return Err(FormatProblem::ElementType { descr: value.split(", 'fortran").next().unwrap_or(value).to_owned() });
+        return Err(FormatProblem::ElementType { descr: shown(value.split(", 'fortran").next().unwrap_or(value)) });
     };
     let matches_type = |dtype: &DType| descr(*dtype) == text || (dtype.size() == 1 && text[1..] == descr(*dtype)[1..]);
     let bf16 = (text == "<V2").then_some(DType::Bf16);
     let known = DType::ALL.into_iter().find(|dtype| text.is_char_boundary(1) && matches_type(dtype));
-    known.or(bf16).ok_or_else(|| FormatProblem::ElementType { descr: text.to_owned() })
+    known.or(bf16).ok_or_else(|| FormatProblem::ElementType { descr: shown(text) })
 }
 
 /// The dimensions of a tuple such as `(2, 3)`.

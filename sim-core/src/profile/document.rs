@@ -103,6 +103,9 @@ impl Document {
             None => None,
             Some(name) => match name.as_str().map(str::parse::<ProfileName>) {
                 None => return Err(malformed("inherits", name, "the name of a profile, such as a2a3")),
+                Some(Err(ProfileError::UnknownProfile { name, nearest })) => {
+                    return Err(ProfileError::UnknownParent { origin: origin.to_owned(), name, nearest });
+                }
                 Some(parent) => Some(parent?),
             },
         };

@@ -22,6 +22,15 @@ pub enum ProfileError {
         /// The one that is most like it.
         nearest: ProfileName,
     },
+    /// {origin}: `inherits`: no profile is named `{name}`; the nearest is `{nearest}` (`npusim profiles list` names them all)
+    UnknownParent {
+        /// The file that names it.
+        origin: String,
+        /// The name.
+        name: String,
+        /// The one that is most like it.
+        nearest: ProfileName,
+    },
     /// the profile `{name}` is one of {own}, not of {asked}: leave out one of the two
     OtherArch {
         /// The profile.

@@ -263,7 +263,7 @@ fn does_a_file_that_is_no_profile_get_one_clear_error() {
         (r#"{"arch": "a5", "inherits": 5}"#, "my.json: `inherits` is 5, expected the name of a profile, such as a2a3"),
         (
             r#"{"arch": "a2a3", "inherits": "910B"}"#,
-            "no profile is named `910B`; the nearest is `910B1` (`npusim profiles list` names them all)",
+            "my.json: `inherits`: no profile is named `910B`; the nearest is `910B1` (`npusim profiles list` names them all)",
         ),
     ] {
         assert_eq!(Profile::from_json("my.json", text).unwrap_err().to_string(), message);

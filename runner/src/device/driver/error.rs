@@ -25,6 +25,8 @@ pub enum CannCode {
     ContextNull = 107_002,
     /// The stream is none of this context.
     StreamContext = 107_003,
+    /// An event has no time.
+    EventTimestampInvalid = 107_006,
     /// A file cannot be opened.
     FileOpen = 107_009,
     /// A handle is none.
@@ -128,12 +130,17 @@ pub enum DriverError {
     },
     /// the device's threads cannot be started: {0}
     Threads(std::io::Error),
-    /// stream {handle:#x} has not finished its task
+    /// no stream has come to the last record of event {handle:#x}, or it was never recorded: it has no time
+    NotRecorded {
+        /// The event.
+        handle: u64,
+    },
+    /// stream {handle:#x} has not finished its tasks
     NotComplete {
         /// The stream.
         handle: u64,
     },
-    /// the stream has not finished within {timeout_ms} ms
+    /// the stream, or the event, has not come to its end within {timeout_ms} ms
     SyncTimeout {
         /// How long the host was ready to wait.
         timeout_ms: i32,
@@ -159,6 +166,7 @@ impl DriverError {
             DriverError::Invalid { .. } | DriverError::Image(_) | DriverError::Load(_) => CannCode::ParamInvalid,
             DriverError::NoSuchStream { .. } => CannCode::StreamContext,
             DriverError::NoSuchHandle { .. } => CannCode::InvalidHandle,
+            DriverError::NotRecorded { .. } => CannCode::EventTimestampInvalid,
             DriverError::BadList { .. } => CannCode::FileOpen,
             DriverError::Hbm(HbmError::Exhausted { .. }) => CannCode::MemoryAllocation,
             DriverError::Hbm(_) => CannCode::ParamInvalid,

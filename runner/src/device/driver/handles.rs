@@ -13,6 +13,8 @@ pub(in crate::device) enum HandleKind {
     CpuBinary = 3,
     /// One of those functions.
     CpuFunction = 4,
+    /// An event.
+    Event = 5,
 }
 
 /// Everything of one kind, by handle. Handles are given in order and never again, so they are the same in every run.

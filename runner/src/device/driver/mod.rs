@@ -11,7 +11,8 @@
 //!
 //! # Invariants
 //!
-//! - A stream has one task at a time. Its actors are those of one launch; when all have ended the task is over
+//! - A stream has one task at a time; what is behind it begins at the moment at which it ends (`hooks/driver/queue.rs`).
+//!   A task's actors are those of one launch; when all have ended the task is over
 //!   (`Driver::settle`), which has to be seen before anybody else gets their numbers.
 //! - A handle is given once. One of another kind, or of something that is gone, is refused.
 //! - The first failure poisons the context, and stays the only one with a code of its own: whoever waits for a stream
@@ -21,9 +22,11 @@
 mod binaries;
 mod cpu_objects;
 pub mod error;
+mod events;
 pub mod finding;
 mod handles;
 mod preinstall;
+pub mod request;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,10 +39,11 @@ use sim_hbm::{DevicePtr, HostMemory};
 pub(super) use binaries::{Binaries, LoadedBinary};
 pub(super) use cpu_objects::{CpuObjects, LoadedCpuObject};
 use error::{CannCode, DriverError};
+pub(super) use events::{Events, Mark};
 use finding::Finding;
 pub(crate) use preinstall::fingerprint;
 pub(super) use preinstall::{BootstrapOrder, Installed, Preinstall};
-pub(super) use streams::{Stream, Streams, Task, Work};
+pub(super) use streams::{Item, Plan, Prepared, Stream, Streams, Task, Work};
 
 /// The driver of one device.
 pub(super) struct Driver {
@@ -51,6 +55,9 @@ pub(super) struct Driver {
     /// How long a task may take.
     pub(super) op_timeout: SimDuration,
     pub(super) streams: Streams,
+    pub(super) events: Events,
+    /// Somebody looks after what waits in streams.
+    pub(super) is_scheduled: bool,
     /// What was allocated for the host and not freed.
     pub(super) blocks: BTreeSet<DevicePtr>,
     /// Host memory that the device has mapped, by address.
@@ -81,6 +88,8 @@ impl Driver {
             poisoned: false,
             op_timeout,
             streams: Streams::default(),
+            events: Events::default(),
+            is_scheduled: false,
             blocks: BTreeSet::new(),
             pinned: BTreeMap::new(),
             binaries: Binaries::default(),
@@ -172,17 +181,23 @@ impl Driver {
     /// The device's work has ended with `fault`: each stream that was at work hears of it.
     pub(super) fn absorb(&mut self, fault: &Fault) {
         let own = CannCode::of_fault(fault);
-        for stream in self.streams.iter_mut() {
-            if let Some(task) = stream.abort() {
-                stream.fail(if task.is_part_of(fault) { own } else { CannCode::DeviceTaskAbort });
-            }
+        for stream in self.streams.iter_mut().filter(|stream| stream.is_busy()) {
+            let is_own = stream.abort().is_some_and(|task| task.is_part_of(fault));
+            stream.fail(if is_own { own } else { CannCode::DeviceTaskAbort });
+            stream.clear(&mut self.events, fault.at());
         }
         self.poisoned = true;
     }
 
     /// Takes note of tasks that are over: those of whose actors `has_ended` says so, and modelled ones by `now`.
     pub(super) fn settle(&mut self, now: SimTime, has_ended: impl Fn(ActorId) -> bool) {
-        self.streams.iter_mut().for_each(|stream| stream.settle(now, &has_ended));
+        let events = &mut self.events;
+        self.streams.iter_mut().for_each(|stream| stream.settle(events, now, &has_ended));
+    }
+
+    /// The task that begins now, and its stream.
+    pub(super) fn take_due(&mut self, now: SimTime) -> Option<(u64, Prepared)> {
+        self.streams.take_due(&mut self.events, now)
     }
 
     // ---- findings ----

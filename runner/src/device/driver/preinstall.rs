@@ -64,20 +64,22 @@ impl Preinstall {
 
 /// What the bootstrap's structure on the device says: 160 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::device) struct BootstrapOrder {
+pub struct BootstrapOrder {
     /// The dispatcher, which npusim's server plays itself: none, or an object.
-    pub(in crate::device) dispatcher: DeviceBytes,
+    pub dispatcher: DeviceBytes,
     /// For which device.
-    pub(in crate::device) device: u64,
+    pub device: u64,
     /// The object that is to be written.
-    pub(in crate::device) inner: DeviceBytes,
+    pub inner: DeviceBytes,
 }
 
 /// Bytes in device memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::device) struct DeviceBytes {
-    pub(in crate::device) address: u64,
-    pub(in crate::device) length: u64,
+pub struct DeviceBytes {
+    /// Where they begin.
+    pub address: u64,
+    /// How many there are.
+    pub length: u64,
 }
 
 impl DeviceBytes {
@@ -89,7 +91,7 @@ impl DeviceBytes {
 
 impl BootstrapOrder {
     /// Its size.
-    pub(in crate::device) const BYTES: usize = 160;
+    pub const BYTES: usize = 160;
     const DISPATCHER: usize = 96;
     const DEVICE: usize = 112;
     const INNER: usize = 120;

@@ -165,7 +165,8 @@ pub(super) extern "C" fn register_kernel(func_id: i32, bytes: *const u8, size: u
 
 fn register(actor: &CurrentActor<'_>, rooms: &Rooms, func_id: i32, bytes: &[u8]) -> Result<u64, LoadError> {
     let content = ContentHash::of(bytes);
-    if let Some(handle) = rooms.kernels.borrow_mut().reuse(content) {
+    let reused = rooms.kernels.borrow_mut().reuse(content);
+    if let Some(handle) = reused {
         if let Some(kernel) = rooms.kernels.borrow().find(handle) {
             rooms.loads.borrow_mut().reuse(kernel.object);
         }

@@ -2,7 +2,6 @@
 
 use std::ffi::c_int;
 
-use sim_aicore::array::CoreArray;
 use sim_core::driver_hooks::{ArgsEx, DevBinary};
 use sim_core::engine::CurrentActor;
 use sim_core::loader::image::CodeImage;
@@ -13,18 +12,15 @@ use sim_core::trace::ContentHash;
 
 use super::super::super::driver::error::DriverError;
 use super::super::super::driver::finding::Finding;
-use super::super::super::driver::{LoadedBinary, Work};
+use super::super::super::driver::request::{self, MOST_OBJECT_BYTES};
+use super::super::super::driver::{LoadedBinary, Plan};
 use super::super::super::error::DeviceError;
 use super::super::super::rooms::Rooms;
 use super::super::code::{load_guest, unload_object};
-use super::super::launch::start_cores;
 use super::super::{guest_bytes, guest_value};
-use super::launches::{begin, beginning, check_free, place_arguments, read_arguments, word};
+use super::launches::{enqueue, read_arguments};
 use super::process::check_virtual;
 use super::{check_context, check_place, check_sound, put, serve};
-
-/// The most bytes that an object may have; more is nonsense.
-const MOST_BYTES: u64 = 1 << 30;
 
 /// The function of an AICore object that cores call.
 const ENTRY: &str = "aicore_execute_wrapper";
@@ -37,7 +33,7 @@ pub(super) extern "C" fn register_binary(binary: *const DevBinary, handle: *mut 
         if binary.magic != DevBinary::MAGIC {
             return Err(DriverError::invalid(format!("the binary's magic number is {:#x}", binary.magic)));
         }
-        if binary.data.is_null() || binary.length == 0 || binary.length > MOST_BYTES {
+        if binary.data.is_null() || binary.length == 0 || binary.length > MOST_OBJECT_BYTES {
             let data = if binary.data.is_null() { "no data" } else { "data" };
             return Err(DriverError::invalid(format!("the binary has {data} and a length of {}", binary.length)));
         }
@@ -60,7 +56,7 @@ pub(super) extern "C" fn unregister_binary(handle: u64) -> c_int {
     serve(|actor, rooms| {
         check_context(actor, rooms)?;
         rooms.driver.borrow().binaries.get(handle)?;
-        if rooms.driver.borrow().streams.cores_are_busy() {
+        if rooms.driver.borrow().streams.cores_are_wanted() {
             return Err(DriverError::Unsupported { what: "unregistering a binary while cores run" });
         }
         let removed = rooms.driver.borrow_mut().binaries.remove(handle);
@@ -89,32 +85,13 @@ pub(super) extern "C" fn launch_binary(handle: u64, block_dim: u32, args: *const
         if block_dim == 0 || block_dim > clusters {
             return Err(DriverError::invalid(format!("{block_dim} blocks on a device of {clusters} clusters")));
         }
-        let launch = launch_of(&arguments, block_dim)?;
+        let launch = request::core_launch(&arguments, block_dim)?;
         check_virtual(actor, rooms)?;
         rooms.driver.borrow().binaries.get(handle)?;
-        check_free(rooms, stream)?;
-        if rooms.driver.borrow().streams.cores_are_busy() {
-            return Err(DriverError::Unsupported { what: "two AICore tasks at once" });
-        }
+        rooms.driver.borrow().streams.get(stream)?;
         let loaded = load(actor, rooms, handle).inspect_err(|error| poison_if_exhausted(rooms, error))?;
-        place_arguments(rooms, stream, &arguments)?;
-        start(actor, rooms, stream, Launch { aicore_entry: loaded.entry as u64, ..launch })
-    })
-}
-
-/// What the executor finds in its arguments: the runtime's structure, then what profiling needs.
-fn launch_of(arguments: &[u8], block_dim: u32) -> Result<Launch, DriverError> {
-    let too_few = || DriverError::invalid("the arguments do not begin with the address of the runtime's structure");
-    let runtime = word(arguments, 0).ok_or_else(too_few)?;
-    Ok(Launch {
-        aicpu_entry: 0,
-        aicore_entry: 0,
-        runtime,
-        aicpu_threads: 0,
-        block_dim,
-        profiling_flags: word(arguments, 16).unwrap_or(0) as u32,
-        reserved: 0,
-        rotation_table: word(arguments, 8).unwrap_or(0),
+        let plan = Plan::Cores(Launch { aicore_entry: loaded.entry as u64, ..launch });
+        enqueue(actor, rooms, stream, arguments, plan)
     })
 }
 
@@ -194,15 +171,4 @@ pub(super) fn entry_of(rooms: &Rooms, object: ObjectId, symbol: &str) -> Result<
         Some(object) => Ok(object.symbol(symbol)?),
         None => Err(DriverError::invalid("the object is gone")),
     }
-}
-
-fn start(actor: &CurrentActor<'_>, rooms: &Rooms, stream: u64, launch: Launch) -> Result<(), DriverError> {
-    let array = CoreArray::new(&rooms.profile.topology, launch.block_dim);
-    rooms.registers.reset();
-    rooms.launch.begin(array);
-    rooms.memory.borrow_mut().begin();
-    let begins = beginning(actor, rooms);
-    rooms.stopwatch.start(actor.engine(), begins);
-    let cores = start_cores(actor, rooms, &launch, array, begins).map_err(DriverError::Threads)?;
-    begin(rooms, stream, Work::Cores(cores), begins)
 }

@@ -4,7 +4,6 @@
 use std::ffi::{c_char, c_int};
 use std::io::Read;
 
-use sim_aicore::array::CoreArray;
 use sim_core::driver_hooks::{AicpuArgsEx, CpuKernelArgs, LoadBinaryConfig, LoadBinaryOption};
 use sim_core::engine::CurrentActor;
 use sim_core::loader::ledger::LoadOrigin;
@@ -15,12 +14,11 @@ use sim_hbm::DevicePtr;
 
 use super::super::super::driver::error::{CannCode, DriverError};
 use super::super::super::driver::finding::Finding;
-use super::super::super::driver::{BootstrapOrder, Installed, LoadedCpuObject, Preinstall, Work};
+use super::super::super::driver::{BootstrapOrder, Installed, LoadedCpuObject, Plan, Preinstall, request};
 use super::super::super::rooms::Rooms;
-use super::super::launch::start_aicpus;
 use super::super::{guest_text, guest_value};
 use super::binaries::{entry_of, load_object};
-use super::launches::{begin, begin_modelled, beginning, check_free, place_arguments, read_arguments, word};
+use super::launches::{enqueue, enqueue_modelled, read_arguments};
 use super::process::check_virtual;
 use super::{check_context, check_place, check_sound, put, serve};
 
@@ -28,16 +26,12 @@ use super::{check_context, check_place, check_sound, put, serve};
 
 /// `KERNEL_TYPE_AICPU`, `KERNEL_TYPE_AICPU_KFC`
 const KERNEL_TYPES: [u32; 2] = [2, 5];
-/// Bytes of a name in the arguments, with its final zero.
-const NAME_BYTES: usize = 32;
 /// The server that CANN has on the device, and what it does.
 const SERVER: &str = "libaicpu_extend_kernels.so";
 const SERVER_INIT: &str = "DynTileFwkKernelServerInit";
 const SERVER_RUN: &str = "DynTileFwkKernelServer";
 /// What the server calls in the object that it has written.
 const SERVED: &str = "DynTileFwkBackendKernelServer";
-/// Where the arguments of the server's initialisation name its structure.
-const ORDER_OFFSET: usize = 40;
 
 pub(super) extern "C" fn launch_builtin(
     kernel_type: u32,
@@ -52,11 +46,11 @@ pub(super) extern "C" fn launch_builtin(
         }
         let args = guest_value(actor, args);
         let arguments = cpu_arguments(actor, &args)?;
-        let so_name = name_at(&arguments, args.so_name_offset, "so_name")?;
-        let kernel_name = name_at(&arguments, args.kernel_name_offset, "kernel_name")?;
+        let so_name = request::name_at(&arguments, args.so_name_offset, "so_name")?;
+        let kernel_name = request::name_at(&arguments, args.kernel_name_offset, "kernel_name")?;
         check_threads(rooms, block_dim)?;
         check_virtual(actor, rooms)?;
-        check_free(rooms, stream)?;
+        rooms.driver.borrow().streams.get(stream)?;
         match (so_name.as_str(), kernel_name.as_str()) {
             (SERVER, SERVER_INIT) => bootstrap(actor, rooms, stream, &arguments),
             (SERVER, SERVER_RUN) => {
@@ -71,23 +65,6 @@ pub(super) extern "C" fn launch_builtin(
             _ => launch(actor, rooms, stream, &so_name, &kernel_name, block_dim, &arguments),
         }
     })
-}
-
-/// A name in the arguments. One that fills its place has lost its end, so it is none.
-fn name_at(arguments: &[u8], offset: u32, what: &str) -> Result<String, DriverError> {
-    let begin = offset as usize;
-    let place = begin.checked_add(NAME_BYTES).and_then(|end| arguments.get(begin..end)).ok_or_else(|| {
-        DriverError::invalid(format!("{what} at {offset} does not lie in the {} bytes of arguments", arguments.len()))
-    })?;
-    match place.iter().position(|byte| *byte == 0) {
-        Some(0) => Err(DriverError::invalid(format!("{what} is empty"))),
-        Some(length) => Ok(String::from_utf8_lossy(&place[..length]).into_owned()),
-        None => Err(DriverError::invalid(format!(
-            "{what} `{}...` has no end within its {NAME_BYTES} bytes: a name has {} at most",
-            String::from_utf8_lossy(place),
-            NAME_BYTES - 1
-        ))),
-    }
 }
 
 fn cpu_arguments(actor: &CurrentActor<'_>, args: &AicpuArgsEx) -> Result<Vec<u8>, DriverError> {
@@ -113,26 +90,23 @@ fn check_threads(rooms: &Rooms, count: u32) -> Result<(), DriverError> {
 fn bootstrap(actor: &CurrentActor<'_>, rooms: &Rooms, stream: u64, arguments: &[u8]) -> Result<(), DriverError> {
     let cost = *rooms.profile.driver.bootstrap;
     match install(rooms, arguments) {
-        Ok(()) => begin_modelled(actor, rooms, stream, cost, None),
+        Ok(()) => enqueue_modelled(actor, rooms, stream, cost, None),
         Err(reason) => fail(actor, rooms, stream, reason),
     }
 }
 
 /// An error is why the server could not do it.
 fn install(rooms: &Rooms, arguments: &[u8]) -> Result<(), String> {
-    let at = word(arguments, ORDER_OFFSET).ok_or("the bootstrap's arguments end before its structure is named")?;
+    let at = request::order_at(arguments).ok_or("the bootstrap's arguments end before its structure is named")?;
     let hbm = rooms.hbm.borrow();
     let mut bytes = [0; BootstrapOrder::BYTES];
     hbm.read(DevicePtr::new(at), &mut bytes).map_err(|error| error.to_string())?;
-    let order = BootstrapOrder::parse(&bytes);
+    let order = request::object_to_write(&bytes)?;
     if !order.dispatcher.is_nothing() {
         hbm.check_range(DevicePtr::new(order.dispatcher.address), order.dispatcher.length.max(1))
             .map_err(|error| format!("the dispatcher: {error}"))?;
     }
     let inner = order.inner;
-    if inner.address == 0 || inner.length == 0 {
-        return Err(format!("the object to be written has {} bytes at {:#x}", inner.length, inner.address));
-    }
     hbm.check_range(DevicePtr::new(inner.address), inner.length).map_err(|error| error.to_string())?;
     let mut object = vec![0; inner.length as usize];
     hbm.read(DevicePtr::new(inner.address), &mut object).map_err(|error| error.to_string())?;
@@ -150,7 +124,7 @@ fn install(rooms: &Rooms, arguments: &[u8]) -> Result<(), String> {
 /// The task begins and fails at once: the host hears of it when it waits.
 fn fail(actor: &CurrentActor<'_>, rooms: &Rooms, stream: u64, reason: String) -> Result<(), DriverError> {
     rooms.driver.borrow_mut().find(Finding::NoAicpuFunction { reason });
-    begin_modelled(actor, rooms, stream, SimDuration::ZERO, Some(CannCode::AicpuException))
+    enqueue_modelled(actor, rooms, stream, SimDuration::ZERO, Some(CannCode::AicpuException))
 }
 
 // ---- functions of objects that are listed in a file
@@ -237,14 +211,14 @@ pub(super) extern "C" fn launch_cpu(function: u64, count: u32, args: *const CpuK
         check_threads(rooms, count)?;
         check_virtual(actor, rooms)?;
         let function = rooms.driver.borrow().cpu_objects.function(function)?;
-        check_free(rooms, stream)?;
+        rooms.driver.borrow().streams.get(stream)?;
         launch(actor, rooms, stream, &function.object, &function.symbol, count, &arguments)
     })
 }
 
 // ---- launching
 
-/// Starts a function of an object of the preinstall directory. If there is no such object or function, that is found
+/// Launches a function of an object of the preinstall directory. If there is no such object or function, that is found
 /// out on the AICPU: the task fails, not the launch.
 fn launch(
     actor: &CurrentActor<'_>,
@@ -255,9 +229,6 @@ fn launch(
     count: u32,
     arguments: &[u8],
 ) -> Result<(), DriverError> {
-    if rooms.driver.borrow().streams.aicpu_is_busy() {
-        return Err(DriverError::Unsupported { what: "two AICPU tasks at once" });
-    }
     let entry = match find(actor, rooms, object, symbol) {
         Ok(entry) => entry,
         Err(error @ DriverError::Hbm(_)) => {
@@ -266,26 +237,18 @@ fn launch(
         }
         Err(error) => return fail(actor, rooms, stream, error.to_string()),
     };
-    let place = place_arguments(rooms, stream, arguments)?;
-    rooms.pool.open_gate();
-    if !rooms.driver.borrow().streams.cores_are_busy() {
-        // Cores of an earlier task are no longer there.
-        rooms.registers.reset();
-        rooms.launch.begin(CoreArray::new(&rooms.profile.topology, 0));
-    }
     let launch = Launch {
         aicpu_entry: entry as u64,
         aicore_entry: 0,
-        runtime: place.address(),
+        // Where the arguments will be.
+        runtime: 0,
         aicpu_threads: count,
         block_dim: 0,
         profiling_flags: 0,
         reserved: 0,
         rotation_table: 0,
     };
-    let begins = beginning(actor, rooms);
-    let threads = start_aicpus(actor, &launch, begins).map_err(DriverError::Threads)?;
-    begin(rooms, stream, Work::Aicpu(threads), begins)
+    enqueue(actor, rooms, stream, arguments.to_vec(), Plan::Aicpu(launch))
 }
 
 /// The function's address. The AICPU loads an object when it is needed first, and keeps it.

@@ -1,13 +1,13 @@
-//! What launches of both kinds have in common: arguments, and a stream that is free for a task.
+//! What launches of all kinds have in common: arguments, and a place in a stream.
 
 use sim_core::engine::CurrentActor;
-use sim_core::time::{SimDuration, SimTime};
-use sim_hbm::DevicePtr;
+use sim_core::time::SimDuration;
 
 use super::super::super::driver::error::{CannCode, DriverError};
-use super::super::super::driver::{Task, Work};
+use super::super::super::driver::{Item, Plan, Prepared};
 use super::super::super::rooms::Rooms;
 use super::super::guest_bytes;
+use super::queue;
 use super::streams::ARGUMENT_BYTES;
 
 /// The arguments of a launch, copied from the host.
@@ -22,48 +22,27 @@ pub(super) fn read_arguments(actor: &CurrentActor<'_>, from: *const u8, size: u3
     Ok(guest_bytes(actor, from, size as usize))
 }
 
-/// The 8 bytes at `offset` of a launch's arguments.
-pub(super) fn word(arguments: &[u8], offset: usize) -> Option<u64> {
-    let bytes = arguments.get(offset..offset.checked_add(8)?)?;
-    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+/// A stream gets one more task.
+pub(super) fn enqueue(
+    actor: &CurrentActor<'_>,
+    rooms: &Rooms,
+    stream: u64,
+    arguments: Vec<u8>,
+    plan: Plan,
+) -> Result<(), DriverError> {
+    // The host does not wait for the launch to arrive.
+    let ready = actor.now() + *rooms.profile.host_link.launch;
+    let limit = rooms.driver.borrow().op_timeout;
+    queue::push(actor, rooms, stream, Item::Launch(Prepared { ready, limit, arguments, plan }))
 }
 
-/// A stream exists and has no task.
-pub(super) fn check_free(rooms: &Rooms, stream: u64) -> Result<(), DriverError> {
-    match rooms.driver.borrow().streams.get(stream)?.task() {
-        None => Ok(()),
-        Some(_) => Err(DriverError::Unsupported { what: "a task behind another one on the same stream" }),
-    }
-}
-
-/// Puts the arguments of a launch where its task finds them.
-pub(super) fn place_arguments(rooms: &Rooms, stream: u64, arguments: &[u8]) -> Result<DevicePtr, DriverError> {
-    let place = rooms.driver.borrow().streams.get(stream)?.arguments;
-    rooms.hbm.borrow_mut().write(place, arguments)?;
-    Ok(place)
-}
-
-/// When the task of a launch that is made now begins. The host does not wait for that.
-pub(super) fn beginning(actor: &CurrentActor<'_>, rooms: &Rooms) -> SimTime {
-    actor.now() + *rooms.profile.host_link.launch
-}
-
-/// A stream has a task from now on.
-pub(super) fn begin(rooms: &Rooms, stream: u64, work: Work, begins: SimTime) -> Result<(), DriverError> {
-    let mut driver = rooms.driver.borrow_mut();
-    let limit = driver.op_timeout;
-    driver.streams.get_mut(stream)?.begin(Task { work, begins, limit });
-    Ok(())
-}
-
-/// A stream has a task that no guest's code belongs to: it takes `span`, and ends with this code if it fails.
-pub(super) fn begin_modelled(
+/// A stream gets a task that no guest's code belongs to: it takes `span`, and ends with this code if it fails.
+pub(super) fn enqueue_modelled(
     actor: &CurrentActor<'_>,
     rooms: &Rooms,
     stream: u64,
     span: SimDuration,
     failure: Option<CannCode>,
 ) -> Result<(), DriverError> {
-    let begins = beginning(actor, rooms);
-    begin(rooms, stream, Work::Modelled { ends: begins + span, failure }, begins)
+    enqueue(actor, rooms, stream, Vec::new(), Plan::Modelled { span, failure })
 }

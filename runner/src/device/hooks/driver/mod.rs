@@ -5,9 +5,11 @@
 
 mod binaries;
 mod cpu;
+mod events;
 mod launches;
 mod memory;
 mod process;
+mod queue;
 mod streams;
 mod wait;
 
@@ -37,6 +39,12 @@ pub(super) static TABLE: DriverHookTable = DriverHookTable {
     stream_synchronize: streams::stream_synchronize,
     device_synchronize: streams::device_synchronize,
     stream_limit: streams::stream_limit,
+    stream_wait_event: events::stream_wait_event,
+    event_create: events::event_create,
+    event_destroy: events::event_destroy,
+    event_record: events::event_record,
+    event_synchronize: events::event_synchronize,
+    event_timestamp: events::event_timestamp,
     malloc: memory::malloc,
     free: memory::free,
     memcpy: memory::memcpy,

@@ -45,10 +45,10 @@ pub(super) extern "C" fn reset_device(device: i32, force: c_int) -> c_int {
     serve(|actor, rooms| {
         wait::settle(actor, rooms);
         rooms.driver.borrow().check_device(device)?;
-        let busy = !actor.is_complete();
+        let busy = !actor.is_complete() || rooms.driver.borrow().streams.iter().any(|(_, stream)| stream.is_busy());
         if busy && force == 0 {
             let driver = rooms.driver.borrow();
-            let handle = driver.streams.iter().find(|(_, stream)| stream.task().is_some()).map_or(0, |(it, _)| it);
+            let handle = driver.streams.iter().find(|(_, stream)| stream.is_busy()).map_or(0, |(it, _)| it);
             return Err(DriverError::NotComplete { handle });
         }
         if busy {
@@ -94,6 +94,7 @@ fn release_all(actor: &CurrentActor<'_>, rooms: &Rooms, by: &'static str) {
     }
     let (mut blocks, mut objects) = driver.binaries.take_all();
     blocks.extend(std::mem::take(&mut driver.blocks));
+    driver.events.take_all();
     blocks.extend(driver.streams.take_all().into_iter().map(|stream| stream.arguments));
     for loaded in driver.cpu_objects.take_all() {
         blocks.push(loaded.block);

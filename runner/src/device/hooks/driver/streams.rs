@@ -30,7 +30,7 @@ pub(super) extern "C" fn stream_destroy(stream: u64) -> c_int {
     serve(|actor, rooms| {
         check_context(actor, rooms)?;
         let mut driver = rooms.driver.borrow_mut();
-        if driver.streams.get(stream)?.task().is_some() {
+        if driver.streams.get(stream)?.is_busy() {
             driver.find(Finding::StreamDestroyedBusy);
             return Err(DriverError::NotComplete { handle: stream });
         }
@@ -91,7 +91,7 @@ fn synchronize(
 }
 
 /// Once the first failure has been told, every request gets the same answer.
-fn told(actor: &CurrentActor<'_>, rooms: &Rooms, news: Result<(), DriverError>) -> Result<(), DriverError> {
+pub(super) fn told(actor: &CurrentActor<'_>, rooms: &Rooms, news: Result<(), DriverError>) -> Result<(), DriverError> {
     match news {
         Ok(()) => rooms.driver.borrow().check_sound(actor.id()),
         Err(error) => Err(error),

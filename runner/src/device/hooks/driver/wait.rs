@@ -4,11 +4,12 @@ use sim_core::engine::{CurrentActor, EndedBy};
 use sim_core::time::SimTime;
 
 use super::super::super::driver::error::DriverError;
-use super::super::super::driver::{Streams, Work};
+use super::super::super::driver::{Mark, Streams, Work};
 use super::super::super::rooms::Rooms;
+use super::queue;
 
 /// Further than any run goes.
-const NEVER: SimTime = SimTime::from_ps(u64::MAX);
+pub(super) const NEVER: SimTime = SimTime::from_ps(u64::MAX);
 
 /// Takes note of what has become of tasks since the last request.
 pub(super) fn settle(actor: &CurrentActor<'_>, rooms: &Rooms) {
@@ -21,6 +22,7 @@ pub(super) fn settle(actor: &CurrentActor<'_>, rooms: &Rooms) {
     driver.settle(actor.now(), |other| actor.has_ended(other));
     drop(driver);
     stop_the_watch(actor, rooms);
+    queue::begin_due(actor, rooms);
 }
 
 /// Ends the device's work if a task has taken too long.
@@ -55,6 +57,27 @@ fn next_look(work: &Work) -> SimTime {
     }
 }
 
+/// Waits until a stream has come to a record of an event.
+pub(super) fn wait_for_event(actor: &CurrentActor<'_>, rooms: &Rooms, mark: Mark) -> Result<(), DriverError> {
+    loop {
+        settle(actor, rooms);
+        let driver = rooms.driver.borrow();
+        if driver.events.is_reached(mark) {
+            return Ok(());
+        }
+        let overdue = driver.streams.first_overdue().map_or(NEVER, |task| task.overdue_at());
+        let until = driver.streams.next_modelled_end().unwrap_or(NEVER).min(overdue);
+        drop(driver);
+        actor.wait_for_an_end(until);
+    }
+}
+
+/// What a wait for a stream that may be gone is told.
+pub(super) fn tell_if_there(rooms: &Rooms, stream: u64) -> Result<(), DriverError> {
+    let is_there = rooms.driver.borrow().streams.get(stream).is_ok();
+    if is_there { tell(rooms, stream) } else { Ok(()) }
+}
+
 /// Waits until the stream has no task, or `deadline`. An error is what the wait is told.
 pub(super) fn wait_for_stream(
     actor: &CurrentActor<'_>,
@@ -66,9 +89,17 @@ pub(super) fn wait_for_stream(
     loop {
         settle(actor, rooms);
         let driver = rooms.driver.borrow();
-        let Some(task) = driver.streams.get(stream)?.task() else { break };
+        let waited_for = driver.streams.get(stream)?;
+        if !waited_for.is_busy() {
+            break;
+        }
+        // What is behind something else can begin when any task of the model's ends.
+        let look = match waited_for.task() {
+            Some(task) if !waited_for.has_waiting() => next_look(&task.work),
+            _ => driver.streams.next_modelled_end().unwrap_or(NEVER),
+        };
         let overdue = driver.streams.first_overdue().map_or(NEVER, |task| task.overdue_at());
-        let until = next_look(&task.work).min(overdue).min(deadline);
+        let until = look.min(overdue).min(deadline);
         drop(driver);
         if actor.now() >= deadline {
             return Err(DriverError::SyncTimeout { timeout_ms });
@@ -93,6 +124,6 @@ fn tell(rooms: &Rooms, stream: u64) -> Result<(), DriverError> {
 /// As [`wait_for_stream`], without waiting.
 pub(super) fn query(actor: &CurrentActor<'_>, rooms: &Rooms, stream: u64) -> Result<(), DriverError> {
     settle(actor, rooms);
-    let busy = rooms.driver.borrow().streams.get(stream)?.task().is_some();
+    let busy = rooms.driver.borrow().streams.get(stream)?.is_busy();
     if busy { Err(DriverError::NotComplete { handle: stream }) } else { tell(rooms, stream) }
 }
