@@ -149,7 +149,7 @@ mod tests {
         let all = selected(&[], false).unwrap();
         assert_eq!(all.len(), 27);
         assert!(!all.contains(&"ring_full".to_owned()));
-        assert_eq!(selected(&[], true).unwrap().len(), 25);
+        assert_eq!(selected(&[], true).unwrap().len(), 32);
         assert_eq!(
             selected(&["ring_*"], false).unwrap_err(),
             "every case that matches `ring_*` is expected to fail; add --faults to run it"
