@@ -5,7 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use support::npusim;
 
-const SMALL: [&str; 10] = [
+const SMALL: [&str; 17] = [
     "gemm",
     "flash_attention",
     "paged_attention_unroll_small",
@@ -16,6 +16,13 @@ const SMALL: [&str; 10] = [
     "row_reduce",
     "copy_ub",
     "copy_l1",
+    "matmul",
+    "matmul_mxfp8",
+    "matmul_mxfp4",
+    "matmul_gelu",
+    "conv2d",
+    "add_stream",
+    "gelu_stream",
 ];
 
 fn run(case: &str, options: &[&str]) -> Value {
@@ -50,7 +57,7 @@ fn does_every_workload_do_on_the_other_generation_what_it_should() {
 
 #[test]
 fn do_other_sizes_of_workloads_compute_what_they_should() {
-    let sizes: [(&str, &[&str]); 9] = [
+    let sizes: [(&str, &[&str]); 15] = [
         ("gemm", &["m=384", "m_blocks=3", "n=256", "n_blocks=1", "k=256"]),
         // Several tiles in a chunk, one chunk, fewer blocks than clusters and more.
         ("flash_attention", &["tiles=2"]),
@@ -62,6 +69,15 @@ fn do_other_sizes_of_workloads_compute_what_they_should() {
         ("alternating_matmul_add_small", &["tiles_per_matmul=3", "tiles_per_add=1", "edge=33"]),
         ("copy_ub", &["mode=2", "passes=3", "sections=2"]),
         ("copy_l1", &["mode=1"]),
+        // One buffer, loads of different lengths, a last load that is not full.
+        ("matmul", &["buffers=1", "steps_a=1", "steps_b=1"]),
+        ("matmul", &["steps_a=4", "unit_flag=1", "k=208"]),
+        // Scales of less and of more than all of k.
+        ("matmul_mxfp8", &["scale_stages=1"]),
+        ("matmul_mxfp4", &["scale_stages=8"]),
+        // Pictures that tiles do not touch at the same lines.
+        ("conv2d", &["height=10", "width=48", "pixels=960"]),
+        ("add_stream", &["rows=7", "piece=999", "buffers=1"]),
     ];
     for (case, parameters) in sizes {
         let options: Vec<&str> = parameters.iter().flat_map(|parameter| ["-p", *parameter]).collect();

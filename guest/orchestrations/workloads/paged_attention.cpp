@@ -11,10 +11,12 @@
 //     result [batch, heads, head_dim] float32
 #include <algorithm>
 
-#include "npusim/orchestration.h"
+#include "orchestrations/common/attention_tasks.h"
 
 namespace {
 
+using npusim::AccumulatedAttention;
+using npusim::AttentionShape;
 using npusim::Scope;
 using npusim::TaskArgs;
 
@@ -23,26 +25,22 @@ constexpr float SCALE = 1.0f;
 constexpr uint64_t SCATTER = 7919;
 
 struct Problem {
-    uint32_t batch, heads, head_dim, block_size, total_blocks, context;
+    AttentionShape shape;
+    uint32_t context;
 
-    uint32_t blocks() const { return (context + block_size - 1) / block_size; }
+    uint32_t blocks() const { return (context + shape.block_size - 1) / shape.block_size; }
 };
 
 Problem problem_of(const ChipStorageTaskArgs &args) {
     const auto scalar = [&](int32_t index) { return npusim::scalar_as<uint32_t>(args, index); };
-    return {scalar(0), scalar(1), scalar(2), scalar(3), scalar(4), scalar(5)};
+    return {{scalar(0), scalar(1), scalar(2), scalar(3), scalar(4)}, scalar(5)};
 }
-
-// Largest score, sum of weights and product of the blocks so far.
-struct Accumulated {
-    ChipTensor maxima, sums, product;
-};
 
 class Sequence {
 public:
     Sequence(const ChipStorageTaskArgs &args, const Problem &problem, uint32_t index)
-        : args_(args), problem_(problem), index_(index), queries_(rows_of(args.tensor(0))),
-          result_(rows_of(args.tensor(3))) {}
+        : args_(args), problem_(problem), index_(index), queries_(problem.shape.rows_of(args.tensor(0), index)),
+          accumulated_(problem.shape, problem.shape.rows_of(args.tensor(3), index)) {}
 
     void submit() {
         // What the blocks are added to lives as long as the sequence, the rest as long as its block.
@@ -54,22 +52,19 @@ public:
     }
 
 private:
-    ChipTensor rows_of(const ChipTensor &tensor) const {
-        const uint32_t rows[2] = {problem_.batch * problem_.heads, problem_.head_dim};
-        return tensor.reshape(rows, 2).slice(0, index_ * problem_.heads, (index_ + 1) * problem_.heads);
-    }
     ChipTensor block_of(int32_t tensor, uint32_t index) const {
-        const uint32_t rows[2] = {problem_.total_blocks * problem_.block_size, problem_.head_dim};
+        const AttentionShape &shape = problem_.shape;
         const uint64_t place = uint64_t{index_} * problem_.blocks() + index;
-        const auto block = static_cast<uint32_t>(place * SCATTER % problem_.total_blocks);
-        const uint32_t first = block * problem_.block_size;
-        return args_.tensor(tensor).reshape(rows, 2).slice(0, first, first + problem_.block_size);
+        const auto block = static_cast<uint32_t>(place * SCATTER % shape.total_blocks);
+        const uint32_t first = block * shape.block_size;
+        return shape.rows_of_blocks(args_.tensor(tensor)).slice(0, first, first + shape.block_size);
     }
 
     void submit_block(uint32_t index) {
-        const uint32_t valid = std::min(problem_.block_size, problem_.context - index * problem_.block_size);
-        const uint32_t tile[2] = {problem_.heads, problem_.block_size};
-        const uint32_t column[1] = {problem_.heads}, rows[2] = {problem_.heads, problem_.head_dim};
+        const AttentionShape &shape = problem_.shape;
+        const uint32_t valid = std::min(shape.block_size, problem_.context - index * shape.block_size);
+        const uint32_t tile[2] = {shape.heads, shape.block_size};
+        const uint32_t column[1] = {shape.heads}, rows[2] = {shape.heads, shape.head_dim};
         TaskArgs scores;
         scores.input(queries_).input(block_of(1, index)).output(tile, 2, DataType::FLOAT32);
         npusim::submit_aic(SCORES, scores);
@@ -81,24 +76,15 @@ private:
         TaskArgs product;
         product.input(softmax.tensor(1)).input(block_of(2, index)).output(rows, 2, DataType::FLOAT32);
         npusim::submit_aic(PRODUCT, product);
-        TaskArgs update;
-        update.input(softmax.tensor(2)).input(softmax.tensor(3)).input(product.tensor(2));
-        if (index == 0) {
-            update.output(column, 1, DataType::FLOAT32).output(column, 1, DataType::FLOAT32);
-            update.output(rows, 2, DataType::FLOAT32);
-        } else {
-            update.inout(accumulated_.maxima).inout(accumulated_.sums).inout(accumulated_.product);
-        }
-        update.inout(result_).scalar(uint64_t{index == 0}).scalar(uint64_t{index + 1 == problem_.blocks()});
-        npusim::submit_aiv(UPDATE, update);
-        if (index == 0) accumulated_ = {update.tensor(3), update.tensor(4), update.tensor(5)};
+        accumulated_.add(UPDATE, {softmax.tensor(2), softmax.tensor(3), product.tensor(2)}, index == 0,
+                         index + 1 == problem_.blocks());
     }
 
     const ChipStorageTaskArgs &args_;
     const Problem &problem_;
     uint32_t index_;
-    ChipTensor queries_, result_;
-    Accumulated accumulated_{};
+    ChipTensor queries_;
+    AccumulatedAttention accumulated_;
 };
 
 }  // namespace
@@ -107,11 +93,11 @@ OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs &) { re
 
 void aicpu_orchestration_entry(const ChipStorageTaskArgs &args) {
     const Problem problem = problem_of(args);
-    if (problem.block_size == 0 || problem.context == 0 || problem.total_blocks == 0) {
+    if (problem.shape.block_size == 0 || problem.context == 0 || problem.shape.total_blocks == 0) {
         npusim::fail("paged_attention: nothing to attend to");
         return;
     }
-    for (uint32_t index = 0; index < problem.batch && !npusim::failed(); ++index) {
+    for (uint32_t index = 0; index < problem.shape.batch && !npusim::failed(); ++index) {
         const Scope scope;
         Sequence(args, problem, index).submit();
     }

@@ -22,7 +22,7 @@ pub struct BundledCase {
 impl BundledCase {
     /// Every bundled case: examples first, then workloads, small ones before those that are for timing alone, at last what
     /// goes wrong on purpose.
-    pub const ALL: [BundledCase; 49] = [
+    pub const ALL: [BundledCase; 56] = [
         BundledCase { name: "vector_example", text: include_str!("../../cases/vector_example.json") },
         BundledCase { name: "bgemm", text: include_str!("../../cases/bgemm.json") },
         BundledCase { name: "bgemm_pipes", text: include_str!("../../cases/bgemm_pipes.json") },
@@ -52,6 +52,13 @@ impl BundledCase {
         BundledCase { name: "row_reduce", text: include_str!("../../cases/workloads/row_reduce.json") },
         BundledCase { name: "copy_ub", text: include_str!("../../cases/workloads/copy_ub.json") },
         BundledCase { name: "copy_l1", text: include_str!("../../cases/workloads/copy_l1.json") },
+        BundledCase { name: "matmul", text: include_str!("../../cases/workloads/matmul.json") },
+        BundledCase { name: "matmul_mxfp8", text: include_str!("../../cases/workloads/matmul_mxfp8.json") },
+        BundledCase { name: "matmul_mxfp4", text: include_str!("../../cases/workloads/matmul_mxfp4.json") },
+        BundledCase { name: "matmul_gelu", text: include_str!("../../cases/workloads/matmul_gelu.json") },
+        BundledCase { name: "conv2d", text: include_str!("../../cases/workloads/conv2d.json") },
+        BundledCase { name: "add_stream", text: include_str!("../../cases/workloads/add_stream.json") },
+        BundledCase { name: "gelu_stream", text: include_str!("../../cases/workloads/gelu_stream.json") },
         BundledCase { name: "gemm_1536", text: include_str!("../../cases/workloads/gemm_1536.json") },
         BundledCase { name: "gemm_3072", text: include_str!("../../cases/workloads/gemm_3072.json") },
         BundledCase { name: "gemm_6144", text: include_str!("../../cases/workloads/gemm_6144.json") },
@@ -247,6 +254,30 @@ pub enum Orchestration {
     /// Arguments: `input[rows, cols]` f16 in, `last[blocks, …]` out; `rows`, `cols`, `blocks`, `tile_rows`, `tile_cols`,
     /// `passes`, `mode`, `cube`, `sections`. Kernels: 0 [`Kernel::CopyToUb`] on AIV or [`Kernel::CopyToL1`] on AIC.
     Copies,
+    /// `c = a @ b.T`, a task for each block of c of `single_m` x `single_n`, with the tiling of the kernel.
+    ///
+    /// Arguments: `a[m, k]` in, `b[n, k]` in, with scales `scales_a[m, k / 32]` in, `scales_b[n, k / 32]` in,
+    /// `c[m, n]` out; `m`, `n`, `k`, `single_m`, `single_n`, `rounds`, `tile_m`, `tile_n`, `step_k`, `steps_a`,
+    /// `steps_b`, `buffers`, `unit_flag`, `scale_stages`, with scales two more that the shapes need.
+    /// Kernels: 0 [`Kernel::MatmulToHalf`], [`Kernel::MatmulMxfp8`] or [`Kernel::MatmulMxfp4`] on AIC.
+    Matmul,
+    /// `c = gelu(a @ b.T)`, products by AICs and gelu by AIVs.
+    ///
+    /// Arguments: `a[m, k]` f16 in, `b[n, k]` f16 in, `c[m, n]` f32 out; `m`, `n`, `k`, `single_m`, `single_n`, `tile_m`,
+    /// `tile_n`, `step_k`, `steps_a`, `steps_b`, `buffers`, `unit_flag`, `gelu_rows`.
+    /// Kernels: 0 [`Kernel::MatmulToFloat`] on AIC, 1 [`Kernel::GeluRows`] on AIV.
+    MatmulGelu,
+    /// Pictures seen through windows of 3 x 3, a task for each picture and part of the columns.
+    ///
+    /// Arguments: `x[pictures, channels, height, width, 16]` f16 in, `weights[channels * 9, columns / 16, 16, 16]` f16 in,
+    /// `y[pictures * height * width, columns]` f16 out; `pictures`, `channels`, `height`, `width`, `columns`,
+    /// `single_columns` and three that the shapes need. Kernels: 0 [`Kernel::Conv2d`] on AIC.
+    Conv2d,
+    /// One kernel on all elements of tensors, split among AIVs by rows.
+    ///
+    /// Arguments: tensors `[rows, cols]`, the last of them out; `rows`, `cols`, `blocks`, `piece`, `buffers`.
+    /// Kernels: 0 [`Kernel::AddStream`] or [`Kernel::GeluStream`] on AIV.
+    Streams,
     /// Fills a ring from within one scope, so that nothing retires. No arguments. Kernels: 0 [`Kernel::Empty`].
     RingFull,
     /// Waits for a word that only a task would write which it has not submitted yet.
@@ -257,7 +288,7 @@ pub enum Orchestration {
 
 impl Orchestration {
     /// Every orchestration.
-    pub const ALL: [Orchestration; 15] = [
+    pub const ALL: [Orchestration; 19] = [
         Orchestration::VectorExample,
         Orchestration::Bgemm,
         Orchestration::Diamond,
@@ -271,6 +302,10 @@ impl Orchestration {
         Orchestration::AlternatingMatmulAdd,
         Orchestration::Rows,
         Orchestration::Copies,
+        Orchestration::Matmul,
+        Orchestration::MatmulGelu,
+        Orchestration::Conv2d,
+        Orchestration::Streams,
         Orchestration::RingFull,
         Orchestration::SelfWait,
     ];
@@ -291,6 +326,10 @@ impl Orchestration {
             Orchestration::AlternatingMatmulAdd => "alternating_matmul_add",
             Orchestration::Rows => "rows",
             Orchestration::Copies => "copies",
+            Orchestration::Matmul => "matmul",
+            Orchestration::MatmulGelu => "matmul_gelu",
+            Orchestration::Conv2d => "conv2d",
+            Orchestration::Streams => "streams",
             Orchestration::RingFull => "ring_full",
             Orchestration::SelfWait => "self_wait",
         }
@@ -365,6 +404,22 @@ pub enum Kernel {
     CopyToUb,
     /// Reads tiles into L1; input f16 in, last f32 out, and as above.
     CopyToL1,
+    /// `c = a @ b.T`: a f16 in, b f16 in, c f16 out, the tiling.
+    MatmulToHalf,
+    /// The same: c f32 out.
+    MatmulToFloat,
+    /// The same of 8-bit floats with scales: a, b, scales_a, scales_b in, u8, c bf16 out, the tiling, scale_stages.
+    MatmulMxfp8,
+    /// The same of 4-bit floats.
+    MatmulMxfp4,
+    /// A picture seen through windows: x in, weights in, y f16 out, a part of its columns, height, width, first_column.
+    Conv2d,
+    /// `sum = left + right`, f16: left in, right in, sum out, piece, buffers.
+    AddStream,
+    /// `result = gelu(x)`: x in, result out, piece, buffers.
+    GeluStream,
+    /// `x = gelu(x)`: x inout, a part of a matrix, tile_rows, tile_cols.
+    GeluRows,
     /// Never returns and calls nothing.
     Hang,
     /// Writes through a null pointer.
@@ -377,7 +432,7 @@ pub enum Kernel {
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 36] = [
+    pub const ALL: [Kernel; 44] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
@@ -410,6 +465,14 @@ impl Kernel {
         Kernel::TopK,
         Kernel::CopyToUb,
         Kernel::CopyToL1,
+        Kernel::MatmulToHalf,
+        Kernel::MatmulToFloat,
+        Kernel::MatmulMxfp8,
+        Kernel::MatmulMxfp4,
+        Kernel::Conv2d,
+        Kernel::AddStream,
+        Kernel::GeluStream,
+        Kernel::GeluRows,
         Kernel::Hang,
         Kernel::NullWrite,
         Kernel::MissingFlag,
@@ -451,6 +514,14 @@ impl Kernel {
             Kernel::TopK => "top_k",
             Kernel::CopyToUb => "copy_to_ub",
             Kernel::CopyToL1 => "copy_to_l1",
+            Kernel::MatmulToHalf => "matmul_to_half",
+            Kernel::MatmulToFloat => "matmul_to_float",
+            Kernel::MatmulMxfp8 => "matmul_mxfp8",
+            Kernel::MatmulMxfp4 => "matmul_mxfp4",
+            Kernel::Conv2d => "conv2d",
+            Kernel::AddStream => "add_stream",
+            Kernel::GeluStream => "gelu_stream",
+            Kernel::GeluRows => "gelu_rows",
             Kernel::Hang => "hang",
             Kernel::NullWrite => "null_write",
             Kernel::MissingFlag => "missing_flag",

@@ -439,11 +439,11 @@ impl CaseSpec {
         self.tensors.iter().enumerate().map(make).collect()
     }
 
-    /// The same where nothing is computed: values do not matter then, only what leads to others. Tensors of floats are
-    /// zero, those of integers may be tables.
+    /// The same where nothing is computed: values do not matter then, only what leads to others. Tensors of floats and of
+    /// single bytes are zero, those of wider integers may be tables.
     pub fn make_structure(&self, seed: u64) -> Result<Vec<HostTensor>, CaseError> {
         let structure = |tensor: &TensorSpec| match tensor.content {
-            TensorContent::Generated(_) if tensor.dtype.integer_range().is_none() => {
+            TensorContent::Generated(_) if tensor.dtype.integer_range().is_none() || tensor.dtype.size() == 1 => {
                 TensorSpec { content: TensorContent::Generated(Generator::Zeros), ..tensor.clone() }
             }
             _ => tensor.clone(),

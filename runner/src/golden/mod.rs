@@ -6,6 +6,7 @@
 //! no sum ever crosses the split: results are the same on any number of them.
 
 mod compare;
+mod products;
 mod reference;
 mod workloads;
 

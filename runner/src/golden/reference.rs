@@ -8,6 +8,7 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::products::Product;
 use super::workloads::Workload;
 use crate::case::{CaseSpec, Direction, TensorSpec};
 use crate::tensor::{DType, HostTensor, element_count};
@@ -44,6 +45,20 @@ pub enum Reference {
     TopK,
     /// What is kept of the tiles that were read last.
     Copies,
+    /// `c = a @ b.T`, a half or a float.
+    Matmul,
+    /// The same of 8-bit floats (e5m2), of which 32 along k share an exponent (e8m0).
+    MatmulMxfp8,
+    /// The same of 4-bit floats (e2m1), two in a byte.
+    MatmulMxfp4,
+    /// `c = gelu(a @ b.T)`.
+    MatmulGelu,
+    /// Pictures seen through windows of 3 x 3, with one pixel of padding.
+    Conv2d,
+    /// `sum = left + right`, halves.
+    Add,
+    /// `result = x / (1 + exp(-1.595769 (x + 0.044715 x³)))`.
+    Gelu,
 }
 
 impl Reference {
@@ -64,6 +79,13 @@ impl Reference {
             Reference::RowReduce => "row_reduce",
             Reference::TopK => "top_k",
             Reference::Copies => "copies",
+            Reference::Matmul => "matmul",
+            Reference::MatmulMxfp8 => "matmul_mxfp8",
+            Reference::MatmulMxfp4 => "matmul_mxfp4",
+            Reference::MatmulGelu => "matmul_gelu",
+            Reference::Conv2d => "conv2d",
+            Reference::Add => "add",
+            Reference::Gelu => "gelu",
         }
     }
 
@@ -104,6 +126,21 @@ impl Reference {
                 "input[rows, cols] f16, last[blocks, 16] f16 or, for the cube, last[blocks, 16, 16] f32 out; rows, \
                  cols, blocks, tile_rows, tile_cols, passes, mode, cube, sections"
             }
+            Reference::Matmul => "a[m, k] f16, b[n, k] f16, c[m, n] f16 or f32 written; m, n, k, …",
+            Reference::MatmulMxfp8 => {
+                "a[m, k] u8, b[n, k] u8, scales_a[m, k / 32] u8, scales_b[n, k / 32] u8, c[m, n] bf16 written; m, n, k, …"
+            }
+            Reference::MatmulMxfp4 => {
+                "a[m, k / 2] u8, b[n, k / 2] u8, scales_a[m, k / 32] u8, scales_b[n, k / 32] u8, c[m, n] bf16 written; \
+                 m, n, k, …"
+            }
+            Reference::MatmulGelu => "a[m, k] f16, b[n, k] f16, c[m, n] f32 written; m, n, k, …",
+            Reference::Conv2d => {
+                "x[pictures, channels, height, width, 16] f16, weights[channels * 9, columns / 16, 16, 16] f16, \
+                 y[pictures * height * width, columns] f16 written; pictures, channels, height, width, columns, …"
+            }
+            Reference::Add => "left[…] f16, right likewise, sum likewise and written; …",
+            Reference::Gelu => "x[…] f32, result likewise and written; …",
         }
     }
 }
@@ -149,6 +186,7 @@ enum Sizes {
     Mixed { rounds: usize },
     Chain { length: u64 },
     Workload(Workload),
+    Product(Product),
 }
 
 /// How the matrices of a batched multiplication are cut into tiles.
@@ -169,7 +207,9 @@ impl Plan {
         let all_floats = case.tensors.iter().all(|tensor| tensor.dtype == DType::F32);
         let own = |scalars: &[u64]| reference.sizes(&case.tensors, scalars).filter(|_| all_floats);
         let workload = |scalars: &[u64]| Workload::of(reference, &case.tensors, scalars).map(Sizes::Workload);
-        let sizes = scalars.and_then(|scalars| own(&scalars).or_else(|| workload(&scalars)));
+        let product = |scalars: &[u64]| Product::of(reference, &case.tensors, scalars).map(Sizes::Product);
+        let sizes =
+            scalars.and_then(|scalars| own(&scalars).or_else(|| workload(&scalars)).or_else(|| product(&scalars)));
         sizes.map(Plan).ok_or_else(|| ReferenceError::Arguments {
             reference,
             expected: reference.arguments(),
@@ -191,6 +231,7 @@ impl Plan {
             Sizes::Mixed { rounds } => vec![(1, mixed(rounds, &values[0]))],
             Sizes::Chain { length } => vec![(0, chain(length, &values[0]))],
             Sizes::Workload(workload) => return workload.compute(inputs),
+            Sizes::Product(product) => return product.compute(inputs),
         };
         let expected = outputs.into_iter().filter_map(|(tensor, values)| {
             HostTensor::from_f32(inputs[tensor].shape(), &values).map(|value| Expected { tensor, value })

@@ -274,7 +274,7 @@ fn integers(tensor: &HostTensor) -> Vec<usize> {
 }
 
 /// `a @ b.T`, each element summed in the order of k, beginning with 0.
-fn gemm([_, n, k]: [usize; 3], a: &[f32], b: &[f32]) -> Vec<f32> {
+pub(super) fn gemm([_, n, k]: [usize; 3], a: &[f32], b: &[f32]) -> Vec<f32> {
     let mut transposed = vec![0.0; b.len()];
     for (col, line) in b.chunks_exact(k).enumerate() {
         line.iter().enumerate().for_each(|(step, value)| transposed[step * n + col] = *value);

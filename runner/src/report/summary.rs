@@ -477,7 +477,7 @@ impl DeviceSummary {
 }
 
 /// The load of every core, by core id.
-pub(super) fn core_loads(statistics: &RunStatistics) -> Vec<CoreLoad> {
+pub(crate) fn core_loads(statistics: &RunStatistics) -> Vec<CoreLoad> {
     let device_time = statistics.device_time().as_ns_f64();
     let load = |CoreUse { core, kernels, busy }: CoreUse| {
         let utilisation = if device_time > 0.0 { busy.as_ns_f64() / device_time } else { 0.0 };

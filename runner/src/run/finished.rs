@@ -21,7 +21,9 @@ use crate::report::names::ProgramNames;
 use crate::report::output::{OutputDirectory, OutputError};
 use crate::report::record::RunRecord;
 use crate::report::statistics::{RunStatistics, StatisticsObserver};
-use crate::report::summary::{DeviceSummary, EngineFacts, EngineMode, RunFacts, RunSummary, Simulated};
+use crate::report::summary::{
+    CoreLoad, DeviceSummary, EngineFacts, EngineMode, RunFacts, RunSummary, Simulated, core_loads,
+};
 
 use super::conversation::{Milestone, Outcome, RunFailure, converse, status_of};
 use super::exit::ExitStatus;
@@ -43,6 +45,11 @@ pub struct FinishedRun {
 }
 
 impl FinishedRun {
+    /// The load of every core, by core id.
+    pub fn core_loads(&self) -> Vec<CoreLoad> {
+        core_loads(&self.statistics)
+    }
+
     /// Makes a device and runs the plan on it. An error is that of a device that could not be made.
     pub fn of(plan: RunPlan, pulse: Arc<Pulse>) -> Result<FinishedRun, DeviceError> {
         let device = Device::new(plan.config.clone(), bundled::SHIM, host_of(&plan))?;

@@ -104,8 +104,9 @@ impl DType {
     pub(super) fn encode_float(self, value: f64, element: &mut [u8]) {
         match self {
             DType::F32 => element.copy_from_slice(&(value as f32).to_le_bytes()),
-            DType::F16 => element.copy_from_slice(&f16::from_f64(value).to_le_bytes()),
-            DType::Bf16 => element.copy_from_slice(&bf16::from_f64(value).to_le_bytes()),
+            // By way of f32: from f64 the bits below the 20th of the fraction would not count.
+            DType::F16 => element.copy_from_slice(&f16::from_f32(value as f32).to_le_bytes()),
+            DType::Bf16 => element.copy_from_slice(&bf16::from_f32(value as f32).to_le_bytes()),
             _ => unreachable!("{} is not a float type", self.name()),
         }
     }

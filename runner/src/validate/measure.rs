@@ -321,6 +321,9 @@ pub(super) struct CaseRun {
     /// Values of its scalars.
     #[serde(default)]
     pub(super) parameters: BTreeMap<String, String>,
+    /// Clusters of the device, if not all that the profile has.
+    #[serde(default)]
+    pub(super) clusters: Option<u32>,
     /// What of the run the figure is.
     pub(super) quantity: CaseQuantity,
 }
@@ -343,6 +346,9 @@ pub(super) enum CaseQuantity {
     PostOrchestration,
     /// How long the busiest core worked: a kernel by itself.
     BusiestCore,
+    /// How long cores of the busiest one's kind worked on average, without those that had no kernel: what profilers call
+    /// `aicore_time` and `aiv_time`.
+    AverageCore,
 }
 
 const fn one() -> u64 {

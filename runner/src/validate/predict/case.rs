@@ -1,6 +1,7 @@
 //! Bundled cases, run.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 
 use sim_core::profile::{Override, ProfileError};
@@ -12,7 +13,7 @@ use super::{Answer, Missing, Quantity};
 use crate::case::{BundledCase, CaseError, CaseSpec, Runtime};
 use crate::device::error::DeviceError;
 use crate::device::programs::Mode;
-use crate::report::summary::{DeviceFacts, DeviceSummary};
+use crate::report::summary::{CoreLoad, DeviceFacts, DeviceSummary};
 use crate::run::RunFailure;
 use crate::run::finished::FinishedRun;
 use crate::run::plan::{PlanError, RunPlan};
@@ -48,7 +49,7 @@ pub enum CaseFailure {
 const WARM: &str = "aicpu.assign_clusters=0ns";
 
 /// What makes a run another run.
-type Key = (String, String, Option<Runtime>, BTreeMap<String, String>);
+type Key = (String, String, Option<Runtime>, Option<u32>, BTreeMap<String, String>);
 
 /// Runs of cases, each done once however many rows ask of it.
 pub(super) struct Runs {
@@ -66,6 +67,7 @@ struct Times {
     scheduling: SimDuration,
     post_orchestration: SimDuration,
     busiest_core: SimDuration,
+    average_core: SimDuration,
     tasks: u64,
 }
 
@@ -91,12 +93,13 @@ impl Runs {
             CaseQuantity::Scheduling => times.scheduling,
             CaseQuantity::PostOrchestration => times.post_orchestration,
             CaseQuantity::BusiestCore => times.busiest_core,
+            CaseQuantity::AverageCore => times.average_core,
         };
         Ok(Ok(Quantity::Time(time)))
     }
 
     fn times(&mut self, row: &Row, run: &CaseRun) -> Result<Times, CaseFailure> {
-        let key = (row.profile().to_owned(), run.case.clone(), run.runtime, run.parameters.clone());
+        let key = (row.profile().to_owned(), run.case.clone(), run.runtime, run.clusters, run.parameters.clone());
         if let Some(&done) = self.done.get(&key) {
             return Ok(done);
         }
@@ -108,32 +111,45 @@ impl Runs {
 
 fn execute(row: &Row, run: &CaseRun, replaced: &[Override]) -> Result<Times, CaseFailure> {
     let case = CaseSpec::bundled(&run.case).map_err(|error| CaseFailure::Case(Box::new(error)))?;
-    let warm = WARM.parse().map_err(|error| CaseFailure::Profile(Box::new(error)))?;
+    let clusters = run.clusters.map(|count| format!("topology.clusters={count}"));
+    let own = [Some(WARM.to_owned()), clusters].into_iter().flatten();
+    let own = own.map(|value| value.parse().map_err(|error| CaseFailure::Profile(Box::new(error))));
+    let own = own.collect::<Result<Vec<Override>, _>>()?;
     let settings = RunSettings {
         arch: Some(row.arch),
         profile: row.profile().parse().ok(),
         runtime: run.runtime,
         mode: Some(Mode::Timing),
-        overrides: [&[warm], replaced].concat(),
+        overrides: [&own[..], replaced].concat(),
         parameters: run.parameters.clone().into_iter().collect(),
         ..RunSettings::default()
     };
     let plan = RunPlan::new(case, &settings).map_err(|error| CaseFailure::Plan(Box::new(error)))?;
     let run =
         FinishedRun::of(plan, Arc::new(Pulse::default())).map_err(|error| CaseFailure::Device(Box::new(error)))?;
+    let average_core = average_of(&run.core_loads());
     let FinishedRun { summary, failure, .. } = run;
     let case = summary.run.case.clone();
     if let Some(error) = failure {
         return Err(CaseFailure::Run { case, error });
     }
     match summary.simulated.map(|simulated| simulated.device) {
-        Some(DeviceFacts::Whole(device)) => Ok(Times::of(&device)),
+        Some(DeviceFacts::Whole(device)) => Ok(Times::of(&device, average_core)),
         _ => Err(CaseFailure::NoReport { case }),
     }
 }
 
+/// How long the cores of the busiest one's kind worked, on average of those that had a kernel.
+fn average_of(cores: &[CoreLoad]) -> SimDuration {
+    let Some(busiest) = cores.iter().max_by_key(|core| core.busy) else { return SimDuration::ZERO };
+    let kind = mem::discriminant(&busiest.core);
+    let alike = cores.iter().filter(|core| core.kernels > 0 && mem::discriminant(&core.core) == kind);
+    let (count, busy) = alike.fold((0, 0), |(count, busy), core| (count + 1, busy + core.busy.as_ps()));
+    SimDuration::from_ps(busy / u64::max(count, 1))
+}
+
 impl Times {
-    fn of(device: &DeviceSummary) -> Self {
+    fn of(device: &DeviceSummary, average_core: SimDuration) -> Self {
         Times {
             device: device.device_time,
             preamble: device.phases.preamble,
@@ -141,7 +157,27 @@ impl Times {
             scheduling: device.phases.sched,
             post_orchestration: device.phases.post_orch,
             busiest_core: device.busiest_core.map_or(SimDuration::ZERO, |core| core.busy),
+            average_core,
             tasks: device.tasks,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_core::actor::ActorKind;
+
+    use super::*;
+
+    #[test]
+    fn is_the_average_that_of_cores_like_the_busiest_which_had_a_kernel() {
+        let core = |core, kernels, busy| CoreLoad { core, kernels, busy: SimDuration::from_ns(busy), utilisation: 0.0 };
+        let cores = [
+            core(ActorKind::Aic(0), 1, 20),
+            core(ActorKind::Aic(1), 2, 10),
+            core(ActorKind::Aic(2), 0, 0),
+            core(ActorKind::Aiv(0), 1, 3),
+        ];
+        assert_eq!((average_of(&cores), average_of(&[])), (SimDuration::from_ns(15), SimDuration::ZERO));
     }
 }
