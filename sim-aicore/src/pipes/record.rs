@@ -143,6 +143,7 @@ impl Reader<'_> {
             element: self.element("element", record.element)?,
             to: self.element("to_element", record.to_element)?,
             extent,
+            places: None,
         })
     }
 
@@ -299,8 +300,9 @@ mod tests {
             .map(|(kind, code)| record(kind, code))
             .into();
         let program = Program::from_records(&records, &[]).unwrap();
-        let vector =
-            |op, extent| Instruction::Vector(VectorWork { op, element: Element::Fp32, to: Element::Fp32, extent });
+        let vector = |op, extent| {
+            Instruction::Vector(VectorWork { op, element: Element::Fp32, to: Element::Fp32, extent, places: None })
+        };
         let place = GmPlace { tensor: None, offset: 0, alignment: 0 };
         let drain = Drain { path: Path::L0cToGm, m: 4, n: 8, element: Element::Fp32, stride: 0, place };
         assert_eq!(
