@@ -104,7 +104,8 @@ typedef enum NpusimVectorOp {
 } NpusimVectorOp;
 
 enum {
-    NPUSIM_FLAG_ND2NZ = 1,  // of a transfer: the cube's fractal layout is made on the way
+    NPUSIM_FLAG_ND2NZ = 1,   // of a transfer: the cube's fractal layout is made on the way
+    NPUSIM_FLAG_PLACES = 2,  // of a vector operation on two tiles: address and stride say where in UB they are
 };
 
 typedef struct NpusimInstruction {
@@ -119,8 +120,8 @@ typedef struct NpusimInstruction {
     uint32_t cols;
     uint32_t width;  // elements from one row of the tile to the next; equal to cols if the rows touch
     uint32_t flags;
-    uint64_t address;  // in GM
-    uint64_t stride;   // bytes from one row in GM to the next
+    uint64_t address;  // in GM; of a vector operation the places of its operands in UB, 32 bits each, the first one low
+    uint64_t stride;   // bytes from one row in GM to the next; of a vector operation the place of its result
 } NpusimInstruction;
 
 // The memories of a core.

@@ -415,7 +415,7 @@ private:
     }
     template <typename T, typename F>
     void binary(NpusimVectorOp operation, UbTile<T> to, UbTile<T> a, UbTile<T> b, F function) {
-        vector<T, T>(operation, to);
+        vector_of_two(operation, to, a, b);
         each(to, [&](uint32_t row, uint32_t col) {
             to.at(row, col) = static_cast<T>(function(Worked<T>(a.at(row, col)), Worked<T>(b.at(row, col))));
         });

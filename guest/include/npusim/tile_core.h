@@ -134,7 +134,19 @@ protected:
     }
     template <typename From, typename To, typename E>
     void vector(NpusimVectorOp operation, UbTile<E> shape) {
+        vector_at<From, To>(blank(NPUSIM_INSTRUCTION_VECTOR, static_cast<uint8_t>(operation)), shape);
+    }
+    // One that reads two tiles, which can be in each other's way.
+    template <typename T>
+    void vector_of_two(NpusimVectorOp operation, UbTile<T> to, UbTile<T> a, UbTile<T> b) {
         NpusimInstruction instruction = blank(NPUSIM_INSTRUCTION_VECTOR, static_cast<uint8_t>(operation));
+        instruction.flags = NPUSIM_FLAG_PLACES;
+        instruction.address = a.place | uint64_t{b.place} << 32;
+        instruction.stride = to.place;
+        vector_at<T, T>(instruction, to);
+    }
+    template <typename From, typename To, typename E>
+    void vector_at(NpusimInstruction instruction, UbTile<E> shape) {
         instruction.element = code<From>();
         instruction.to_element = code<To>();
         instruction.rows = shape.rows;
@@ -175,15 +187,16 @@ private:
         // Blocks of 32 bytes are the unit of every memory.
         const uint64_t bytes = (uint64_t{rows} * cols * sizeof(T) + 31) / 32 * 32;
         uint64_t &used = used_[static_cast<size_t>(M)];
+        const uint32_t place = static_cast<uint32_t>(used);
         used += bytes;
         if (recorder_ && recorder_->used[static_cast<size_t>(M)] < used) recorder_->used[static_cast<size_t>(M)] = used;
-        if (!computes()) return {nullptr, rows, cols, cols};
+        if (!computes()) return {nullptr, rows, cols, cols, place};
         void *block = std::malloc(bytes ? bytes : 32);
         if (!block) std::abort();
         // Nobody may rely on what was there before.
         std::memset(block, 0xa5, bytes);
         blocks_.push_back(block);
-        return {static_cast<T *>(block), rows, cols, cols};
+        return {static_cast<T *>(block), rows, cols, cols, place};
     }
 };
 

@@ -35,15 +35,17 @@ struct Tile {
     uint32_t rows;
     uint32_t cols;
     uint32_t width;  // elements from one row to the next
+    uint32_t place;  // bytes from the beginning of the memory
 
     T &at(uint32_t row, uint32_t col) const { return elements[size_t{row} * width + col]; }
     T *row(uint32_t index) const { return elements + size_t{index} * width; }
     Tile block(uint32_t first_row, uint32_t first_col, uint32_t count_rows, uint32_t count_cols) const {
         T *first = elements ? &at(first_row, first_col) : nullptr;
-        return {first, count_rows, count_cols, width};
+        const size_t begin = (size_t{first_row} * width + first_col) * sizeof(T);
+        return {first, count_rows, count_cols, width, place + static_cast<uint32_t>(begin)};
     }
     // The same elements in other rows; only if the rows touch.
-    Tile reshape(uint32_t new_rows, uint32_t new_cols) const { return {elements, new_rows, new_cols, new_cols}; }
+    Tile reshape(uint32_t new_rows, uint32_t new_cols) const { return {elements, new_rows, new_cols, new_cols, place}; }
 };
 template <typename T>
 using UbTile = Tile<T, Memory::UB>;

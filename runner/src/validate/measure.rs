@@ -35,7 +35,7 @@ pub(super) enum Measure {
 impl Measure {
     /// One instruction by itself.
     pub(super) fn of_step(step: Step) -> Measure {
-        Measure::Program(CoreProgram { steps: vec![step], pipe: None, times: 1, cores: 1 })
+        Measure::Program(CoreProgram { steps: vec![step], repeat: 1, pipe: None, times: 1, cores: 1 })
     }
 }
 
@@ -45,6 +45,9 @@ impl Measure {
 pub(super) struct CoreProgram {
     /// In their order.
     pub(super) steps: Vec<Step>,
+    /// They are done so often one after the other, and the figure is of one turn, on average.
+    #[serde(default = "one")]
+    pub(super) repeat: u64,
     /// The figure is how long this pipe works; else, how long the program takes.
     #[serde(default, with = "optional_pipe")]
     pub(super) pipe: Option<Pipe>,
@@ -76,6 +79,9 @@ pub(super) enum Step {
         cols: u32,
         /// Elements from one row to the next, if more than the columns.
         width: Option<u32>,
+        /// Where in UB its tiles are, if that is published.
+        #[serde(default)]
+        places: Option<Places>,
     },
     /// Repeats of 256 bytes of a hardware instruction.
     Repeats {
@@ -127,6 +133,19 @@ pub(super) enum Step {
         #[serde(with = "ElementName")]
         element: Element,
     },
+}
+
+/// Where the tiles of a vector operation are: bytes from the beginning of UB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Places {
+    /// The first operand.
+    pub(super) first: u32,
+    /// The second one.
+    #[serde(default)]
+    pub(super) second: Option<u32>,
+    /// The result.
+    pub(super) result: u32,
 }
 
 /// A matrix in global memory is read by all cores at once.
@@ -196,7 +215,8 @@ pub(super) enum Mmio {
     ToCore,
     /// A core stores to its COND until a thread that looked at the right moment has the value.
     FromCore,
-    /// The same with a thread that loads over and over, on average.
+    /// The same with a thread that loads over and over and reads the clock, on average, from when the core read the
+    /// clock to write that out for the thread.
     FromCorePolled,
     /// A core's store to COND and load of DATA_MAIN_BASE.
     CoreStoreAndLoad,

@@ -96,6 +96,11 @@ impl Element {
         Element::ALL.get(usize::from(code)).copied()
     }
 
+    /// Whether it counts.
+    pub const fn is_integer(self) -> bool {
+        !matches!(self, Element::Fp32 | Element::Fp16 | Element::Bf16 | Element::Fp8)
+    }
+
     /// How many bytes it has.
     pub const fn bytes(self) -> u64 {
         match self {
@@ -262,6 +267,17 @@ pub enum VectorOp {
 }
 
 impl VectorOp {
+    /// Whether it reads two tiles, element by element.
+    pub const fn takes_two_tiles(self) -> bool {
+        use VectorOp::{Add, And, Div, Max, Min, Mul, Or, Sub};
+        matches!(self, Add | Sub | Mul | Div | Max | Min | And | Or)
+    }
+
+    /// Whether it takes columns together, row after row.
+    pub const fn reduces_columns(self) -> bool {
+        matches!(self, VectorOp::ColSum | VectorOp::ColMax | VectorOp::ColMin)
+    }
+
     /// All, by code.
     pub const ALL: [VectorOp; 49] = {
         use VectorOp::*;
@@ -341,6 +357,17 @@ pub enum Extent {
     Repeats(u32),
 }
 
+/// Where in UB a vector operation finds its operands and puts its result: bytes from the beginning of UB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct UbPlaces {
+    /// The result.
+    pub result: u32,
+    /// The first operand.
+    pub first: u32,
+    /// The second one, of operations on two tiles.
+    pub second: Option<u32>,
+}
+
 /// One vector operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct VectorWork {
@@ -352,6 +379,8 @@ pub struct VectorWork {
     pub to: Element,
     /// On how much.
     pub extent: Extent,
+    /// Where, if that is known.
+    pub places: Option<UbPlaces>,
 }
 
 /// A product of matrices in L0: m × k by k × n.

@@ -19,7 +19,9 @@ pub mod record;
 pub mod tables;
 
 pub use error::{CoreKind, PipeError};
-pub use instruction::{Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Pipe, Transfer, VectorOp, VectorWork};
+pub use instruction::{
+    Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Pipe, Transfer, UbPlaces, VectorOp, VectorWork,
+};
 pub use model::{PipeModel, PricedProgram};
 pub use program::{Program, Traffic};
 

@@ -6,6 +6,7 @@
 //! - An instruction begins when the one before leaves the pipe, and holds it for its *body*, before that its *head* if
 //!   the pipe had run empty. Its result is there a *tail* or a latency later, while others are in the pipe already. So
 //!   transfers that follow each other pay the latency of the memory once, and many small ones their instructions.
+//! - What fills L0 while the cube reads it takes longer.
 //! - `set_flag` raises its flag when all that its pipe was given before is there; it holds nothing up. Flags count: one
 //!   can be raised again before it was taken down.
 //! - `wait_flag` holds its pipe until the flag is up, and takes it down.
@@ -109,6 +110,8 @@ impl PricedProgram {
 /// A pipe.
 #[derive(Clone, Copy, Debug, Default)]
 struct Queue {
+    /// From when till when it works without a gap, as far as is known.
+    at_work: (SimTime, SimTime),
     /// When the next instruction can begin.
     free: SimTime,
     /// When all results so far are there.
@@ -170,7 +173,7 @@ impl<'a> Run<'a> {
                 }
                 let end = self.end();
                 for queue in &mut self.queues {
-                    *queue = Queue { free: end, done: end, running: false, busy: queue.busy };
+                    *queue = Queue { at_work: queue.at_work, free: end, done: end, running: false, busy: queue.busy };
                 }
             } else if priced.pipe == Pipe::S {
                 if !self.begin(priced, now) {
@@ -199,12 +202,16 @@ impl<'a> Run<'a> {
 
     /// The next instruction of a pipe begins, which it was given at `given`; `false`: it waits for a flag.
     fn begin(&mut self, Priced { pipe, work }: Priced, given: SimTime) -> bool {
+        let cube = self.queues[Pipe::M.index()];
         let queue = &mut self.queues[pipe.index()];
         let start = queue.free.max(given);
         match work {
             Work::Busy(busy) => {
                 let is_empty = !queue.running || start > queue.free;
-                let body = if is_empty { busy.head + busy.body } else { busy.body };
+                let mut body = if is_empty { busy.head + busy.body } else { busy.body };
+                if cube.works_at(start) {
+                    body += busy.beside_cube;
+                }
                 queue.hold(start, body, body + busy.tail);
             }
             Work::Gm(moved) => {
@@ -256,7 +263,14 @@ impl<'a> Run<'a> {
 }
 
 impl Queue {
+    /// Whether an instruction is under way then. What was before the last gap is not known any more.
+    fn works_at(&self, at: SimTime) -> bool {
+        self.at_work.0 <= at && at < self.at_work.1
+    }
+
     fn hold(&mut self, start: SimTime, body: SimDuration, until_done: SimDuration) {
+        let since = if start > self.at_work.1 { start } else { self.at_work.0 };
+        self.at_work = (since, start + body);
         self.free = start + body;
         self.done = self.done.max(start + until_done);
         self.busy += body;

@@ -9,7 +9,7 @@ use super::MemoryRates;
 use super::cycles::MicroCycles;
 use super::error::{CoreKind, PipeError};
 use super::instruction::{Drain, Instruction, Mad, Path, Pipe, Transfer, VectorWork};
-use super::tables::{DrainCost, MadCost, Tables, tables_of};
+use super::tables::{DrainCost, MadCost, PathCost, Tables, tables_of};
 
 /// What an instruction does to its pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,14 @@ pub(super) struct Busy {
     pub(super) body: SimDuration,
     /// From then on, until the result is there.
     pub(super) tail: SimDuration,
+    /// More of the body while the cube is at work.
+    pub(super) beside_cube: SimDuration,
+}
+
+impl Busy {
+    const fn of(body: SimDuration) -> Self {
+        Busy { head: SimDuration::ZERO, body, tail: SimDuration::ZERO, beside_cube: SimDuration::ZERO }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +139,7 @@ impl Prices {
             Instruction::Vector(work) => self.vector(index, work)?,
             Instruction::Mad(mad) => self.mad(mad),
             Instruction::Drain(drain) => self.drain(index, drain)?,
-            Instruction::Scalar { cycles } => (self.busy(MicroCycles::whole(*cycles)), None),
+            Instruction::Scalar { cycles } => (Work::Busy(Busy::of(MicroCycles::whole(*cycles).at(self.clock))), None),
             Instruction::SetFlag { to, event, .. } => (Work::SetFlag { to: *to, event: *event }, None),
             Instruction::WaitFlag { from, event, .. } => (Work::WaitFlag { from: *from, event: *event }, None),
             Instruction::Barrier(_) => (Work::Barrier, None),
@@ -141,20 +149,17 @@ impl Prices {
         Ok((Priced { pipe, work }, confidence))
     }
 
-    fn busy(&self, body: MicroCycles) -> Work {
-        Work::Busy(Busy { head: SimDuration::ZERO, body: body.at(self.clock), tail: SimDuration::ZERO })
-    }
-
     fn vector(&self, index: usize, work: &VectorWork) -> Result<(Work, Option<Confidence>), PipeError> {
         let cost = self.tables.vector.cost(work);
         let cost = cost.ok_or(PipeError::UnknownCost { index, op: work.op, element: work.element })?;
-        let [head, body, tail] = [cost.head, cost.body, cost.tail].map(|cycles| cycles.at(self.clock));
-        Ok((Work::Busy(Busy { head, body, tail }), Some(cost.confidence)))
+        Ok((Work::Busy(Busy::of(cost.cycles.at(self.clock))), Some(cost.confidence)))
     }
 
     fn mad(&self, mad: &Mad) -> (Work, Option<Confidence>) {
         let cost = &self.tables.cube.mad;
-        (self.busy(mad_cycles(cost, mad)), Some(cost.origin.confidence))
+        let head = cost.start.at(self.clock);
+        let work = Busy { head, ..Busy::of(mad_cycles(cost, mad).at(self.clock)) };
+        (Work::Busy(work), Some(cost.origin.confidence))
     }
 
     fn transfer(&self, index: usize, transfer: &Transfer) -> Result<(Work, Option<Confidence>), PipeError> {
@@ -165,12 +170,18 @@ impl Prices {
             return Err(self.no_such_path(index, path));
         }
         let own_rate = own.and_then(|own| Some((own.head, own.bytes_per_cycle?)));
-        let core_time = match own_rate {
-            Some((head, rate)) => (head + over(transfer.bytes(), rate)).at(self.clock),
+        let own_cycles = own_rate.map(|(head, rate)| head + over(transfer.bytes(), rate));
+        let core_time = match own_cycles {
+            Some(cycles) => cycles.at(self.clock),
             None => self.bandwidth.time_for(transfer.bytes()),
         };
         if !path.reads_gm() && !path.writes_gm() {
-            let work = Work::Busy(Busy { head: SimDuration::ZERO, body: core_time, tail: SimDuration::ZERO });
+            let slower = |own: &PathCost, cycles: MicroCycles| {
+                let slow = cycles.scaled(i128::from(own.beside_cube.as_micro()), 1_000_000);
+                slow.at(self.clock).saturating_sub(core_time)
+            };
+            let beside_cube = own.zip(own_cycles).map_or(SimDuration::ZERO, |(own, cycles)| slower(own, cycles));
+            let work = Work::Busy(Busy { beside_cube, ..Busy::of(core_time) });
             return Ok((work, own.map(|own| own.origin.confidence)));
         }
         let gm = &self.tables.gm;
@@ -202,15 +213,15 @@ impl Prices {
     fn drain(&self, index: usize, drain: &Drain) -> Result<(Work, Option<Confidence>), PipeError> {
         let Some(path) = self.tables.path(drain.path) else { return Err(self.no_such_path(index, drain.path)) };
         let cost = &self.tables.cube.drain;
-        let body = drain_cycles(cost, drain).at(self.clock);
+        let [head, body] = drain_cycles(cost, drain).map(|cycles| cycles.at(self.clock));
         let confidence = Some(path.origin.confidence.max(cost.origin.confidence));
         if !drain.path.writes_gm() {
-            return Ok((Work::Busy(Busy { head: SimDuration::ZERO, body, tail: SimDuration::ZERO }), confidence));
+            return Ok((Work::Busy(Busy { tail: head, ..Busy::of(body) }), confidence));
         }
         // What was measured is the time until the product was in GM.
-        let none = SimDuration::ZERO;
+        let floor = SimDuration::ZERO;
         let bytes = drain.bytes();
-        let moved = GmMove { reads: false, floor: none, core_time: body, latency: none, memory_bytes: bytes };
+        let moved = GmMove { reads: false, floor, core_time: body, latency: head, memory_bytes: bytes };
         Ok((Work::Gm(moved), confidence))
     }
 
@@ -218,6 +229,9 @@ impl Prices {
         PipeError::NoSuchPath { index, arch: self.arch.as_str(), path: format!("{path:?}") }
     }
 }
+
+/// L0C sums in fp32 or int32, whatever leaves it.
+const L0C_ELEMENT_BYTES: u64 = 4;
 
 /// Cycles of a product of matrices.
 fn mad_cycles(cost: &MadCost, mad: &Mad) -> MicroCycles {
@@ -228,15 +242,14 @@ fn mad_cycles(cost: &MadCost, mad: &Mad) -> MicroCycles {
     cost.head + MicroCycles::whole(1) * (passes * blocks)
 }
 
-/// Cycles until a product has left L0C.
-fn drain_cycles(cost: &DrainCost, drain: &Drain) -> MicroCycles {
-    let row_bytes = u64::from(drain.n) * drain.element.bytes();
+/// Cycles until the first row of a product arrives, and those that all its rows take to leave L0C.
+fn drain_cycles(cost: &DrainCost, drain: &Drain) -> [MicroCycles; 2] {
+    let row_bytes = u64::from(drain.n) * L0C_ELEMENT_BYTES;
     let blocks = row_bytes.div_ceil(32).max(1);
     let odd = blocks >> blocks.trailing_zeros();
     let rate = MicroCycles::whole(1) * cost.row_bytes_per_cycle;
     let row = cost.row_floor.max(over(row_bytes, rate)) + cost.odd * (odd - 1);
-    let cycles = cost.head + row * u64::from(drain.m);
-    cycles.scaled(i128::from(cost.scale.as_micro()), 1_000_000)
+    [cost.head, row * u64::from(drain.m)].map(|cycles| cycles.scaled(i128::from(cost.scale.as_micro()), 1_000_000))
 }
 
 /// Cycles for `bytes` at so many bytes a cycle.

@@ -5,7 +5,7 @@
 use sim_core::profile::Arch;
 
 use super::instruction::{
-    Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Pipe, Transfer, VectorOp, VectorWork,
+    Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Pipe, Transfer, UbPlaces, VectorOp, VectorWork,
 };
 use super::program::Program;
 use crate::task::TensorDescriptor;
@@ -69,6 +69,7 @@ pub struct MalformedRecord {
 }
 
 const FLAG_ND2NZ: u32 = 1;
+const FLAG_PLACES: u32 = 2;
 const PIPE_ALL: u8 = 7;
 
 impl Program {
@@ -143,7 +144,13 @@ impl Reader<'_> {
             element: self.element("element", record.element)?,
             to: self.element("to_element", record.to_element)?,
             extent,
+            places: (record.flags & FLAG_PLACES != 0).then(|| self.places()),
         })
+    }
+
+    fn places(&self) -> UbPlaces {
+        let Record { address, stride, .. } = *self.record;
+        UbPlaces { result: stride as u32, first: address as u32, second: Some((address >> 32) as u32) }
     }
 
     fn path(&self) -> Result<Path, MalformedRecord> {
@@ -299,8 +306,9 @@ mod tests {
             .map(|(kind, code)| record(kind, code))
             .into();
         let program = Program::from_records(&records, &[]).unwrap();
-        let vector =
-            |op, extent| Instruction::Vector(VectorWork { op, element: Element::Fp32, to: Element::Fp32, extent });
+        let vector = |op, extent| {
+            Instruction::Vector(VectorWork { op, element: Element::Fp32, to: Element::Fp32, extent, places: None })
+        };
         let place = GmPlace { tensor: None, offset: 0, alignment: 0 };
         let drain = Drain { path: Path::L0cToGm, m: 4, n: 8, element: Element::Fp32, stride: 0, place };
         assert_eq!(
@@ -320,6 +328,18 @@ mod tests {
         );
         let all = Program::from_records(&[Record { kind: 8, from: 7, ..Record::default() }], &[]).unwrap();
         assert_eq!(all.instructions(), [Instruction::BarrierAll]);
+    }
+
+    #[test]
+    fn where_are_the_tiles_of_an_operation() {
+        let record = Record { kind: 1, flags: 2, address: 0x4000_0000_0100, stride: 0x8000, ..Record::default() };
+        let program = Program::from_records(&[record, Record { flags: 0, ..record }], &[]).unwrap();
+        let places = program.instructions().iter().map(|instruction| match instruction {
+            Instruction::Vector(work) => work.places,
+            other => panic!("{other:?}"),
+        });
+        let known = UbPlaces { result: 0x8000, first: 0x100, second: Some(0x4000) };
+        assert_eq!(places.collect::<Vec<_>>(), [Some(known), None]);
     }
 
     #[test]

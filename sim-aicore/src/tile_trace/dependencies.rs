@@ -160,7 +160,10 @@ mod tests {
         let access = |bytes: Range<u64>, writes| Access { space: Space::Core(CoreMemory::Ub), bytes, writes };
         let mut accesses: Vec<Access> = reads.into_iter().map(|bytes| access(bytes, false)).collect();
         accesses.push(access(writes, true));
-        Step { instruction: Instruction::Vector(VectorWork { op: VectorOp::Add, element, to, extent }), accesses }
+        Step {
+            instruction: Instruction::Vector(VectorWork { op: VectorOp::Add, element, to, extent, places: None }),
+            accesses,
+        }
     }
 
     /// The program in short.

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::pipes::{Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Program, Transfer, VectorOp, VectorWork};
+use crate::pipes::{
+    Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Program, Transfer, UbPlaces, VectorOp, VectorWork,
+};
 use crate::task::TensorDescriptor;
 
 use super::dependencies::{Access, Space, Step, in_order};
@@ -169,7 +171,7 @@ fn moved(to: Operand<'_>, from: Operand<'_>, is_output: bool) -> Result<Instruct
     let path = match (source, target) {
         (Ub, Ub) => {
             let extent = Extent::Tile { rows, cols, width: cols };
-            let work = VectorWork { op: VectorOp::Copy, element: from.element, to: to.element, extent };
+            let work = VectorWork { op: VectorOp::Copy, element: from.element, to: to.element, extent, places: None };
             return Ok(Instruction::Vector(work));
         }
         (L0c, Ub | L1) => {
@@ -232,7 +234,17 @@ fn vector(
         cols = (u64::from(cols) * output.element.bytes()).div_ceil(Element::Uint64.bytes()) as u32;
     }
     let extent = Extent::Tile { rows, cols, width: cols };
-    Ok(Instruction::Vector(VectorWork { op, element, to, extent }))
+    Ok(Instruction::Vector(VectorWork { op, element, to, extent, places: places(op, inputs, output) }))
+}
+
+/// Where in UB operands and result of a vector operation are; all of them are there.
+fn places(op: VectorOp, inputs: &[Operand<'_>], output: Operand<'_>) -> Option<UbPlaces> {
+    let place = |operand: &Operand<'_>| match operand.home {
+        Home::Core(CoreMemory::Ub, offset) => u32::try_from(offset).ok(),
+        _ => None,
+    };
+    let second = inputs.get(1).filter(|_| op.takes_two_tiles()).and_then(place);
+    Some(UbPlaces { result: place(&output)?, first: place(inputs.first()?)?, second })
 }
 
 impl Operand<'_> {
@@ -360,7 +372,8 @@ mod tests {
             Instruction::Transfer(Transfer { path, rows: 64, row_bytes: 256, stride: 256, place, nd2nz: false })
         };
         let extent = Extent::Tile { rows: 64, cols: 64, width: 64 };
-        let sum = VectorWork { op: VectorOp::Add, element: Element::Fp32, to: Element::Fp32, extent };
+        let places = Some(UbPlaces { first: 0, second: Some(0x4000), result: 0x8000 });
+        let sum = VectorWork { op: VectorOp::Add, element: Element::Fp32, to: Element::Fp32, extent, places };
         let flag =
             |from, to| [Instruction::SetFlag { from, to, event: 0 }, Instruction::WaitFlag { from, to, event: 0 }];
         let ([loaded, wait_for_load], [summed, wait_for_sum]) = (flag(Pipe::Mte2, Pipe::V), flag(Pipe::V, Pipe::Mte3));

@@ -26,8 +26,13 @@ pub(super) fn mmio(profile: &Profile, access: Mmio) -> Answer {
         }
         Mmio::ToCore => registers.post(THREAD, SimTime::ZERO).since(SimTime::ZERO),
         Mmio::FromCore => notice + load,
-        // A load that was under way already has the old value: half of one is waited for on average.
-        Mmio::FromCorePolled => notice + SimDuration::from_ps(load.as_ps() / 2) + load,
+        // The core reads the clock and writes that out before it stores. A turn of the thread's loop that was under way
+        // already has the old value: half of one is waited for on average.
+        Mmio::FromCorePolled => {
+            let written_out = *profile.aicore.counter_read + *profile.aicore.cache_maintenance;
+            let turn = load + *profile.aicpu.counter_read;
+            written_out + notice + SimDuration::from_ps(turn.as_ps() / 2) + load
+        }
         Mmio::CoreStoreAndLoad => *profile.aicore.register_access * 2,
     };
     Ok(Quantity::Time(time))
@@ -96,7 +101,7 @@ mod tests {
             Mmio::CoreStoreAndLoad,
         ];
         let costs = accesses.map(|access| ns(mmio(&profile, access)));
-        assert_eq!(costs, [5000.0, 2280.0, 240.0, 140.0, 180.0, 227.5, 10.0]);
+        assert_eq!(costs, [5000.0, 2280.0, 240.0, 140.0, 180.0, 607.5, 10.0]);
     }
 
     #[test]

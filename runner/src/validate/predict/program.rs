@@ -1,7 +1,7 @@
 //! Instructions of one core, on its pipes.
 
 use sim_aicore::pipes::{
-    CoreKind, Drain, Extent, GmPlace, Instruction, Mad, MemoryRates, PipeModel, Program, Transfer, VectorWork,
+    CoreKind, Drain, Extent, GmPlace, Instruction, Mad, MemoryRates, PipeModel, Program, Transfer, UbPlaces, VectorWork,
 };
 use sim_core::profile::Profile;
 use sim_core::time::SimDuration;
@@ -18,24 +18,28 @@ pub(super) fn predict(profile: &Profile, measured: &CoreProgram) -> Answer {
     let of_vector_core = |instruction: &Instruction| instruction.pipe().is_none_or(|pipe| CoreKind::Aiv.has(pipe));
     let core = if instructions.iter().all(of_vector_core) { CoreKind::Aiv } else { CoreKind::Aic };
     let model = PipeModel::of(profile, core);
-    let timeline =
-        model.run(&Program::new(instructions), &MemoryRates::alone()).map_err(|error| Missing(error.to_string()))?;
+    let turns = usize::try_from(measured.repeat.max(1)).unwrap_or(usize::MAX);
+    let timeline = model
+        .run(&Program::new(instructions.repeat(turns)), &MemoryRates::alone())
+        .map_err(|error| Missing(error.to_string()))?;
     let once = match measured.pipe {
         Some(pipe) => timeline.busy[pipe.index()],
         None => timeline.duration,
     };
-    let ps = u128::from(once.as_ps()) * u128::from(measured.times) / u128::from(measured.cores.max(1));
+    let parts = u128::from(measured.cores.max(1)) * turns as u128;
+    let ps = u128::from(once.as_ps()) * u128::from(measured.times) / parts;
     Ok(Quantity::Time(SimDuration::from_ps(u64::try_from(ps).unwrap_or(u64::MAX))))
 }
 
 fn instruction(step: &Step) -> Instruction {
     match *step {
-        Step::Vector { op, element, to, rows, cols, width } => {
+        Step::Vector { op, element, to, rows, cols, width, places } => {
             let extent = Extent::Tile { rows, cols, width: width.unwrap_or(cols) };
-            Instruction::Vector(VectorWork { op, element, to: to.unwrap_or(element), extent })
+            let places = places.map(|at| UbPlaces { result: at.result, first: at.first, second: at.second });
+            Instruction::Vector(VectorWork { op, element, to: to.unwrap_or(element), extent, places })
         }
         Step::Repeats { op, element, repeats } => {
-            Instruction::Vector(VectorWork { op, element, to: element, extent: Extent::Repeats(repeats) })
+            Instruction::Vector(VectorWork { op, element, to: element, extent: Extent::Repeats(repeats), places: None })
         }
         Step::Mad { m, k, n, element } => Instruction::Mad(Mad { m, k, n, element }),
         Step::Transfer { path, rows, row_bytes, stride, nd2nz } => {

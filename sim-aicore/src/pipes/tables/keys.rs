@@ -84,10 +84,10 @@ impl Measure {
     fn of(section: &str, field: &str) -> Measure {
         match field {
             _ if section == "memories" => Measure::Bytes,
-            "row_alignment" => Measure::Bytes,
+            "row_alignment" | "repeat_bytes" | "block_bytes" | "bank_span" => Measure::Bytes,
             "bytes_per_cycle" | "row_bytes_per_cycle" => Measure::BytesPerCycle,
-            "slow_element_passes" | "elements" | "inputs" | "ports" => Measure::Count,
-            "scale" | "misaligned_to_ub" | "misaligned_to_l1" => Measure::Factor,
+            "slow_element_passes" | "elements" | "inputs" | "ports" | "groups" => Measure::Count,
+            "scale" | "beside_cube" => Measure::Factor,
             _ => Measure::Cycles,
         }
     }
@@ -264,7 +264,8 @@ fn name_of(item: &Value, index: usize, count: usize) -> String {
                 bytes.map_or_else(String::new, |bytes| format!(".{before}{}bit", 8 * bytes))
             };
             let name = fields.get("path").map_or_else(|| text(&item["ops"][0]), text);
-            name + &bits("element_bytes", "") + &bits("to_bytes", "to_")
+            let integers = fields.get("integers").and_then(Value::as_bool) == Some(true);
+            name + if integers { ".integer" } else { "" } + &bits("element_bytes", "") + &bits("to_bytes", "to_")
         }
         Value::Array(columns) => columns[0].to_string(),
         // A formula of three numbers has one of a row.
@@ -287,7 +288,7 @@ mod tests {
     use crate::pipes::tables::vector::VectorCost;
 
     fn tile(op: VectorOp, element: Element, to: Element, rows: u32, cols: u32, width: u32) -> VectorWork {
-        VectorWork { op, element, to, extent: Extent::Tile { rows, cols, width } }
+        VectorWork { op, element, to, extent: Extent::Tile { rows, cols, width }, places: None }
     }
 
     fn with(arch: Arch, changes: &[&str]) -> Result<Arc<Tables>, ProfileError> {
@@ -324,9 +325,8 @@ mod tests {
     #[test]
     fn is_one_operation_changed_and_no_other() {
         let (before, after) = (Tables::of(Arch::A2a3), with(Arch::A2a3, &["instructions.vector.add.slope=4"]).unwrap());
-        // Before: 10 + 64 × 2.11 + 14.
-        let (head, tail, confidence) = (MicroCycles::whole(10), MicroCycles::whole(14), Confidence::Override);
-        assert_eq!(cost(&after, VectorOp::Add), VectorCost { head, body: MicroCycles::whole(256), tail, confidence });
+        let confidence = Confidence::Override;
+        assert_eq!(cost(&after, VectorOp::Add), VectorCost { cycles: MicroCycles::whole(0), confidence });
         for op in VectorOp::ALL.into_iter().filter(|op| *op != VectorOp::Add && before.vector.knows(*op, 4, 4)) {
             assert_eq!(cost(&after, op), cost(before, op), "{op:?}");
         }
@@ -346,7 +346,7 @@ mod tests {
                 "instructions.cube.mad.slow_element_passes=4",
                 "instructions.cube.drain.row_bytes_per_cycle=64 B/cycle",
                 "instructions.paths.l1_to_l0a.bytes_per_cycle=200.5",
-                "instructions.gm.misaligned_to_ub=1.5",
+                "instructions.cube.drain.scale=0.5",
                 "instructions.vector.row_sum.32bit.columns.64.constant=50",
                 "instructions.vector.add.mask=7",
                 "instructions.vector.add.mask=8",
@@ -361,7 +361,7 @@ mod tests {
             (path.bytes_per_cycle, path.origin.confidence),
             (Some(MicroCycles::nearest(200.5)), Confidence::Override)
         );
-        assert_eq!(tables.gm.misaligned_to_ub, MicroCycles::nearest(1.5));
+        assert_eq!(tables.cube.drain.scale, MicroCycles::nearest(0.5));
         let row_sum = tables.vector.fits.iter().find(|fit| fit.ops == [VectorOp::RowSum] && fit.element_bytes == [4]);
         assert_eq!(row_sum.unwrap().columns[2], (64, MicroCycles::nearest(0.1094), MicroCycles::whole(50)));
         let add = tables.vector.instructions.iter().find(|known| known.ops == [VectorOp::Add]);
@@ -398,8 +398,8 @@ mod tests {
                  zero, of at most 1000000 bytes per cycle",
             ),
             (
-                "instructions.gm.misaligned_to_ub=0",
-                "--set: `instructions.gm.misaligned_to_ub` = 0 is out of range, expected a ratio above zero, of at most 1000",
+                "instructions.cube.drain.scale=0",
+                "--set: `instructions.cube.drain.scale` = 0 is out of range, expected a ratio above zero, of at most 1000",
             ),
         ] {
             assert_eq!(with(Arch::A2a3, &[change]).unwrap_err().to_string(), expected);
@@ -419,7 +419,8 @@ mod tests {
                 if !entry.value().starts_with('-') {
                     place.put(entry, &mut again).unwrap();
                 }
-                let number = |document: &Value| document.pointer(&place.number).and_then(Value::as_f64);
+                let millionths = |number: &Value| number.as_f64().map(|number| (number * 1e6).round());
+                let number = |document: &Value| document.pointer(&place.number).and_then(millionths);
                 assert_eq!(number(&again), number(&keys.document), "{}", entry.path());
             }
         }

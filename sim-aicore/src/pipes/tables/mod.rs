@@ -2,9 +2,11 @@
 //!
 //! Every entry says who says so. Numbers are cycles of the AICore, or bytes per cycle.
 
+mod banks;
 mod keys;
 mod vector;
 
+pub use banks::Banks;
 pub use keys::load_profile;
 pub(super) use keys::tables_of;
 pub use vector::{Fit, Function, FunctionOverhead, Hardware, VectorTable};
@@ -76,9 +78,11 @@ pub struct Cube {
     pub drain: DrainCost,
 }
 
-/// `head + passes · ⌈m/16⌉ · ⌈k/(32 B)⌉ · ⌈n/16⌉` cycles.
+/// `head + passes · ⌈m/16⌉ · ⌈k/(32 B)⌉ · ⌈n/16⌉` cycles, and `start` where the cube had nothing to do before.
 #[derive(Debug, Deserialize)]
 pub struct MadCost {
+    /// Of a product that the cube had to wait for.
+    pub start: MicroCycles,
     /// Of every product.
     pub head: MicroCycles,
     /// Of elements of four bytes; smaller ones take one.
@@ -88,10 +92,11 @@ pub struct MadCost {
     pub origin: Origin,
 }
 
-/// `scale · (head + m · (max(row_floor, bytes of a row / row_bytes_per_cycle) + odd · (odd part of the row's blocks − 1)))`.
+/// `scale · (head + m · (max(row_floor, bytes of a row / row_bytes_per_cycle) + odd · (odd part of the row's blocks − 1)))`,
+/// of bytes and blocks in L0C.
 #[derive(Debug, Deserialize)]
 pub struct DrainCost {
-    /// Of every drain.
+    /// Until the first row of a drain arrives; the next may begin meanwhile.
     pub head: MicroCycles,
     /// The least for a row.
     pub row_floor: MicroCycles,
@@ -117,6 +122,9 @@ pub struct PathCost {
     /// Of every transfer.
     #[serde(default)]
     pub head: MicroCycles,
+    /// How many times as long it takes while the cube reads what L0 has.
+    #[serde(default = "unchanged")]
+    pub beside_cube: MicroCycles,
     /// Who says so.
     #[serde(flatten)]
     pub origin: Origin,
@@ -165,6 +173,10 @@ impl Tables {
     pub fn path(&self, path: Path) -> Option<&PathCost> {
         self.paths.iter().find(|known| known.path == path)
     }
+}
+
+const fn unchanged() -> MicroCycles {
+    MicroCycles::whole(1)
 }
 
 fn parse(arch: Arch) -> Arc<Tables> {

@@ -6,9 +6,9 @@
 use serde::Deserialize;
 use sim_core::profile::Confidence;
 
-use super::Origin;
+use super::{Banks, Origin};
 use crate::pipes::cycles::MicroCycles;
-use crate::pipes::instruction::{Extent, VectorOp, VectorWork};
+use crate::pipes::instruction::{Extent, UbPlaces, VectorOp, VectorWork};
 
 /// The vector unit of a generation.
 #[derive(Debug, Deserialize)]
@@ -16,6 +16,9 @@ use crate::pipes::instruction::{Extent, VectorOp, VectorWork};
 pub struct VectorTable {
     /// Bytes that one repeat works on.
     pub repeat_bytes: u64,
+    /// Banks of UB, where instructions read and write it themselves.
+    #[serde(default)]
+    pub banks: Option<Banks>,
     /// Hardware instructions.
     #[serde(default)]
     pub instructions: Vec<Hardware>,
@@ -30,25 +33,32 @@ pub struct VectorTable {
     pub function_ops: Vec<Function>,
 }
 
-/// A hardware instruction: `head` if the pipe was empty, `slope` a repeat, and `tail` until the result is there.
+/// A hardware instruction: `startup`, and `slope` a repeat. The next one begins when its result is there.
 #[derive(Debug, Deserialize)]
 pub struct Hardware {
     /// The operations that it serves.
     pub ops: Vec<VectorOp>,
     /// Its name.
     pub instruction: String,
-    /// If the pipe was empty.
-    pub head: MicroCycles,
-    /// For each repeat.
+    /// Only of integers.
+    #[serde(default)]
+    pub integers: bool,
+    /// Of every instruction.
+    pub startup: MicroCycles,
+    /// For each repeat; of operations on two tiles, where all three are in the same banks of UB.
     pub slope: MicroCycles,
-    /// Until the result is there; others may begin meanwhile.
-    pub tail: MicroCycles,
+    /// For each repeat where nothing is in the way in UB, if that makes a difference.
+    #[serde(default)]
+    pub free_slope: Option<MicroCycles>,
     /// If rows do not fill repeats: the mask is set by count.
     #[serde(default)]
     pub mask: MicroCycles,
     /// Rows that fill less than one repeat take one each.
     #[serde(default)]
     pub narrow_rows: bool,
+    /// Each row is an instruction of its own, with the mask set by count, that waits for the row before.
+    #[serde(default)]
+    pub row_after_row: bool,
     /// How many elements one repeat works on, where that is not what its bytes hold.
     #[serde(default)]
     pub elements: Option<u64>,
@@ -68,21 +78,24 @@ pub struct Fit {
     /// And results of so many.
     #[serde(default)]
     pub to_bytes: Vec<u64>,
-    /// Slope by element, constant.
-    #[serde(default)]
-    pub per_element: Option<[MicroCycles; 2]>,
     /// Columns, slope by element, constant: for tiles of that width.
     #[serde(default)]
     pub columns: Vec<(u32, MicroCycles, MicroCycles)>,
     /// Slope by repeat, constant: for tiles whose rows touch.
     #[serde(default)]
     pub flat: Option<[MicroCycles; 2]>,
-    /// The same for an odd number of repeats.
+    /// The same for a run so long that loads and stores limit it: the larger one counts.
+    #[serde(default)]
+    pub flat_sustained: Option<[MicroCycles; 2]>,
+    /// The same as `flat` for an odd number of repeats.
     #[serde(default)]
     pub flat_odd: Option<[MicroCycles; 2]>,
     /// Slope by a row's repeat, constant of a row, constant.
     #[serde(default)]
     pub rows: Option<[MicroCycles; 3]>,
+    /// Elements of a row's repeat, if not what the wider of both elements makes of its bytes.
+    #[serde(default)]
+    pub row_elements: Option<u64>,
     /// Who says so.
     #[serde(flatten)]
     pub origin: Origin,
@@ -131,12 +144,8 @@ pub struct Function {
 /// What a vector operation costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VectorCost {
-    /// If the pipe was empty.
-    pub head: MicroCycles,
-    /// While the pipe can begin nothing else.
-    pub body: MicroCycles,
-    /// From then on, until the result is there.
-    pub tail: MicroCycles,
+    /// Until the result is there and the pipe can begin something else.
+    pub cycles: MicroCycles,
     /// How far that can be trusted.
     pub confidence: Confidence,
 }
@@ -157,6 +166,9 @@ impl Shape {
     fn row_repeats(self) -> u64 {
         self.cols.div_ceil(self.per_repeat)
     }
+    fn one_row(self) -> Shape {
+        Shape { rows: 1, touch: true, ..self }
+    }
     fn flat_repeats(self) -> u64 {
         self.elements().div_ceil(self.per_repeat)
     }
@@ -168,7 +180,10 @@ impl VectorTable {
         let (bytes, to_bytes) = (work.element.bytes(), work.to.bytes());
         let (rows, cols, width) = match work.extent {
             Extent::Tile { rows, cols, width } => (rows, cols, width),
-            Extent::Repeats(repeats) => return self.hardware(work.op).map(|known| known.repeats(u64::from(repeats))),
+            Extent::Repeats(repeats) => {
+                let known = self.hardware(work)?;
+                return Some(known.repeats(u64::from(repeats), self.slope(known, work.places.as_ref())));
+            }
         };
         let shape = Shape {
             rows: u64::from(rows),
@@ -176,18 +191,43 @@ impl VectorTable {
             touch: cols == width || rows <= 1,
             per_repeat: (self.repeat_bytes / bytes.max(to_bytes)).max(1),
         };
+        if let Some(copy) = self.copy_of_one_row(work, shape) {
+            return Some(copy);
+        }
         if let Some(fit) = self.fit(work.op, bytes, to_bytes) {
             return Some(fit.cost(shape));
         }
         if let (Some(function), Some(overhead)) = (self.function(work.op, bytes), &self.functions) {
             return Some(function.cost(shape, overhead));
         }
-        self.hardware(work.op).map(|known| known.cost(shape))
+        let known = self.hardware(work)?;
+        let cost = known.cost(shape, self.slope(known, work.places.as_ref()));
+        if !known.row_after_row {
+            return Some(cost);
+        }
+        let first_row = self.hardware(&VectorWork { op: VectorOp::Copy, ..*work })?.cost(shape.one_row(), None);
+        Some(VectorCost { cycles: first_row.cycles + cost.cycles, ..cost })
+    }
+
+    /// Of one row, a reduction of columns is a copy.
+    fn copy_of_one_row(&self, work: &VectorWork, shape: Shape) -> Option<VectorCost> {
+        let copy = self.hardware(&VectorWork { op: VectorOp::Copy, ..*work })?;
+        (work.op.reduces_columns() && shape.rows <= 1).then(|| copy.cost(shape, None))
+    }
+
+    /// Cycles of a repeat where the places of the operands are known; none if they make no difference.
+    fn slope(&self, known: &Hardware, places: Option<&UbPlaces>) -> Option<MicroCycles> {
+        let conflicts = self.banks.as_ref()?.of(places?);
+        if conflicts.is_worst {
+            return None;
+        }
+        Some(known.free_slope.unwrap_or(known.slope).max(conflicts.cycles))
     }
 
     /// Whether anything is known of the operation on elements of so many bytes.
     pub fn knows(&self, op: VectorOp, bytes: u64, to_bytes: u64) -> bool {
-        self.fit(op, bytes, to_bytes).is_some() || self.function(op, bytes).is_some() || self.hardware(op).is_some()
+        let is_hardware = || self.instructions.iter().any(|known| known.ops.contains(&op));
+        self.fit(op, bytes, to_bytes).is_some() || self.function(op, bytes).is_some() || is_hardware()
     }
 
     /// Who says so, entry by entry.
@@ -195,6 +235,7 @@ impl VectorTable {
         let fits = self.fits.iter().map(|fit| &fit.origin);
         fits.chain(self.instructions.iter().map(|known| &known.origin))
             .chain(self.functions.iter().map(|it| &it.origin))
+            .chain(self.banks.iter().map(|it| &it.origin))
     }
 
     fn fit(&self, op: VectorOp, bytes: u64, to_bytes: u64) -> Option<&Fit> {
@@ -212,30 +253,34 @@ impl VectorTable {
         })
     }
 
-    fn hardware(&self, op: VectorOp) -> Option<&Hardware> {
-        self.instructions.iter().find(|known| known.ops.contains(&op))
+    fn hardware(&self, work: &VectorWork) -> Option<&Hardware> {
+        let serves = |known: &&Hardware| known.ops.contains(&work.op) && (!known.integers || work.element.is_integer());
+        self.instructions.iter().find(serves)
     }
 }
 
 impl Hardware {
-    fn repeats(&self, repeats: u64) -> VectorCost {
-        let confidence = self.origin.confidence;
-        VectorCost { head: self.head, body: self.slope * repeats, tail: self.tail, confidence }
+    fn repeats(&self, repeats: u64, slope: Option<MicroCycles>) -> VectorCost {
+        let cycles = self.startup + slope.unwrap_or(self.slope) * repeats;
+        VectorCost { cycles, confidence: self.origin.confidence }
     }
 
-    fn cost(&self, shape: Shape) -> VectorCost {
+    fn cost(&self, shape: Shape, slope: Option<MicroCycles>) -> VectorCost {
         if let Some(elements) = self.elements {
-            return self.repeats(shape.elements().div_ceil(elements.max(1)));
+            return self.repeats(shape.elements().div_ceil(elements.max(1)), slope);
         }
-        let partial = !shape.cols.is_multiple_of(shape.per_repeat);
+        if self.row_after_row {
+            let row = self.repeats(shape.row_repeats(), slope);
+            return VectorCost { cycles: (row.cycles + self.mask) * shape.rows.saturating_sub(1), ..row };
+        }
         let narrow = shape.cols < shape.per_repeat;
         let by_row = !shape.touch || (narrow && self.narrow_rows && shape.rows > 1);
         let repeats = if by_row { shape.rows * shape.row_repeats() } else { shape.flat_repeats() };
         // Narrow rows that touch are one run of elements to instructions that do not care for rows.
-        let masked = partial && (by_row || !narrow || self.narrow_rows);
-        let mut cost = self.repeats(repeats);
-        if masked {
-            cost.body = cost.body + self.mask;
+        let run = if by_row || !narrow { shape.cols } else { shape.elements() };
+        let mut cost = self.repeats(repeats, slope);
+        if !run.is_multiple_of(shape.per_repeat) {
+            cost.cycles = cost.cycles + self.mask;
         }
         cost
     }
@@ -244,14 +289,10 @@ impl Hardware {
 impl Fit {
     fn cost(&self, shape: Shape) -> VectorCost {
         // A fit is of an operation by itself, until its result is there.
-        let body = self.cycles(shape);
-        VectorCost { head: MicroCycles::ZERO, body, tail: MicroCycles::ZERO, confidence: self.origin.confidence }
+        VectorCost { cycles: self.cycles(shape), confidence: self.origin.confidence }
     }
 
     fn cycles(&self, shape: Shape) -> MicroCycles {
-        if let Some([slope, constant]) = self.per_element {
-            return slope * shape.elements() + constant;
-        }
         if !self.columns.is_empty() {
             return self.by_columns(shape);
         }
@@ -260,12 +301,17 @@ impl Fit {
             _ => self.flat,
         };
         match (flat, self.rows) {
-            (Some([slope, constant]), Some(_)) if shape.touch => slope * shape.flat_repeats() + constant,
+            (Some([slope, constant]), Some(_)) if shape.touch => {
+                let fitted = slope * shape.flat_repeats() + constant;
+                let sustained = |[slope, constant]: [MicroCycles; 2]| slope * shape.flat_repeats() + constant;
+                self.flat_sustained.map_or(fitted, |limit| fitted.max(sustained(limit)))
+            }
             (_, Some([slope, row, constant])) => {
                 // Without a flat formula, rows that touch are one row where rows mean nothing to the operation.
                 let joined = shape.touch && flat.is_none() && self.ops == [VectorOp::Convert];
-                let (rows, repeats) =
-                    if joined { (1, shape.flat_repeats()) } else { (shape.rows, shape.row_repeats()) };
+                let row_repeats =
+                    self.row_elements.map_or(shape.row_repeats(), |each| shape.cols.div_ceil(each.max(1)));
+                let (rows, repeats) = if joined { (1, shape.flat_repeats()) } else { (shape.rows, row_repeats) };
                 (slope * repeats + row) * rows + constant
             }
             (Some([slope, constant]), None) => slope * shape.flat_repeats() + constant,
@@ -309,8 +355,8 @@ impl Function {
         } else {
             interval * shape.flat_repeats()
         };
-        let body = iterations + overhead.overhead + self.latency;
+        let cycles = iterations + overhead.overhead + self.latency;
         let confidence = self.confidence.unwrap_or(overhead.origin.confidence);
-        VectorCost { head: MicroCycles::ZERO, body, tail: MicroCycles::ZERO, confidence }
+        VectorCost { cycles, confidence }
     }
 }
