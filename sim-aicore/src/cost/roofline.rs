@@ -12,8 +12,9 @@
 //! on a2a3, that is 264 cycles and 128 B per cycle (hw-native-sys/pto-isa, TLOAD reference cycles); copies of 128 B each
 //! never take less than 11.15 ns apiece on a2a3, 23.9 ns on a5 (CANN asc-devkit, DataCopy best practice).
 //!
-//! *engine* alone is what a kernel takes with the memory to itself; what others at the same memory add to that is found
-//! while it runs (`sim_hbm::bandwidth`). *bound* is the short form of it, for cores that all move the same.
+//! *engine* is known before the kernel starts. What it really takes with the memory to itself depends on where its bytes
+//! are: one core reads 32 B a cycle from the HBM and 110 from the L2 ([`Roofline::ports`]). That, and what others at the
+//! same memory add to it, is found while it runs (`sim_hbm::bandwidth`). *bound* is the short form of it, for cores that all move the same.
 //!
 //! *shared* is the core's part of the HBM. All cores together read 1.49 TB/s on a2a3 and 1.627 TB/s on a5 (same source);
 //! cube and vector cores see one and the same HBM, so all that transfer share it alike. Reads and writes take turns on
@@ -24,6 +25,7 @@
 
 use sim_core::profile::{Bandwidth, Profile};
 use sim_core::time::SimDuration;
+use sim_hbm::bandwidth::Traffic;
 
 /// What a task asks of the memory system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,9 @@ pub struct Roofline {
     instruction_floor: SimDuration,
     latency: SimDuration,
     core_bandwidth: Bandwidth,
+    hbm_port: Bandwidth,
+    l2_port: Bandwidth,
+    write_port: Bandwidth,
     read_bandwidth: Bandwidth,
     write_bandwidth: Bandwidth,
 }
@@ -62,6 +67,9 @@ impl Roofline {
             instruction_floor: *profile.aicore.instruction_floor,
             latency: *profile.aicore.memory_latency,
             core_bandwidth: *profile.aicore.bandwidth,
+            hbm_port: *profile.aicore.hbm_port,
+            l2_port: *profile.aicore.l2_port,
+            write_port: *profile.aicore.write_port,
             read_bandwidth: *profile.hbm.read_bandwidth,
             write_bandwidth: *profile.hbm.write_bandwidth,
         }
@@ -70,6 +78,13 @@ impl Roofline {
     /// What the core's own transfer engine takes for so many bytes in so many instructions.
     pub fn engine(&self, bytes: u64, instructions: u64) -> SimDuration {
         (self.instruction_floor * instructions).max(self.latency + self.core_bandwidth.time_for(bytes))
+    }
+
+    /// What `traffic` takes at least at the core's ports, with the memory to itself.
+    pub fn ports(&self, traffic: &Traffic, instructions: u64) -> SimDuration {
+        let read = self.hbm_port.time_for(traffic.hbm_read) + self.l2_port.time_for(traffic.l2_hits);
+        let moved = self.latency + read + self.write_port.time_for(traffic.hbm_written);
+        moved.max(self.engine(traffic.bytes(), instructions))
     }
 
     /// The least time that `demand` takes; `None` if it moves nothing, of which a roofline knows nothing.

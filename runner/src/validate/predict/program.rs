@@ -1,12 +1,12 @@
 //! Instructions of one core, on its pipes.
 
 use sim_aicore::pipes::{
-    CoreKind, Drain, Extent, GmPlace, Instruction, Mad, MemoryRates, PipeModel, Program, Transfer, VectorWork,
+    CoreKind, Drain, Extent, GmPlace, Instruction, L2Share, Mad, MemoryRates, PipeModel, Program, Transfer, VectorWork,
 };
 use sim_core::profile::Profile;
 use sim_core::time::SimDuration;
 
-use super::super::measure::{CoreProgram, Step};
+use super::super::measure::{CoreProgram, MemoryLevel, Step};
 use super::{Answer, Missing, Quantity};
 
 /// A place that begins a line of the L2.
@@ -18,11 +18,19 @@ pub(super) fn predict(profile: &Profile, measured: &CoreProgram) -> Answer {
     let of_vector_core = |instruction: &Instruction| instruction.pipe().is_none_or(|pipe| CoreKind::Aiv.has(pipe));
     let core = if instructions.iter().all(of_vector_core) { CoreKind::Aiv } else { CoreKind::Aic };
     let model = PipeModel::of(profile, core);
-    let timeline =
-        model.run(&Program::new(instructions), &MemoryRates::alone()).map_err(|error| Missing(error.to_string()))?;
-    let once = match measured.pipe {
-        Some(pipe) => timeline.busy[pipe.index()],
-        None => timeline.duration,
+    let rates = match measured.from {
+        None => MemoryRates::alone(),
+        Some(MemoryLevel::Hbm) => MemoryRates::of_ports(L2Share::default()),
+        Some(MemoryLevel::L2) => MemoryRates::of_ports(L2Share::ALL),
+    };
+    let time = |instructions: Vec<Instruction>| -> Result<SimDuration, Missing> {
+        let timeline = model.run(&Program::new(instructions), &rates).map_err(|error| Missing(error.to_string()))?;
+        Ok(measured.pipe.map_or(timeline.duration, |pipe| timeline.busy[pipe.index()]))
+    };
+    let once = if measured.each {
+        instructions.into_iter().map(|instruction| time(vec![instruction])).sum::<Result<SimDuration, Missing>>()?
+    } else {
+        time(instructions)?
     };
     let ps = u128::from(once.as_ps()) * u128::from(measured.times) / u128::from(measured.cores.max(1));
     Ok(Quantity::Time(SimDuration::from_ps(u64::try_from(ps).unwrap_or(u64::MAX))))
