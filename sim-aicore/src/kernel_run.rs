@@ -51,7 +51,7 @@ impl MemoryUse {
             let written = (entry.written_bytes > 0).then_some(Direction::Write);
             read.into_iter().chain(written).filter_map(|way| touched(way, entry.tensor, entry.begin, entry.end))
         });
-        let (read, written) = program.moved();
+        let (read, written) = program.wanted();
         match read + written {
             0 => MemoryUse::Nothing,
             _ => MemoryUse::Program { transfers: ways.collect(), program: Rc::clone(program) },
@@ -70,15 +70,19 @@ impl MemoryUse {
         match self {
             MemoryUse::Nothing => (Traffic::default(), Pace::overlapped(0, SimDuration::ZERO)),
             MemoryUse::Tensors { instructions, .. } => {
-                let bytes = tensors.bytes();
-                (tensors, Pace::overlapped(bytes, costs.roofline().engine(bytes, *instructions)))
+                (tensors, Pace::overlapped(tensors.bytes(), costs.roofline().ports(&tensors, *instructions)))
             }
-            MemoryUse::Program { program, .. } => {
-                let (read, written) = program.wanted();
-                let traffic = tensors.of_moved(read, written).with_penalties((read, written), program.moved());
-                (traffic, costs.pace(program, traffic.bytes()))
-            }
+            MemoryUse::Program { program, .. } => MemoryUse::paced_program(program, costs, tensors),
         }
+    }
+
+    /// The same of a kernel that does what `program` says.
+    pub fn paced_program(program: &KnownProgram, costs: &CostModel, tensors: Traffic) -> (Traffic, Pace) {
+        let (read, written) = program.wanted();
+        let wanted = tensors.of_moved(read, written);
+        let moved = program.moved();
+        let traffic = wanted.with_penalties((read, written), (moved.from_hbm, moved.from_l2, moved.written));
+        (traffic, costs.pace(program, &wanted, &traffic))
     }
 }
 

@@ -35,7 +35,8 @@ pub(super) enum Measure {
 impl Measure {
     /// One instruction by itself.
     pub(super) fn of_step(step: Step) -> Measure {
-        Measure::Program(CoreProgram { steps: vec![step], repeat: 1, pipe: None, times: 1, cores: 1 })
+        let steps = vec![step];
+        Measure::Program(CoreProgram { steps, repeat: 1, pipe: None, each: false, from: None, times: 1, cores: 1 })
     }
 }
 
@@ -51,12 +52,28 @@ pub(super) struct CoreProgram {
     /// The figure is how long this pipe works; else, how long the program takes.
     #[serde(default, with = "optional_pipe")]
     pub(super) pipe: Option<Pipe>,
+    /// The figure is the sum of what the steps take each by itself.
+    #[serde(default)]
+    pub(super) each: bool,
+    /// Where the core finds what it reads, if its ports to the memory count; else, its engine alone does.
+    #[serde(default)]
+    pub(super) from: Option<MemoryLevel>,
     /// The figure is of so many such programs…
     #[serde(default = "one")]
     pub(super) times: u64,
     /// …over so many cores.
     #[serde(default = "one")]
     pub(super) cores: u64,
+}
+
+/// A level of the memory that cores read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum MemoryLevel {
+    /// Device memory.
+    Hbm,
+    /// The cache before it.
+    L2,
 }
 
 /// One instruction.
@@ -166,6 +183,9 @@ pub(super) struct GmCopy {
     pub(super) cores: u32,
     /// Who reads what, and how often.
     pub(super) sharing: Sharing,
+    /// So many instructions follow each other; then the core waits for what they bring. If not given, it never does.
+    #[serde(default)]
+    pub(super) in_flight: Option<u32>,
 }
 
 /// Where a copy ends.

@@ -24,10 +24,10 @@ pub use tally::{CostShare, CostTally};
 use sim_core::profile::{Bandwidth, Confidence, Profile, Sourced};
 use sim_core::time::SimDuration;
 use sim_core::trace::CostSource;
-use sim_hbm::bandwidth::Pace;
+use sim_hbm::bandwidth::{Pace, Traffic};
 
 use crate::pipes::library::KnownProgram;
-use crate::pipes::{CoreKind, MemoryRates, PipeModel};
+use crate::pipes::{CoreKind, L2Share, MemoryRates, PipeModel};
 
 /// How long a kernel occupies its core, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,8 @@ pub struct CostModel {
     floor: Sourced<SimDuration>,
     cube: PipeModel,
     vector: PipeModel,
-    /// The most that a core moves.
-    core_bandwidth: Bandwidth,
+    /// The most that a core reads from the HBM and from the L2, and that it writes.
+    ports: [Bandwidth; 3],
 }
 
 impl CostModel {
@@ -81,7 +81,7 @@ impl CostModel {
             floor: aicore.kernel_floor.clone(),
             cube: PipeModel::of(profile, CoreKind::Aic),
             vector: PipeModel::of(profile, CoreKind::Aiv),
-            core_bandwidth: *aicore.bandwidth,
+            ports: [*aicore.hbm_port, *aicore.l2_port, *aicore.write_port],
         }
     }
 
@@ -110,13 +110,29 @@ impl CostModel {
         KernelCost { duration: timeline.duration, source: CostSource::Pipes, confidence: timeline.confidence }
     }
 
-    /// How fast a kernel with this program moves so many bytes: what it gets of the memory holds for reads and for
-    /// writes alike.
-    pub fn pace(&self, program: &KnownProgram, bytes: u64) -> Pace {
-        Pace::of_durations(bytes, self.core_bandwidth, |rate| {
-            let rates = MemoryRates { read: Some(rate), write: Some(rate), ..MemoryRates::alone() };
+    /// How fast a kernel with this program moves what it wants, which costs the memory as much as `moved`. What it gets
+    /// of the memory holds for reads and for writes alike; the ports of its core limit each by itself.
+    pub fn pace(&self, program: &KnownProgram, wanted: &Traffic, moved: &Traffic) -> Pace {
+        let through = L2Share::of(wanted.l2_hits, wanted.hbm_read.saturating_add(wanted.l2_hits));
+        Pace::of_durations(moved.bytes(), self.fastest(wanted, moved), |rate| {
+            let rates = MemoryRates { read: Some(rate), write: Some(rate), through: Some(through) };
             program.timeline(&rates).duration
         })
+    }
+
+    /// The rate beyond which only the core's ports hold it up, in bytes that the memory moves.
+    fn fastest(&self, wanted: &Traffic, moved: &Traffic) -> Bandwidth {
+        let parts = [
+            (wanted.hbm_read, moved.hbm_read),
+            (wanted.l2_hits, moved.l2_hits),
+            (wanted.hbm_written, moved.hbm_written),
+        ];
+        let rate = |(port, (wanted, moved)): (&Bandwidth, (u64, u64))| {
+            let moved = u128::from(port.as_bytes_per_s()) * u128::from(moved);
+            u64::try_from(moved.div_ceil(u128::from(wanted.max(1)))).unwrap_or(u64::MAX)
+        };
+        let fastest = self.ports.iter().zip(parts).filter(|(_, (wanted, _))| *wanted > 0).map(rate).max();
+        fastest.and_then(Bandwidth::from_bytes_per_s).unwrap_or(self.ports[0])
     }
 
     /// The pipes of a kind of core.

@@ -8,11 +8,13 @@
 //! cycle (hw-native-sys/pto-isa, TLOAD reference cycles); copies of 128 B each never take less than 11.15 ns apiece on
 //! a2a3, 23.9 ns on a5 (CANN asc-devkit, DataCopy best practice).
 //!
-//! This is what a kernel takes with the memory to itself. What others at the same memory add to that, and what the L2
-//! cache saves, is found while it runs (`sim_hbm::bandwidth`). Compute is not in it: for that the bound is too low.
+//! What a kernel really takes with the memory to itself depends on where its bytes are: one core reads 32 B a cycle from
+//! the HBM and 110 from the L2 ([`Roofline::ports`]). That, and what others at the same memory add to it, is found while
+//! it runs (`sim_hbm::bandwidth`). Compute is not in it: for that the bound is too low.
 
 use sim_core::profile::{Bandwidth, Profile};
 use sim_core::time::SimDuration;
+use sim_hbm::bandwidth::Traffic;
 
 /// What a task asks of the memory system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,9 @@ pub struct Roofline {
     instruction_floor: SimDuration,
     latency: SimDuration,
     bandwidth: Bandwidth,
+    hbm_port: Bandwidth,
+    l2_port: Bandwidth,
+    write_port: Bandwidth,
 }
 
 impl Roofline {
@@ -47,12 +52,22 @@ impl Roofline {
             instruction_floor: *profile.aicore.instruction_floor,
             latency: *profile.aicore.memory_latency,
             bandwidth: *profile.aicore.bandwidth,
+            hbm_port: *profile.aicore.hbm_port,
+            l2_port: *profile.aicore.l2_port,
+            write_port: *profile.aicore.write_port,
         }
     }
 
     /// What the transfer engine takes for so many bytes in so many instructions.
     pub fn engine(&self, bytes: u64, instructions: u64) -> SimDuration {
         (self.instruction_floor * instructions).max(self.latency + self.bandwidth.time_for(bytes))
+    }
+
+    /// What `traffic` takes at least at the core's ports, with the memory to itself.
+    pub fn ports(&self, traffic: &Traffic, instructions: u64) -> SimDuration {
+        let read = self.hbm_port.time_for(traffic.hbm_read) + self.l2_port.time_for(traffic.l2_hits);
+        let moved = self.latency + read + self.write_port.time_for(traffic.hbm_written);
+        moved.max(self.engine(traffic.bytes(), instructions))
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use sim_core::trace::ContentHash;
 
 use super::error::{CoreKind, PipeError};
-use super::model::{PipeModel, PricedProgram};
+use super::model::{Moved, PipeModel, PricedProgram};
 use super::program::{Program, Traffic};
 use super::{MemoryRates, Timeline};
 use crate::task::TensorDescriptor;
@@ -75,6 +75,7 @@ pub struct KnownProgram {
 struct TimedProgram {
     content: ContentHash,
     priced: PricedProgram,
+    moved: Moved,
     /// How it went at the rates that were asked for so far.
     timelines: RefCell<BTreeMap<MemoryRates, Rc<Timeline>>>,
 }
@@ -91,10 +92,9 @@ impl KnownProgram {
         self.traffic.iter().fold((0, 0), sum)
     }
 
-    /// Bytes that the memory system has to read and to write for it: more, where rows are not aligned.
-    pub fn moved(&self) -> (u64, u64) {
-        let alone = self.timeline(&MemoryRates::alone());
-        (alone.read_bytes, alone.written_bytes)
+    /// Bytes that the memory system has to move for it.
+    pub fn moved(&self) -> Moved {
+        self.timed.moved
     }
 
     /// How it goes with this part of the memory system.
@@ -108,7 +108,13 @@ impl TimedProgram {
     fn new(content: ContentHash, priced: PricedProgram) -> Result<Self, PipeError> {
         let alone = MemoryRates::alone();
         let timeline = priced.run(&alone)?;
-        Ok(TimedProgram { content, priced, timelines: RefCell::new(BTreeMap::from([(alone, Rc::new(timeline))])) })
+        let moved = priced.moved();
+        Ok(TimedProgram {
+            content,
+            priced,
+            moved,
+            timelines: RefCell::new(BTreeMap::from([(alone, Rc::new(timeline))])),
+        })
     }
 
     /// How it goes with this part of the memory system.

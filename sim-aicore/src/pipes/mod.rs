@@ -22,7 +22,7 @@ pub use error::{CoreKind, PipeError};
 pub use instruction::{
     Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Pipe, Transfer, UbPlaces, VectorOp, VectorWork,
 };
-pub use model::{PipeModel, PricedProgram};
+pub use model::{Moved, PipeModel, PricedProgram};
 pub use program::{Program, Traffic};
 
 use sim_core::profile::{Bandwidth, Confidence};
@@ -31,6 +31,26 @@ use sim_core::time::SimDuration;
 #[cfg(test)]
 mod tests;
 
+/// How much of what a core reads comes from the L2, in eighths: finer steps would only make more timelines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct L2Share(u8);
+
+impl L2Share {
+    /// All of it.
+    pub const ALL: L2Share = L2Share(8);
+
+    /// The nearest to `hits` of `bytes`.
+    pub fn of(hits: u64, bytes: u64) -> L2Share {
+        let eighths = (u128::from(hits.min(bytes)) * 16 + u128::from(bytes)) / (u128::from(bytes.max(1)) * 2);
+        L2Share(eighths as u8)
+    }
+
+    /// `none` if nothing comes from the L2, `all` if everything does, and evenly between.
+    const fn between(self, none: u64, all: u64) -> u64 {
+        ((none as u128 * (8 - self.0) as u128 + all as u128 * self.0 as u128) / 8) as u64
+    }
+}
+
 /// What part of the memory system a core gets at the moment. Where nothing is said, only the core's own engine limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemoryRates {
@@ -38,16 +58,19 @@ pub struct MemoryRates {
     pub read: Option<Bandwidth>,
     /// Of the HBM, for writing.
     pub write: Option<Bandwidth>,
-    /// Of the L2 cache, for what it serves.
-    pub l2: Option<Bandwidth>,
-    /// How much of what is read comes from the L2 cache, in parts per million of its bytes.
-    pub l2_hits_ppm: u32,
+    /// The core's ports to the memory system limit it too, that to the HBM or that to the L2 by what comes from where.
+    pub through: Option<L2Share>,
 }
 
 impl MemoryRates {
-    /// Those of a core that has the memory system for itself.
+    /// Those of a core whose engine alone limits it.
     pub const fn alone() -> Self {
-        MemoryRates { read: None, write: None, l2: None, l2_hits_ppm: 0 }
+        MemoryRates { read: None, write: None, through: None }
+    }
+
+    /// Those of a core that has the memory system for itself.
+    pub const fn of_ports(share: L2Share) -> Self {
+        MemoryRates { read: None, write: None, through: Some(share) }
     }
 }
 

@@ -39,6 +39,17 @@ pub struct PricedProgram {
     confidence: Confidence,
 }
 
+/// Bytes that the memory system has to move for a program: more than it wants, where rows cost more than their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// If all that it reads comes from the HBM.
+    pub from_hbm: u64,
+    /// If all that it reads comes from the L2.
+    pub from_l2: u64,
+    /// What it writes.
+    pub written: u64,
+}
+
 impl PipeModel {
     /// The pipes of a core of a device with `profile`.
     pub fn of(profile: &Profile, core: CoreKind) -> Self {
@@ -87,8 +98,8 @@ impl PricedProgram {
         Ok(Timeline {
             duration: run.end().since(SimTime::ZERO),
             busy: run.queues.map(|queue| queue.busy),
-            read_bytes: self.memory_bytes(true),
-            written_bytes: self.memory_bytes(false),
+            read_bytes: self.moved().from_hbm,
+            written_bytes: self.moved().written,
             confidence: self.confidence,
         })
     }
@@ -98,12 +109,20 @@ impl PricedProgram {
         self.confidence
     }
 
-    fn memory_bytes(&self, reads: bool) -> u64 {
-        let bytes = |priced: &Priced| match priced.work {
-            Work::Gm(moved) if moved.reads == reads => moved.memory_bytes,
-            _ => 0,
-        };
-        self.instructions.iter().map(bytes).sum()
+    /// What the memory system has to move for it.
+    pub fn moved(&self) -> Moved {
+        let mut all = Moved::default();
+        for priced in &self.instructions {
+            match priced.work {
+                Work::Gm(moved) if moved.reads => {
+                    all.from_hbm += moved.hbm.bytes;
+                    all.from_l2 += moved.l2.bytes;
+                }
+                Work::Gm(moved) => all.written += moved.hbm.bytes,
+                _ => (),
+            }
+        }
+        all
     }
 }
 

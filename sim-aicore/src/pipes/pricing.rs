@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use sim_core::profile::{Arch, Bandwidth, Confidence, Profile};
+use sim_core::profile::{Arch, Bandwidth, Confidence, Profile, Ratio};
 use sim_core::time::{Frequency, SimDuration};
 
-use super::MemoryRates;
 use super::cycles::MicroCycles;
 use super::error::{CoreKind, PipeError};
 use super::instruction::{Drain, Instruction, Mad, Path, Pipe, Transfer, VectorWork};
 use super::tables::{DrainCost, MadCost, PathCost, Tables, tables_of};
+use super::{L2Share, MemoryRates};
 
 /// What an instruction does to its pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,25 +58,32 @@ pub(super) struct GmMove {
     pub(super) core_time: SimDuration,
     /// From its first byte until it has arrived.
     pub(super) latency: SimDuration,
-    /// Bytes that the memory system moves for it.
-    pub(super) memory_bytes: u64,
+    /// From or to the HBM.
+    pub(super) hbm: Demand,
+    /// From the L2.
+    pub(super) l2: Demand,
+}
+
+/// What a transfer asks of one level of the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Demand {
+    /// Bytes that the level moves for it.
+    pub(super) bytes: u64,
+    /// What it takes at the core's port.
+    pub(super) port: SimDuration,
 }
 
 impl GmMove {
     /// How long it holds its pipe, and how long until all has arrived.
     pub(super) fn times(&self, rates: &MemoryRates) -> (SimDuration, SimDuration) {
-        let bytes = self.core_time.max(self.memory_time(rates));
+        let share = if self.reads { rates.through.unwrap_or_default() } else { L2Share::default() };
+        let granted = if self.reads { rates.read } else { rates.write };
+        let bytes = share.between(self.hbm.bytes, self.l2.bytes);
+        let memory = granted.map_or(SimDuration::ZERO, |rate| rate.time_for(bytes));
+        let port = SimDuration::from_ps(share.between(self.hbm.port.as_ps(), self.l2.port.as_ps()));
+        let port = rates.through.map_or(SimDuration::ZERO, |_| port);
+        let bytes = self.core_time.max(memory).max(port);
         (self.floor.max(bytes), self.floor.max(self.latency + bytes))
-    }
-
-    fn memory_time(&self, rates: &MemoryRates) -> SimDuration {
-        let time = |rate: Option<Bandwidth>, bytes| rate.map_or(SimDuration::ZERO, |rate| rate.time_for(bytes));
-        if !self.reads {
-            return time(rates.write, self.memory_bytes);
-        }
-        let hits = u128::from(self.memory_bytes) * u128::from(rates.l2_hits_ppm.min(1_000_000)) / 1_000_000;
-        let hits = hits as u64;
-        time(rates.read, self.memory_bytes - hits) + time(rates.l2, hits)
     }
 }
 
@@ -95,10 +102,32 @@ pub(super) struct Prices {
     core: CoreKind,
     clock: Frequency,
     bandwidth: Bandwidth,
+    ports: Ports,
+    rows: RowCosts,
     instruction_floor: SimDuration,
     load_latency: SimDuration,
     store_latency: SimDuration,
     gm_confidence: Confidence,
+}
+
+/// What one core moves at most.
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    hbm: Bandwidth,
+    l2: Bandwidth,
+    write: Bandwidth,
+}
+
+/// What rows of transfers cost beside their bytes. Of two values, the second is of rows into L1 and back.
+#[derive(Clone, Copy, Debug)]
+struct RowCosts {
+    /// A line of the L2.
+    line: u64,
+    /// Bytes for a row that has nothing of a line.
+    short: [u64; 2],
+    misaligned: [Ratio; 2],
+    /// The least for a row that becomes fractals.
+    nd2nz: SimDuration,
 }
 
 impl Prices {
@@ -112,6 +141,13 @@ impl Prices {
             core,
             clock,
             bandwidth: **bandwidth,
+            ports: Ports { hbm: *aicore.hbm_port, l2: *aicore.l2_port, write: *aicore.write_port },
+            rows: RowCosts {
+                line: *profile.l2.line,
+                short: [*profile.hbm.short_rows, *profile.hbm.short_nd2nz],
+                misaligned: [*profile.hbm.misaligned_rows, *profile.hbm.misaligned_nd2nz],
+                nd2nz: *aicore.nd2nz_row,
+            },
             instruction_floor: **floor,
             load_latency: **latency,
             store_latency: tables.gm.store_latency.at(clock),
@@ -184,30 +220,63 @@ impl Prices {
             let work = Work::Busy(Busy { beside_cube, ..Busy::of(core_time) });
             return Ok((work, own.map(|own| own.origin.confidence)));
         }
-        let gm = &self.tables.gm;
-        let aligned = |bytes: u64| bytes.is_multiple_of(gm.row_alignment);
-        let is_aligned = transfer.rows <= 1
-            || transfer.stride == u64::from(transfer.row_bytes)
-            || (aligned(transfer.stride) && aligned(u64::from(transfer.place.alignment)));
-        let into_l1 = matches!(path, Path::GmToL1 | Path::L1ToGm);
-        let factor = match (is_aligned, into_l1) {
-            (true, _) => MicroCycles::whole(1),
-            (false, false) => gm.misaligned_to_ub,
-            (false, true) => gm.misaligned_to_l1,
-        };
-        let memory_bytes = (factor * transfer.bytes()).as_micro().unsigned_abs().div_ceil(1_000_000);
+        let is_aligned = self.is_aligned(transfer);
         let reads = path.reads_gm();
-        let work = Work::Gm(GmMove {
+        let moved = GmMove {
             reads,
             floor: self.instruction_floor,
-            core_time,
+            core_time: core_time.max(self.least_for_rows(transfer)),
             latency: if reads { self.load_latency } else { self.store_latency },
-            memory_bytes,
-        });
+            hbm: self.of_hbm(transfer, is_aligned),
+            l2: self.of_l2(transfer, is_aligned),
+        };
+        let work = Work::Gm(moved);
+        let gm = &self.tables.gm;
         let aligned_confidence = own.map_or(self.gm_confidence, |own| own.origin.confidence.max(self.gm_confidence));
         let confidence =
             if is_aligned && reads { aligned_confidence } else { aligned_confidence.max(gm.origin.confidence) };
         Ok((work, Some(confidence)))
+    }
+
+    /// Whether its rows touch, or all begin at a block of memory.
+    fn is_aligned(&self, transfer: &Transfer) -> bool {
+        let aligned = |bytes: u64| bytes.is_multiple_of(self.tables.gm.row_alignment);
+        touches(transfer) || (aligned(transfer.stride) && aligned(u64::from(transfer.place.alignment)))
+    }
+
+    /// What its rows take however few bytes they have.
+    fn least_for_rows(&self, transfer: &Transfer) -> SimDuration {
+        match (transfer.path, transfer.nd2nz) {
+            (Path::GmToL1, true) => self.rows.nd2nz * u64::from(transfer.rows),
+            _ => SimDuration::ZERO,
+        }
+    }
+
+    /// Bytes that the memory has to move: more than it is, if rows are not aligned.
+    fn memory_bytes(&self, transfer: &Transfer, is_aligned: bool) -> u64 {
+        match is_aligned {
+            true => transfer.bytes(),
+            false => self.rows.misaligned[by_l1(transfer)].of(transfer.bytes()),
+        }
+    }
+
+    /// What it asks of the HBM: rows that do not fill a line of the L2 cost it more than their bytes.
+    fn of_hbm(&self, transfer: &Transfer, is_aligned: bool) -> Demand {
+        let bytes = self.memory_bytes(transfer, is_aligned);
+        if !transfer.path.reads_gm() {
+            return Demand { bytes, port: self.ports.write.time_for(transfer.bytes()) };
+        }
+        let lacking = self.rows.line.saturating_sub(u64::from(transfer.row_bytes));
+        let short = match touches(transfer) {
+            true => 0,
+            false => u64::from(transfer.rows) * self.rows.short[by_l1(transfer)] * lacking / self.rows.line,
+        };
+        Demand { bytes: bytes + short, port: self.ports.hbm.time_for(transfer.bytes()) }
+    }
+
+    fn of_l2(&self, transfer: &Transfer, is_aligned: bool) -> Demand {
+        let bytes = self.memory_bytes(transfer, is_aligned);
+        Demand { bytes, port: self.ports.l2.time_for(transfer.bytes()) }
     }
 
     fn drain(&self, index: usize, drain: &Drain) -> Result<(Work, Option<Confidence>), PipeError> {
@@ -219,9 +288,9 @@ impl Prices {
             return Ok((Work::Busy(Busy { tail: head, ..Busy::of(body) }), confidence));
         }
         // What was measured is the time until the product was in GM.
-        let floor = SimDuration::ZERO;
-        let bytes = drain.bytes();
-        let moved = GmMove { reads: false, floor, core_time: body, latency: head, memory_bytes: bytes };
+        let none = SimDuration::ZERO;
+        let hbm = Demand { bytes: drain.bytes(), port: none };
+        let moved = GmMove { reads: false, floor: none, core_time: body, latency: head, hbm, l2: hbm };
         Ok((Work::Gm(moved), confidence))
     }
 
@@ -232,6 +301,16 @@ impl Prices {
 
 /// L0C sums in fp32 or int32, whatever leaves it.
 const L0C_ELEMENT_BYTES: u64 = 4;
+
+/// Whether its rows are one piece of memory.
+fn touches(transfer: &Transfer) -> bool {
+    transfer.rows <= 1 || transfer.stride == u64::from(transfer.row_bytes)
+}
+
+/// Which of two costs of rows counts.
+fn by_l1(transfer: &Transfer) -> usize {
+    usize::from(matches!(transfer.path, Path::GmToL1 | Path::L1ToGm))
+}
 
 /// Cycles of a product of matrices.
 fn mad_cycles(cost: &MadCost, mad: &Mad) -> MicroCycles {

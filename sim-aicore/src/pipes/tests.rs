@@ -3,7 +3,7 @@
 use sim_core::profile::{Arch, Bandwidth, Confidence, Profile};
 
 use super::instruction::*;
-use super::{CoreKind, MemoryRates, PipeError, PipeModel, Program, Timeline};
+use super::{CoreKind, L2Share, MemoryRates, PipeError, PipeModel, Program, Timeline};
 
 const A2A3: Arch = Arch::A2a3;
 const A5: Arch = Arch::A5;
@@ -207,10 +207,16 @@ fn does_a_part_of_the_memory_slow_transfers_down_and_nothing_else() {
     let store = transfer(Path::UbToGm, 128, 512);
     assert_eq!(timed(&half, store), (162_163 + BYTES, 0, 65_536));
     assert_eq!(timed(&MemoryRates { write: rate, ..half }, store), (162_163 + 655_360, 0, 65_536));
-    // Half of it from L2, at twice the rate.
-    let l2 = Bandwidth::from_bytes_per_s(200_000_000_000);
-    let cached = MemoryRates { l2, l2_hits_ppm: 500_000, ..half };
-    assert_eq!(timed(&cached, load()), (LATENCY + 327_680 + 163_840, 65_536, 0));
+    // 100 GB/s are more than the port to the HBM lets through, which is 32 B a cycle, and less than that to the L2.
+    let through = |share| MemoryRates { through: Some(share), ..half };
+    assert_eq!(timed(&through(L2Share::default()), load()), (LATENCY + 1_107_028, 65_536, 0));
+    assert_eq!(timed(&through(L2Share::ALL), load()), (LATENCY + 655_360, 65_536, 0));
+    // 110 B a cycle.
+    assert_eq!(timed(&MemoryRates::of_ports(L2Share::ALL), load()), (LATENCY + 322_045, 65_536, 0));
+    // Half of it from there.
+    let between = (1_107_028 + 322_045) / 2;
+    assert_eq!(timed(&MemoryRates::of_ports(L2Share::of(3, 6)), load()), (LATENCY + between, 65_536, 0));
+    assert_eq!(timed(&MemoryRates::of_ports(L2Share::ALL), store), (162_163 + 553_514, 0, 65_536));
 }
 
 #[test]
@@ -224,15 +230,34 @@ fn do_rows_that_are_not_aligned_cost_the_memory_but_not_a_core_alone() {
         let timeline = model(A2A3, CoreKind::Aic).run(&program, rates).unwrap();
         (timeline.duration.as_ps(), timeline.read_bytes)
     };
-    assert_eq!(timed(&MemoryRates::alone(), Path::GmToUb, 24_574), (LOAD, 83_756));
+    assert_eq!(timed(&MemoryRates::alone(), Path::GmToUb, 24_574), (LOAD, 83_755));
     assert_eq!(timed(&half, Path::GmToUb, 24_576), (LATENCY + 655_360, 65_536));
-    assert_eq!(timed(&half, Path::GmToUb, 24_574), (LATENCY + 837_560, 83_756));
+    assert_eq!(timed(&half, Path::GmToUb, 24_574), (LATENCY + 837_550, 83_755));
     assert_eq!(timed(&half, Path::GmToL1, 24_574), (LATENCY + 1_291_060, 129_106));
 }
 
 /// So many millionths of a cycle of a2a3, rounded up to a picosecond.
 fn ps_of_micro_cycles(micro: u64) -> u64 {
     (micro * 1_000_000).div_ceil(1_850_000_000)
+}
+
+#[test]
+fn what_do_short_rows_cost_the_memory_and_the_core() {
+    let rows = |path, row_bytes, nd2nz| {
+        let place = place(0);
+        Instruction::Transfer(Transfer { path, rows: 128, row_bytes, stride: 24_576, place, nd2nz })
+    };
+    let timed = |core, instruction| {
+        let timeline = model(A2A3, core).run(&Program::new(vec![instruction]), &MemoryRates::alone()).unwrap();
+        (timeline.duration.as_ps(), timeline.read_bytes)
+    };
+    // A row of 128 B lacks three quarters of a line: 15 and 68 B for a whole one.
+    let bytes = 16_384;
+    assert_eq!(timed(CoreKind::Aiv, rows(Path::GmToUb, 128, false)), (LATENCY + 69_190, bytes + 128 * 15 * 3 / 4));
+    assert_eq!(timed(CoreKind::Aiv, rows(Path::GmToUb, 512, false)), (LATENCY + 276_757, 65_536));
+    // 128 rows of 3.385 cycles, where their bytes would take one each.
+    let fractals = timed(CoreKind::Aic, rows(Path::GmToL1, 128, true));
+    assert_eq!(fractals, (LATENCY + 234_240, bytes + 128 * 68 * 3 / 4));
 }
 
 #[test]

@@ -132,8 +132,18 @@ pub struct Hbm {
     pub misaligned_rows: Sourced<Ratio>,
     /// The same where rows become fractals on the way.
     pub misaligned_nd2nz: Sourced<Ratio>,
-    /// What short rows take that all cores ask for at the same time.
+    /// What a row costs the memory beside its own bytes, as far as it does not fill a line of the L2.
+    pub short_rows: Sourced<u64>,
+    /// The same where rows become fractals on the way.
+    pub short_nd2nz: Sourced<u64>,
+    /// What short rows take that all cores read, each at another place at a time.
+    pub shared_rows: Sourced<Ratio>,
+    /// The same where rows become fractals on the way.
+    pub shared_nd2nz: Sourced<Ratio>,
+    /// What such rows take that all cores ask for at the same time, of what they take at different times.
     pub lockstep: Sourced<Ratio>,
+    /// The same where rows become fractals on the way.
+    pub lockstep_nd2nz: Sourced<Ratio>,
 }
 
 impl Hbm {
@@ -146,7 +156,12 @@ impl Hbm {
             alignment: document.entry("hbm.alignment")?.size()?,
             misaligned_rows: document.entry("hbm.misaligned_rows")?.slowdown()?,
             misaligned_nd2nz: document.entry("hbm.misaligned_nd2nz")?.slowdown()?,
+            short_rows: document.entry("hbm.short_rows")?.size()?,
+            short_nd2nz: document.entry("hbm.short_nd2nz")?.size()?,
+            shared_rows: document.entry("hbm.shared_rows")?.slowdown()?,
+            shared_nd2nz: document.entry("hbm.shared_nd2nz")?.slowdown()?,
             lockstep: document.entry("hbm.lockstep")?.slowdown()?,
+            lockstep_nd2nz: document.entry("hbm.lockstep_nd2nz")?.slowdown()?,
         };
         if !hbm.alignment.is_power_of_two() {
             return Err(document.entry("hbm.alignment")?.out_of_range("a power of two"));
@@ -364,8 +379,16 @@ pub struct Aicore {
     pub flush: Sourced<SimDuration>,
     /// From receiving a task until its kernel starts.
     pub setup: Sourced<SimDuration>,
-    /// The most that one core transfers.
+    /// What a core's transfer engine handles by itself.
     pub bandwidth: Sourced<Bandwidth>,
+    /// The most that one core reads from the HBM.
+    pub hbm_port: Sourced<Bandwidth>,
+    /// The most that one core reads from the L2.
+    pub l2_port: Sourced<Bandwidth>,
+    /// The most that one core writes.
+    pub write_port: Sourced<Bandwidth>,
+    /// The least that a row takes which becomes fractals on its way to L1.
+    pub nd2nz_row: Sourced<SimDuration>,
     /// From a transfer's start to its first byte.
     pub memory_latency: Sourced<SimDuration>,
     /// The least that one transfer instruction takes among others.
@@ -395,6 +418,10 @@ impl Aicore {
             flush: document.entry("aicore.flush")?.core_duration(clock)?,
             setup: document.entry("aicore.setup")?.core_duration(clock)?,
             bandwidth: document.entry("aicore.bandwidth")?.core_bandwidth(clock)?,
+            hbm_port: document.entry("aicore.hbm_port")?.core_bandwidth(clock)?,
+            l2_port: document.entry("aicore.l2_port")?.core_bandwidth(clock)?,
+            write_port: document.entry("aicore.write_port")?.core_bandwidth(clock)?,
+            nd2nz_row: document.entry("aicore.nd2nz_row")?.core_duration(clock)?,
             memory_latency: document.entry("aicore.memory_latency")?.core_duration(clock)?,
             instruction_floor: document.entry("aicore.instruction_floor")?.core_duration(clock)?,
             kernel_floor: document.entry("aicore.kernel_floor")?.core_duration(clock)?,

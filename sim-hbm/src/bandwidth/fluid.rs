@@ -5,7 +5,7 @@ use sim_core::time::{SimDuration, SimTime};
 
 use super::level::{Levels, Limits};
 use super::pace::{MOST_BYTES, Pace, Rate, rate, scaled};
-use super::transfer::Traffic;
+use super::transfer::{ShortRows, Traffic};
 
 /// Weights have so many binary places.
 const WEIGHT_PLACES: u32 = 40;
@@ -20,7 +20,7 @@ pub struct Flow {
     /// How many bytes read from the HBM each of its bytes is worth.
     weight: u128,
     /// What it reads in short rows: whoever reads the same at the same time stands in its way.
-    lockstep: Option<u64>,
+    short_rows: Option<ShortRows>,
 }
 
 impl Flow {
@@ -31,7 +31,7 @@ impl Flow {
         let written =
             scaled(u128::from(reads.as_bytes_per_s()), worth(traffic.hbm_written), u128::from(writes.as_bytes_per_s()));
         let weight = (worth(traffic.hbm_read) + written) / u128::from(traffic.bytes().clamp(1, MOST_BYTES));
-        Flow { pace, weight, lockstep: traffic.lockstep }
+        Flow { pace, weight, short_rows: traffic.short_rows }
     }
 
     pub(super) fn needs_hbm(&self) -> bool {
@@ -74,14 +74,32 @@ impl<Id> Active<Id> {
     }
 }
 
+/// What cores do to each other that read the same in short rows.
+#[derive(Clone, Copy, Debug)]
+struct Neighbours {
+    /// What it takes if all cores of the kind read the same.
+    shared: Ratio,
+    /// As many times that, if all of them read it at the same time.
+    lockstep: Ratio,
+    /// How many others there can be.
+    others: u64,
+}
+
+impl Neighbours {
+    /// The speed that is left with so many others, some of them in step.
+    fn slow_down(&self, speed: u128, others: u64, in_step: u64) -> u128 {
+        let shared = slowed_by(speed, self.shared.in_part(others.min(self.others), self.others));
+        slowed_by(shared, self.lockstep.in_part(in_step.min(self.others), self.others))
+    }
+}
+
 /// The kernels that share a device's memory, by some identity.
 #[derive(Clone, Debug)]
 pub struct Fluid<Id> {
     active: Vec<Active<Id>>,
     limits: Limits,
-    lockstep: Ratio,
-    /// How many cores can be in step.
-    cores: u64,
+    rows: Neighbours,
+    fractals: Neighbours,
     /// Up to when progress has been accounted for.
     now: SimTime,
     /// What all would use if nothing held them back.
@@ -100,12 +118,20 @@ impl<Id: Copy + Eq> Fluid<Id> {
     pub fn new(profile: &Profile) -> Self {
         let topology = &profile.topology;
         let bandwidth = |value: Bandwidth| rate(value);
+        let others = |cores: u32| (u64::from(*topology.clusters) * u64::from(cores)).saturating_sub(1).max(1);
         Fluid {
             active: Vec::new(),
             limits: Limits { hbm: bandwidth(*profile.hbm.read_bandwidth), l2: bandwidth(*profile.l2.bandwidth) },
-            lockstep: *profile.hbm.lockstep,
-            cores: u64::from(*topology.clusters)
-                * u64::from((*topology.aic_per_cluster).max(*topology.aiv_per_cluster)),
+            rows: Neighbours {
+                shared: *profile.hbm.shared_rows,
+                lockstep: *profile.hbm.lockstep,
+                others: others(*topology.aiv_per_cluster),
+            },
+            fractals: Neighbours {
+                shared: *profile.hbm.shared_nd2nz,
+                lockstep: *profile.hbm.lockstep_nd2nz,
+                others: others(*topology.aic_per_cluster),
+            },
             now: SimTime::ZERO,
             wanted_hbm: 0,
             wanted_l2: 0,
@@ -174,7 +200,7 @@ impl<Id: Copy + Eq> Fluid<Id> {
     /// What a flow would use at most, added or taken away.
     fn count(&mut self, flow: &Flow, comes: bool) {
         let most = flow.pace.most_used();
-        let (hbm, short) = (flow.hbm_used(most), usize::from(flow.lockstep.is_some()));
+        let (hbm, short) = (flow.hbm_used(most), usize::from(flow.short_rows.is_some()));
         if comes {
             self.wanted_hbm += hbm;
             self.wanted_l2 += most;
@@ -200,10 +226,15 @@ impl<Id: Copy + Eq> Fluid<Id> {
             Levels::of(self.active.iter().map(|active| &active.flow), self.limits, &mut self.bends)
         };
         for index in 0..self.active.len() {
-            let in_step = self.in_step_with(index);
+            let (others, in_step) = self.neighbours_of(index);
             let Active { id, flow, end, speed, .. } = &self.active[index];
             let (id, before, speed_before) = (*id, *end, *speed);
-            let speed = slowed_by(speed_at(flow, levels), self.lockstep.in_part(in_step, self.cores - 1));
+            let speed = speed_at(flow, levels);
+            let speed = match flow.short_rows {
+                Some(ShortRows { nd2nz: true, .. }) => self.fractals.slow_down(speed, others, in_step),
+                Some(_) => self.rows.slow_down(speed, others, in_step),
+                None => speed,
+            };
             if speed == speed_before {
                 continue;
             }
@@ -216,14 +247,14 @@ impl<Id: Copy + Eq> Fluid<Id> {
         self.slowed = held_up;
     }
 
-    /// How many others read the same in short rows.
-    fn in_step_with(&self, index: usize) -> u64 {
-        match self.active[index].flow.lockstep {
-            Some(rows) if self.in_short_rows > 1 => {
-                self.active.iter().filter(|other| other.flow.lockstep == Some(rows)).count() as u64 - 1
-            }
-            Some(_) | None => 0,
-        }
+    /// How many others read the same in short rows, and how many of them at the same time.
+    fn neighbours_of(&self, index: usize) -> (u64, u64) {
+        let Some(rows) = self.active[index].flow.short_rows.filter(|_| self.in_short_rows > 1) else { return (0, 0) };
+        let met = self.active.iter().filter_map(|other| other.flow.short_rows).filter(|other| rows.meets(other));
+        let (all, in_step) =
+            met.fold((0, 0), |(all, in_step), other| (all + 1, in_step + u64::from(other.first == rows.first)));
+        // It has met itself.
+        (all - 1, in_step - 1)
     }
 }
 
@@ -253,6 +284,7 @@ mod tests {
             "hbm.read_bandwidth=1TB/s",
             "hbm.write_bandwidth=0.5TB/s",
             "l2.bandwidth=2TB/s",
+            "hbm.shared_rows=3",
             "hbm.lockstep=2",
             "topology.clusters=1",
         ];
@@ -348,14 +380,24 @@ mod tests {
     #[test]
     fn do_short_rows_that_all_read_at_once_take_longer() {
         let (mut fluid, profile) = fluid();
-        let rows = |address| flow(&profile, Traffic { hbm_read: 1000, lockstep: Some(address), ..Traffic::default() });
-        assert_eq!(fluid.join(ps(0), 1, rows(0x1000)), ps(1_000_000));
-        assert_eq!(fluid.join(ps(0), 2, rows(0x2000)), ps(1_000_000));
+        let rows = |first, begin, nd2nz| {
+            let short_rows = Some(ShortRows { first, begin, end: begin + 0x1000, nd2nz });
+            flow(&profile, Traffic { hbm_read: 1000, short_rows, ..Traffic::default() })
+        };
+        assert_eq!(fluid.join(ps(0), 1, rows(0x1000, 0x1000, false)), ps(1_000_000));
+        // Elsewhere, and by the cube.
+        assert_eq!(fluid.join(ps(0), 2, rows(0x2000, 0x2000, false)), ps(1_000_000));
+        assert_eq!(fluid.join(ps(0), 3, rows(0x1000, 0x1000, true)), ps(1_000_000));
         fluid.leave(ps(0), 2);
-        assert_eq!(fluid.join(ps(500_000), 3, rows(0x1000)), ps(2_500_000));
-        assert_eq!(fluid.moved(), [(1, ps(1_500_000))]);
-        fluid.leave(ps(1_500_000), 1);
-        assert_eq!(fluid.moved(), [(3, ps(2_000_000))]);
+        fluid.leave(ps(0), 3);
+        // The same at another time: three times as long; at the same time, twice that.
+        assert_eq!(fluid.join(ps(500_000), 4, rows(0x1800, 0x1000, false)), ps(3_500_000));
+        assert_eq!(fluid.moved(), [(1, ps(2_000_000))]);
+        fluid.leave(ps(500_000), 4);
+        assert_eq!(fluid.join(ps(500_000), 5, rows(0x1000, 0x1000, false)), ps(6_500_000));
+        assert_eq!(fluid.moved(), [(1, ps(3_500_000))]);
+        fluid.leave(ps(3_500_000), 1);
+        assert_eq!(fluid.moved(), [(5, ps(4_000_000))]);
     }
 
     #[test]

@@ -33,4 +33,4 @@ pub use fluid::{Flow, Fluid};
 pub use pace::Pace;
 pub use resident::ResidentSet;
 pub use shared_memory::SharedMemory;
-pub use transfer::{Direction, Traffic, Transfer};
+pub use transfer::{Direction, ShortRows, Traffic, Transfer};

@@ -6,7 +6,7 @@ use sim_core::time::SimTime;
 use super::fluid::{Flow, Fluid};
 use super::pace::Pace;
 use super::resident::ResidentSet;
-use super::transfer::{Direction, Traffic, Transfer};
+use super::transfer::{Direction, ShortRows, Traffic, Transfer};
 
 /// The HBM and the L2 of a device, and who uses them; kernels are told apart by some identity.
 ///
@@ -79,8 +79,10 @@ impl<Id: Copy + Eq> SharedMemory<Id> {
                 Direction::Read => {
                     traffic.hbm_read = traffic.hbm_read.saturating_add(longer.of(bytes - hits));
                     traffic.l2_hits = traffic.l2_hits.saturating_add(longer.of(hits));
-                    if transfer.rows > 1 && transfer.row_bytes <= self.line {
-                        traffic.lockstep.get_or_insert(transfer.address);
+                    if transfer.rows > 1 && transfer.row_bytes < self.line && transfer.row_stride != transfer.row_bytes
+                    {
+                        let rows = ShortRows::of(transfer);
+                        traffic.short_rows = Some(traffic.short_rows.map_or(rows, |before| before.with(rows)));
                     }
                 }
                 // What is written is read from the L2 later, but it goes to the HBM some time.

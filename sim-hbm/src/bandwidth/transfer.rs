@@ -55,8 +55,45 @@ pub struct Traffic {
     pub hbm_written: u64,
     /// Bytes that the L2 has.
     pub l2_hits: u64,
-    /// What it reads in rows so short that others who read the same at the same time stand in its way: the address.
-    pub lockstep: Option<u64>,
+    /// What it reads in rows so short that others who read the same stand in its way.
+    pub short_rows: Option<ShortRows>,
+}
+
+/// A part of memory that a kernel reads in rows which do not fill lines of the L2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortRows {
+    /// What it begins with: those who begin with the same are in step.
+    pub first: u64,
+    /// The least address.
+    pub begin: u64,
+    /// Behind the last row.
+    pub end: u64,
+    /// Rows become fractals on the way.
+    pub nd2nz: bool,
+}
+
+impl ShortRows {
+    /// Those of a transfer.
+    pub fn of(transfer: &Transfer) -> ShortRows {
+        let Transfer { address, rows, row_stride, nd2nz, .. } = *transfer;
+        ShortRows {
+            first: address,
+            begin: address,
+            end: address.saturating_add(rows.saturating_mul(row_stride)),
+            nd2nz,
+        }
+    }
+
+    /// These and, later, others.
+    #[must_use]
+    pub fn with(self, others: ShortRows) -> ShortRows {
+        ShortRows { begin: self.begin.min(others.begin), end: self.end.max(others.end), ..self }
+    }
+
+    /// Whether both read something that the other reads, in the same way.
+    pub fn meets(&self, other: &ShortRows) -> bool {
+        self.nd2nz == other.nd2nz && self.begin < other.end && other.begin < self.end
+    }
 }
 
 impl Traffic {
@@ -78,17 +115,18 @@ impl Traffic {
         Traffic { hbm_read, l2_hits: read - hbm_read, hbm_written: written, ..self }
     }
 
-    /// The same where bytes that are `wanted` (read, written) cost the memory as many as `moved`.
+    /// The same where bytes that are `wanted` (read, written) cost the memory as many as `moved` (read from the HBM,
+    /// read from the L2, written).
     #[must_use]
-    pub fn with_penalties(self, wanted: (u64, u64), moved: (u64, u64)) -> Traffic {
+    pub fn with_penalties(self, wanted: (u64, u64), moved: (u64, u64, u64)) -> Traffic {
         let longer = |bytes: u64, wanted: u64, moved: u64| {
             let bytes = u128::from(bytes) * u128::from(moved) / u128::from(wanted.max(1));
             u64::try_from(bytes).unwrap_or(u64::MAX)
         };
         Traffic {
             hbm_read: longer(self.hbm_read, wanted.0, moved.0),
-            l2_hits: longer(self.l2_hits, wanted.0, moved.0),
-            hbm_written: longer(self.hbm_written, wanted.1, moved.1),
+            l2_hits: longer(self.l2_hits, wanted.0, moved.1),
+            hbm_written: longer(self.hbm_written, wanted.1, moved.2),
             ..self
         }
     }
@@ -100,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_does_a_kernel_move_that_reads_its_tensors_twice_or_in_part() {
-        let tensors = Traffic { hbm_read: 600, l2_hits: 200, hbm_written: 100, lockstep: None };
+        let tensors = Traffic { hbm_read: 600, l2_hits: 200, hbm_written: 100, short_rows: None };
         let moved = |read, written| {
             let Traffic { hbm_read, l2_hits, hbm_written, .. } = tensors.of_moved(read, written);
             [hbm_read, l2_hits, hbm_written]
@@ -112,10 +150,29 @@ mod tests {
     }
 
     #[test]
-    fn what_do_rows_that_are_not_aligned_cost_from_wherever_they_come() {
-        let wanted = Traffic { hbm_read: 600, l2_hits: 200, hbm_written: 100, lockstep: None };
-        let cost = Traffic { hbm_read: 1200, l2_hits: 400, hbm_written: 110, lockstep: None };
-        assert_eq!(wanted.with_penalties((800, 100), (1600, 110)), cost);
+    fn what_do_rows_cost_that_take_more_than_their_bytes() {
+        let wanted = Traffic { hbm_read: 600, l2_hits: 200, hbm_written: 100, short_rows: None };
+        let cost = Traffic { hbm_read: 1200, l2_hits: 300, hbm_written: 110, short_rows: None };
+        assert_eq!(wanted.with_penalties((800, 100), (1600, 1200, 110)), cost);
+    }
+
+    #[test]
+    fn who_reads_what_others_read() {
+        let rows = |address, nd2nz| {
+            ShortRows::of(&Transfer {
+                direction: Direction::Read,
+                address,
+                rows: 4,
+                row_bytes: 128,
+                row_stride: 1024,
+                nd2nz,
+            })
+        };
+        let first = rows(0x1000, false);
+        assert!(first.meets(&rows(0x1c00, false)) && !first.meets(&rows(0x2000, false)));
+        assert!(!first.meets(&rows(0x1000, true)));
+        let both = rows(0x4000, false).with(first);
+        assert_eq!((both.first, both.begin, both.end), (0x4000, 0x1000, 0x5000));
     }
 
     #[test]

@@ -61,12 +61,14 @@ pub(super) fn aicpu(profile: &Profile, work: AicpuWork) -> Answer {
 pub(super) fn executor(profile: &Profile, work: ExecutorWork) -> Answer {
     let setup = OperationCosts::new(profile).of(Operation::Setup, 1);
     let time = match work {
-        ExecutorWork::Setup => setup,
+        // The figures are of profiled runs, in which the counter is read before and behind it.
+        ExecutorWork::Setup => setup + *profile.aicore.counter_read,
         ExecutorWork::Flush => *profile.aicore.flush,
         ExecutorWork::CounterRead => *profile.aicore.counter_read,
         ExecutorWork::HeadOverhead { cores } => {
             let registers = RegisterFile::new(profile, 1, 1);
-            let cores = u64::from(cores).max(1);
+            // Each scheduler stores to its own cores.
+            let cores = u64::from(cores.div_ceil(*profile.topology.schedulers)).max(1);
             // The first store is seen at once, the last one after all others: half of that on average.
             let position = SimDuration::from_ps(registers.store_cost().as_ps() * (cores - 1) / 2);
             position + registers.post(THREAD, SimTime::ZERO).since(SimTime::ZERO) + setup
@@ -108,7 +110,14 @@ mod tests {
     fn where_in_a_burst_is_the_core_whose_head_overhead_is_meant() {
         let profile = Profile::load(Arch::A2a3).unwrap();
         let overhead = |cores| ns(executor(&profile, ExecutorWork::HeadOverhead { cores }));
-        assert_eq!(overhead(72) - overhead(1), 5.0 * 71.0 / 2.0);
-        assert_eq!(overhead(1), 140.0 + profile.aicore.setup.as_ns_f64());
+        // One of three schedulers stores to 24 of them.
+        assert_eq!(overhead(72) - overhead(1), 5.0 * 23.0 / 2.0);
+        assert_eq!(overhead(1), 310.0);
+    }
+
+    #[test]
+    fn what_does_profiling_add_to_the_setup_of_a_core() {
+        let profile = Profile::load(Arch::A2a3).unwrap();
+        assert_eq!(ns(executor(&profile, ExecutorWork::Setup)), 170.0 + 150.0);
     }
 }

@@ -18,12 +18,12 @@ use super::{Answer, Missing, Quantity};
 pub(super) fn predict(profile: &Profile, copy: &GmCopy) -> Answer {
     let costs = CostModel::new(profile, KernelTable::default());
     let reads = Reads::of(copy);
-    let program = reads.program(&costs).map_err(Missing)?;
+    let programs = reads.programs(&costs).map_err(Missing)?;
     let mut memory = SharedMemory::new(profile);
     let mut cores: Vec<Reader> = (0..copy.cores).map(|core| Reader { core, turn: 0, end: SimTime::ZERO }).collect();
     let mut last = SimTime::ZERO;
     for reader in 0..cores.len() {
-        begin(&mut memory, &costs, &program, &reads, &mut cores, reader, SimTime::ZERO);
+        begin(&mut memory, &costs, &programs, &reads, &mut cores, reader, SimTime::ZERO);
     }
     // Whoever is done first begins its next turn, or has ended.
     while let Some(first) =
@@ -35,7 +35,7 @@ pub(super) fn predict(profile: &Profile, copy: &GmCopy) -> Answer {
         follow(&mut cores, memory.moved());
         cores[first].turn += 1;
         if cores[first].turn < reads.turns() {
-            begin(&mut memory, &costs, &program, &reads, &mut cores, first, now);
+            begin(&mut memory, &costs, &programs, &reads, &mut cores, first, now);
         }
     }
     Ok(Quantity::Transfer { bytes: reads.bytes(), time: last.since(SimTime::ZERO) })
@@ -53,7 +53,7 @@ struct Reader {
 fn begin(
     memory: &mut SharedMemory<u32>,
     costs: &CostModel,
-    program: &Rc<KnownProgram>,
+    programs: &[Rc<KnownProgram>],
     reads: &Reads<'_>,
     cores: &mut [Reader],
     at: usize,
@@ -61,8 +61,10 @@ fn begin(
 ) {
     let (core, turn) = (cores[at].core, cores[at].turn);
     let transfers = reads.transfers(core, turn);
-    let used = MemoryUse::Program { transfers: transfers.clone(), program: Rc::clone(program) };
-    cores[at].end = memory.join(now, core, &transfers, |traffic| used.paced(costs, traffic));
+    // The last program is that of all turns that have none of their own.
+    let program = &programs[(turn as usize).min(programs.len() - 1)];
+    let kernel = |traffic| MemoryUse::paced_program(program, costs, traffic);
+    cores[at].end = memory.join(now, core, &transfers, kernel);
     follow(cores, memory.moved());
 }
 
@@ -72,7 +74,8 @@ fn follow(cores: &mut [Reader], moved: &[(u32, SimTime)]) {
     }
 }
 
-/// Who reads what, turn by turn. In each turn a core reads some columns of its rows, in tiles one below the other.
+/// Who reads what, turn by turn. In each turn a core reads some columns of its rows, in tiles one below the other. Where
+/// all cores read all rows, each first reads a part that nobody has read yet, which is then in the L2 for the others.
 struct Reads<'a> {
     copy: &'a GmCopy,
     /// Rows of one core.
@@ -85,7 +88,7 @@ impl<'a> Reads<'a> {
     fn of(copy: &'a GmCopy) -> Self {
         let (rows, slices, passes) = match copy.sharing {
             Sharing::Split { slices, passes } => (copy.rows.div_ceil(copy.cores.max(1)), slices.max(1), passes),
-            Sharing::Lockstep | Sharing::Staggered => (copy.rows, 1, 1),
+            Sharing::Lockstep | Sharing::Staggered => (copy.rows, 1, 2),
         };
         Reads { copy, rows, slices, passes }
     }
@@ -97,6 +100,11 @@ impl<'a> Reads<'a> {
             Sharing::Split { passes, .. } => matrix * u64::from(passes),
             Sharing::Lockstep | Sharing::Staggered => matrix * u64::from(self.copy.cores),
         }
+    }
+
+    /// Rows that a core reads first where all read the same.
+    fn own_rows(&self) -> u32 {
+        self.rows / self.copy.cores.max(1)
     }
 
     fn turns(&self) -> u32 {
@@ -114,8 +122,17 @@ impl<'a> Reads<'a> {
         (0..width.div_ceil(tile)).map(move |column| (column * tile, tile.min(width - column * tile)))
     }
 
-    /// What a core does in one turn.
-    fn program(&self, costs: &CostModel) -> Result<Rc<KnownProgram>, String> {
+    /// What a core does in its turns.
+    fn programs(&self, costs: &CostModel) -> Result<Vec<Rc<KnownProgram>>, String> {
+        let rows = match self.copy.sharing {
+            Sharing::Split { .. } => vec![self.rows],
+            Sharing::Lockstep | Sharing::Staggered => vec![self.own_rows(), self.rows - self.own_rows()],
+        };
+        rows.into_iter().map(|rows| self.program(costs, rows)).collect()
+    }
+
+    /// What it does to read so many rows.
+    fn program(&self, costs: &CostModel, rows: u32) -> Result<Rc<KnownProgram>, String> {
         let (kind, path, nd2nz) = match self.copy.to {
             CopyTarget::Ub => (CoreKind::Aiv, Path::GmToUb, false),
             CopyTarget::L1 => (CoreKind::Aic, Path::GmToL1, true),
@@ -123,19 +140,18 @@ impl<'a> Reads<'a> {
         let stride = u64::from(self.copy.row_bytes);
         let tile = self.copy.tile_rows.max(1);
         let mut instructions = Vec::new();
+        let mut copies = 0;
         for (begin, row_bytes) in self.columns() {
-            for row in (0..self.rows).step_by(tile as usize) {
+            for row in (0..rows).step_by(tile as usize) {
                 let offset = u64::from(row) * stride + u64::from(begin);
                 let place = GmPlace { tensor: None, offset, alignment: (offset % 512) as u16 };
-                let rows = tile.min(self.rows - row);
-                instructions.push(Instruction::Transfer(pipes::Transfer {
-                    path,
-                    rows,
-                    row_bytes,
-                    stride,
-                    place,
-                    nd2nz,
-                }));
+                let rows = tile.min(rows - row);
+                let copy = pipes::Transfer { path, rows, row_bytes, stride, place, nd2nz };
+                instructions.push(Instruction::Transfer(copy));
+                copies += 1;
+                if self.copy.in_flight.is_some_and(|most| copies % most.max(1) == 0) {
+                    instructions.push(Instruction::Barrier(path.pipe()));
+                }
             }
         }
         let key = ProgramKey::new(ContentHash(0), kind, &[], &[], CallPart::default());
@@ -171,10 +187,14 @@ impl<'a> Reads<'a> {
                     nd2nz: self.copy.to == CopyTarget::L1,
                 }]
             }
-            Sharing::Lockstep => rows(0, all).collect(),
+            Sharing::Lockstep | Sharing::Staggered if turn == 0 => {
+                rows(u64::from(core) * u64::from(self.own_rows()), u64::from(self.own_rows())).collect()
+            }
+            Sharing::Lockstep => rows(u64::from(self.own_rows()), all - u64::from(self.own_rows())).collect(),
             Sharing::Staggered => {
-                let first = all * u64::from(core) / u64::from(self.copy.cores.max(1));
-                let parts = [(first, all - first), (0, first)];
+                let own = u64::from(self.own_rows());
+                let first = own * u64::from(core + 1);
+                let parts = [(first, all.saturating_sub(first)), (0, first - own)];
                 parts.into_iter().filter(|(_, count)| *count > 0).flat_map(|(at, count)| rows(at, count)).collect()
             }
         }

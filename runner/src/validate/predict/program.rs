@@ -1,12 +1,13 @@
 //! Instructions of one core, on its pipes.
 
 use sim_aicore::pipes::{
-    CoreKind, Drain, Extent, GmPlace, Instruction, Mad, MemoryRates, PipeModel, Program, Transfer, UbPlaces, VectorWork,
+    CoreKind, Drain, Extent, GmPlace, Instruction, L2Share, Mad, MemoryRates, PipeModel, Program, Transfer, UbPlaces,
+    VectorWork,
 };
 use sim_core::profile::Profile;
 use sim_core::time::SimDuration;
 
-use super::super::measure::{CoreProgram, Step};
+use super::super::measure::{CoreProgram, MemoryLevel, Step};
 use super::{Answer, Missing, Quantity};
 
 /// A place that begins a line of the L2.
@@ -19,12 +20,20 @@ pub(super) fn predict(profile: &Profile, measured: &CoreProgram) -> Answer {
     let core = if instructions.iter().all(of_vector_core) { CoreKind::Aiv } else { CoreKind::Aic };
     let model = PipeModel::of(profile, core);
     let turns = usize::try_from(measured.repeat.max(1)).unwrap_or(usize::MAX);
-    let timeline = model
-        .run(&Program::new(instructions.repeat(turns)), &MemoryRates::alone())
-        .map_err(|error| Missing(error.to_string()))?;
-    let once = match measured.pipe {
-        Some(pipe) => timeline.busy[pipe.index()],
-        None => timeline.duration,
+    let rates = match measured.from {
+        None => MemoryRates::alone(),
+        Some(MemoryLevel::Hbm) => MemoryRates::of_ports(L2Share::default()),
+        Some(MemoryLevel::L2) => MemoryRates::of_ports(L2Share::ALL),
+    };
+    let time = |instructions: Vec<Instruction>| -> Result<SimDuration, Missing> {
+        let timeline =
+            model.run(&Program::new(instructions.repeat(turns)), &rates).map_err(|error| Missing(error.to_string()))?;
+        Ok(measured.pipe.map_or(timeline.duration, |pipe| timeline.busy[pipe.index()]))
+    };
+    let once = if measured.each {
+        instructions.into_iter().map(|instruction| time(vec![instruction])).sum::<Result<SimDuration, Missing>>()?
+    } else {
+        time(instructions)?
     };
     let parts = u128::from(measured.cores.max(1)) * turns as u128;
     let ps = u128::from(once.as_ps()) * u128::from(measured.times) / parts;

@@ -137,10 +137,6 @@ pub struct Gm {
     pub store_latency: MicroCycles,
     /// Rows whose addresses are no multiple of it are not aligned.
     pub row_alignment: u64,
-    /// What rows that are not aligned cost the memory system, into UB and back.
-    pub misaligned_to_ub: MicroCycles,
-    /// The same into L1.
-    pub misaligned_to_l1: MicroCycles,
     /// Who says so.
     #[serde(flatten)]
     pub origin: Origin,
