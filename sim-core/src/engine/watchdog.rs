@@ -4,8 +4,8 @@
 //! the process. Every thread that runs guest code has a [`GuestThread`] entry with a beat that goes up at every hook.
 //! A thread in guest code whose beat stands still for the limit gets a signal; the handler ends the guest code at the
 //! instruction it has reached. The limit is CPU time of the thread, so that a busy machine ends nobody's run; guest code
-//! that sits in the kernel without using any is ended after a much longer time. Host time only ever ends a run: it never
-//! enters a virtual time.
+//! that sits in the kernel without using any is ended after a much longer time, in which the process was not stopped (by
+//! a shell's job control, say). Host time only ever ends a run: it never enters a virtual time.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -109,25 +109,50 @@ impl Drop for Watchdog {
 /// How long a thread may take that uses no CPU time, if the limit is not longer.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
+/// The most that one look of the watchdog counts for: if it comes later than that, everybody was stopped.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The time that the watchdog has been awake.
+struct Awake {
+    total: Duration,
+    looked: Instant,
+}
+
+impl Awake {
+    fn new() -> Awake {
+        Awake { total: Duration::ZERO, looked: Instant::now() }
+    }
+
+    fn look(&mut self) -> Duration {
+        self.count(Instant::now())
+    }
+
+    fn count(&mut self, now: Instant) -> Duration {
+        self.total += now.duration_since(self.looked).min(LONGEST_PAUSE);
+        self.looked = now;
+        self.total
+    }
+}
+
 /// What the watchdog remembers of a thread: the beat it saw, since when, and the CPU time the thread had used by then.
 struct Seen {
     beat: u64,
-    since: Instant,
+    since: Duration,
     cpu: Duration,
 }
 
 impl Seen {
-    fn now(thread: &GuestThread) -> Seen {
+    fn at(now: Duration, thread: &GuestThread) -> Seen {
         Seen {
             beat: thread.beat.load(Ordering::Relaxed),
-            since: Instant::now(),
+            since: now,
             cpu: cpu_time(thread.tid.load(Ordering::Relaxed)),
         }
     }
 
     /// Whether the thread has not come back for longer than `limit`.
-    fn is_over(&self, thread: &GuestThread, limit: Duration) -> bool {
-        let waited = self.since.elapsed();
+    fn is_over(&self, now: Duration, thread: &GuestThread, limit: Duration) -> bool {
+        let waited = now.saturating_sub(self.since);
         waited >= limit
             && (cpu_time(thread.tid.load(Ordering::Relaxed)).saturating_sub(self.cpu) >= limit
                 || waited >= limit.max(IDLE_LIMIT))
@@ -147,22 +172,24 @@ fn cpu_time(tid: i32) -> Duration {
 fn watch(shared: &Shared) {
     let pause = (shared.limit / 20).clamp(Duration::from_millis(1), Duration::from_millis(50));
     let mut seen: Vec<Seen> = Vec::new();
+    let mut awake = Awake::new();
     while !shared.stop.load(Ordering::Relaxed) {
         std::thread::park_timeout(pause);
+        let now = awake.look();
         let threads = shared.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for (index, thread) in threads.iter().enumerate() {
             let beat = thread.beat.load(Ordering::Relaxed);
             let Some(before) = seen.get_mut(index) else {
-                seen.push(Seen::now(thread));
+                seen.push(Seen::at(now, thread));
                 continue;
             };
             let doing = thread.doing.load(Ordering::Relaxed);
             let limit = if doing == Doing::Host as u32 { shared.limit.max(HOST_LIMIT) } else { shared.limit };
             if before.beat != beat || doing == 0 {
-                *before = Seen::now(thread);
-            } else if before.is_over(thread, limit) {
+                *before = Seen::at(now, thread);
+            } else if before.is_over(now, thread, limit) {
                 interrupt(thread.tid.load(Ordering::Relaxed));
-                *before = Seen::now(thread);
+                *before = Seen::at(now, thread);
             }
         }
     }
@@ -176,4 +203,19 @@ pub(super) fn hang_signal() -> i32 {
 fn interrupt(tid: i32) {
     // SAFETY: tgkill of a thread of this process; if it is gone the call fails and nothing happens.
     unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), tid, hang_signal()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn does_the_time_in_which_everybody_was_stopped_count_against_nobody() {
+        let mut awake = Awake::new();
+        let begun = awake.looked;
+        assert_eq!(awake.count(begun + Duration::from_millis(50)), Duration::from_millis(50));
+        // An hour in the background: as if the pause had been the longest there is.
+        assert_eq!(awake.count(begun + Duration::from_secs(3600)), Duration::from_millis(1050));
+        assert_eq!(awake.count(begun + Duration::from_millis(3_600_100)), Duration::from_millis(1150));
+    }
 }
