@@ -6,6 +6,7 @@ pub mod driver_hooks;
 pub mod engine;
 pub mod guest_memory;
 pub mod loader;
+pub mod printable;
 pub mod profile;
 pub mod shim;
 pub mod time;

@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use sim_core::printable::printable;
+
 use super::{DType, HostTensor};
 
 /// What every file begins with.
@@ -162,7 +164,7 @@ fn parse_header(bytes: &[u8]) -> Result<Header, FormatProblem> {
 /// A part of a file in an error: one line that is not endless, whatever is in it.
 fn shown(text: &str) -> String {
     const MOST_LETTERS: usize = 40;
-    text.chars().take(MOST_LETTERS).flat_map(char::escape_debug).collect()
+    printable(&text.chars().take(MOST_LETTERS).collect::<String>())
 }
 
 /// The bytes of a version 1.0 file.

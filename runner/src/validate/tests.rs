@@ -113,8 +113,8 @@ fn what_would_the_model_predict_with_another_price_of_an_instruction() {
         let row = report.groups[0].rows.iter().find(|row| row.id == "a2a3.tadd.fp32.64x64").unwrap();
         row.predicted.unwrap().round()
     };
-    // 64 repeats: 10 + 64 × 5 + 20 cycles.
-    let set = ["head=10", "slope=5", "tail=20"].map(|value| format!("instructions.vector.add.{value}"));
+    // 64 repeats: 30 + 64 × 5 cycles.
+    let set = ["startup=30", "slope=5"].map(|value| format!("instructions.vector.add.{value}"));
     assert_eq!(sum_of_16_kib(&set.each_ref().map(String::as_str)), 350.0);
 }
 

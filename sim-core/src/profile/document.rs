@@ -12,6 +12,7 @@ use super::error::ProfileError;
 use super::name::ProfileName;
 use super::quantity::Number;
 use super::spelling::distance;
+use crate::printable::printable;
 
 /// One value to be replaced, as in `mmio.load=100ns`: the text of `--set`.
 ///
@@ -218,7 +219,7 @@ impl Document {
         let nearest = paths.min_by_key(|path| edits(path));
         ProfileError::UnknownKey {
             origin: origin.to_owned(),
-            key: key.to_owned(),
+            key: printable(key),
             nearest: nearest.unwrap_or_default().to_owned(),
         }
     }

@@ -10,6 +10,7 @@ use super::arch::Arch;
 use super::error::ProfileError;
 use super::quantity::{Bandwidth, Dimension, Number, Ratio, Unit};
 use super::spelling::distance;
+use crate::printable::printable;
 use crate::time::{Frequency, SimDuration};
 
 /// How far a value can be trusted.
@@ -142,7 +143,7 @@ impl Entry {
             let nearer = |best, field| if distance(unknown, field) < distance(unknown, best) { field } else { best };
             return Err(ProfileError::UnknownKey {
                 origin: origin.to_owned(),
-                key: format!("{path}.{unknown}"),
+                key: printable(&format!("{path}.{unknown}")),
                 nearest: format!("{path}.{}", rest.into_iter().fold(first, nearer)),
             });
         }
