@@ -22,7 +22,7 @@ pub struct BundledCase {
 impl BundledCase {
     /// Every bundled case: examples first, then workloads, small ones before those that are for timing alone, at last what
     /// goes wrong on purpose.
-    pub const ALL: [BundledCase; 56] = [
+    pub const ALL: [BundledCase; 55] = [
         BundledCase { name: "vector_example", text: include_str!("../../cases/vector_example.json") },
         BundledCase { name: "bgemm", text: include_str!("../../cases/bgemm.json") },
         BundledCase { name: "bgemm_pipes", text: include_str!("../../cases/bgemm_pipes.json") },
@@ -32,7 +32,6 @@ impl BundledCase {
         BundledCase { name: "chain", text: include_str!("../../cases/chain.json") },
         BundledCase { name: "flood", text: include_str!("../../cases/flood.json") },
         BundledCase { name: "flood_2000", text: include_str!("../../cases/flood_2000.json") },
-        BundledCase { name: "flood_million", text: include_str!("../../cases/flood_million.json") },
         BundledCase { name: "gemm", text: include_str!("../../cases/workloads/gemm.json") },
         BundledCase { name: "flash_attention", text: include_str!("../../cases/workloads/flash_attention.json") },
         BundledCase {

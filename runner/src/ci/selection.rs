@@ -137,17 +137,14 @@ mod tests {
 
     #[test]
     fn which_cases_does_a_pattern_choose() {
-        assert_eq!(
-            selected(&["flood*", "bgemm", "bgemm"], false).unwrap(),
-            ["bgemm", "flood", "flood_2000", "flood_million"]
-        );
+        assert_eq!(selected(&["flood*", "bgemm", "bgemm"], false).unwrap(), ["bgemm", "flood", "flood_2000"]);
         assert_eq!(selected(&["?hain", "*_write"], true).unwrap(), ["chain", "null_write"]);
     }
 
     #[test]
     fn are_cases_that_fail_on_purpose_left_out_unless_they_are_asked_for() {
         let all = selected(&[], false).unwrap();
-        assert_eq!(all.len(), 27);
+        assert_eq!(all.len(), 26);
         assert!(!all.contains(&"ring_full".to_owned()));
         assert_eq!(selected(&[], true).unwrap().len(), 32);
         assert_eq!(
