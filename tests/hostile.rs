@@ -11,6 +11,7 @@ mod hostile;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::iter;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,7 +50,7 @@ fn originals() -> Vec<Original> {
         read: hostile::read_callable,
     });
     let (archive, trace) = (archive(), hostile::trace_image::image());
-    let head = vec![0..hostile::VIEW_HEAD];
+    let head = iter::once(0..hostile::VIEW_HEAD).collect();
     originals.push(Original {
         kind: "view",
         name: "archive".to_owned(),
@@ -75,7 +76,7 @@ fn originals() -> Vec<Original> {
 
 /// Something that is a table as a whole.
 fn all_of(kind: &'static str, name: &str, bytes: Vec<u8>, read: fn(&[u8]) -> bool) -> Original {
-    let tables = vec![0..bytes.len()];
+    let tables = iter::once(0..bytes.len()).collect();
     Original { kind, name: name.to_owned(), bytes, tables, read }
 }
 

@@ -283,7 +283,12 @@ impl Streams {
     /// Goes past all events that have been come to, then takes out the task that begins next, if one can now.
     pub(super) fn take_due(&mut self, events: &mut Events, now: SimTime) -> Option<(u64, Prepared)> {
         // An event that one stream comes to may let others go on.
-        while self.streams.iter_mut().fold(false, |passed, stream| stream.pass_events(events, now) || passed) {}
+        loop {
+            let passed = self.streams.iter_mut().map(|stream| stream.pass_events(events, now));
+            if passed.filter(|passed| *passed).count() == 0 {
+                break;
+            }
+        }
         let (cores, aicpu) = (self.cores_are_busy(), self.aicpu_is_busy());
         let can_begin = |plan: &Plan| match plan {
             Plan::Cores(_) => !cores,

@@ -37,10 +37,10 @@ pub(super) fn begin_due(actor: &CurrentActor<'_>, rooms: &Rooms) {
     loop {
         let due = rooms.driver.borrow_mut().take_due(actor.now());
         let Some((stream, prepared)) = due else { return };
-        if begin(actor, rooms, stream, prepared).is_err() {
-            if let Ok(stream) = rooms.driver.borrow_mut().streams.get_mut(stream) {
-                stream.fail(CannCode::InternalError);
-            }
+        if begin(actor, rooms, stream, prepared).is_err()
+            && let Ok(stream) = rooms.driver.borrow_mut().streams.get_mut(stream)
+        {
+            stream.fail(CannCode::InternalError);
         }
     }
 }
