@@ -185,6 +185,7 @@ impl Objects {
         let redirect = |error| ObjectError::Redirect { name: name.clone(), error };
         // SAFETY: the object is loaded there, and whoever opens it does not run its code yet.
         let kept = unsafe { redirections::apply(facts.role, &facts.slots, load_address, charges) }.map_err(redirect)?;
+        self.forget_replaced(handle as usize, &range);
         self.loaded.push(Loaded {
             handle: handle as usize,
             facts,
@@ -198,6 +199,15 @@ impl Objects {
             namespace: None,
         });
         Ok(())
+    }
+
+    /// Forgets what the process has closed by itself, which nobody saw: its handle or its addresses are given to another
+    /// object now. Handles are reused as memory is, and look-ups in the new object would be answered for the old one.
+    fn forget_replaced(&mut self, handle: usize, range: &Range<usize>) {
+        // Objects that nobody has opened by a handle have none.
+        let has_handle = |loaded: &Loaded| handle != 0 && loaded.handle == handle;
+        let has_addresses = |loaded: &Loaded| loaded.range.start < range.end && range.start < loaded.range.end;
+        self.loaded.retain(|loaded| !has_handle(loaded) && !has_addresses(loaded));
     }
 
     /// The function that stands for one of a loaded object, if it is not the function itself.
@@ -260,4 +270,38 @@ fn simulation_context(scope: *mut c_void) -> Option<(*mut c_void, usize, PathBuf
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
+
+    use npusim::bundled::{self, ObjectKind};
+
+    use super::*;
+
+    /// Opens a bundled object as the process would: nobody sees it.
+    fn opened(kind: ObjectKind, name: &str) -> (*mut c_void, usize, Arc<Facts>) {
+        let bytes = bundled::object(kind, name).unwrap().bytes;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let path = CString::new(file.path().as_os_str().as_bytes()).unwrap();
+        let handle = link::open_in(link::BASE, &path, libc::RTLD_LAZY | libc::RTLD_LOCAL);
+        let (load_address, _) = link::location(handle).unwrap();
+        (handle, load_address, Arc::new(Facts::of(name, bytes.to_vec()).unwrap()))
+    }
+
+    #[test]
+    fn is_a_kernel_known_whose_handle_was_that_of_an_object_closed_unseen() {
+        let (_, load_address, facts) = opened(ObjectKind::Orchestration, "chain");
+        let (handle, at, kernel) = opened(ObjectKind::Kernel, "add");
+        let mut objects = Objects::default();
+        objects.take_in(handle, load_address, facts, None, None).unwrap();
+        assert_eq!(objects.answer(handle as usize, c"kernel_entry"), None, "it is no kernel");
+        objects.take_in(handle, at, kernel, None, None).unwrap();
+        let answer = objects.answer(handle as usize, c"kernel_entry").expect("a kernel's entry is answered for");
+        assert_ne!(answer, real_dlsym(handle, c"kernel_entry"));
+        assert_eq!(objects.loaded.len(), 1);
+    }
 }
