@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::summary::{
-    Artifacts, CoreLoad, DeviceFacts, EngineMode, Golden, RunSummary, SeenSummary, Simulated, Verdict,
+    Artifacts, CoreLoad, DeviceFacts, DeviceSummary, EngineMode, Golden, RunSummary, SeenSummary, Simulated, Verdict,
 };
 
 /// A summary as a table.
@@ -12,75 +12,99 @@ pub struct SummaryTable<'a>(pub &'a RunSummary);
 
 const LABEL_WIDTH: usize = 14;
 
+/// A line of the table.
+fn line(f: &mut fmt::Formatter<'_>, label: &str, text: fmt::Arguments<'_>) -> fmt::Result {
+    writeln!(f, "{label:<LABEL_WIDTH$}{text}")
+}
+
 impl fmt::Display for SummaryTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RunSummary { run, simulated, .. } = self.0;
-        let mut line = |label: &str, text: fmt::Arguments<'_>| writeln!(f, "{label:<LABEL_WIDTH$}{text}");
-        line("case", format_args!("{} on {}, {}", run.case, run.arch, run.runtime))?;
-        if let Some(Artifacts { runtime_dir, runtime_revision }) = &run.artifacts {
-            line("runtime", format_args!("{runtime_dir}, interface of {runtime_revision}"))?;
-        }
-        match &run.error {
-            None => line("golden", format_args!("{}", GoldenText(&run.golden)))?,
-            Some(error) => {
-                line("golden", format_args!("not compared"))?;
-                // The message may have many lines and was shown before; its first names the cause.
-                line("ended early", format_args!("{}", error.message.lines().next().unwrap_or_default()))?;
-            }
-        }
+        self.what_ran(f)?;
         match simulated.as_ref().map(|simulated| &simulated.device) {
-            Some(DeviceFacts::Whole(device)) if run.engine.is_virtual() => {
-                let phases = &device.phases;
-                line("device time", format_args!("{}", device.device_time))?;
-                line(
-                    "phases",
-                    format_args!(
-                        "preamble {}, orchestration {}, scheduling {}, shutdown {}",
-                        phases.preamble, phases.orch, phases.sched, phases.post_orch
-                    ),
-                )?;
-                let rate = Rate(device.tasks_per_s);
-                line("tasks", format_args!("{}, {rate} per second of device time", device.tasks))?;
-                for (label, core) in [("busiest core", device.busiest_core), ("idlest core", device.idlest_core)] {
-                    if let Some(core) = core {
-                        line(label, format_args!("{}", CoreText(core)))?;
-                    }
-                }
-            }
+            Some(DeviceFacts::Whole(device)) if run.engine.is_virtual() => whole_run(f, device)?,
             // Free-running threads have no virtual time: nothing that is derived from it is shown.
-            Some(DeviceFacts::Whole(device)) => line("tasks", format_args!("{}", device.tasks))?,
+            Some(DeviceFacts::Whole(device)) => line(f, "tasks", format_args!("{}", device.tasks))?,
             Some(DeviceFacts::Seen(SeenSummary { kernels, device_time, cores, aicpus, .. })) => {
-                line("device time", format_args!("{device_time}"))?;
-                line("kernels", format_args!("{kernels}, on {cores} cores, by {aicpus} AICPU threads"))?;
+                line(f, "device time", format_args!("{device_time}"))?;
+                line(f, "kernels", format_args!("{kernels}, on {cores} cores, by {aicpus} AICPU threads"))?;
             }
             None => {}
         }
         if let Some(Simulated { engine, .. }) = simulated {
-            line("loads", format_args!("{}", engine.loads))?;
+            line(f, "loads", format_args!("{}", engine.loads))?;
         }
-        match run.trace_hash {
-            Some(hash) => line("trace hash", format_args!("{hash:016x}"))?,
-            None if run.engine.is_virtual() => line("trace hash", format_args!("none, there was no run"))?,
-            None => line("trace hash", format_args!("none, times came from the host"))?,
+        self.identity(f)?;
+        self.on_the_host(f)
+    }
+}
+
+impl SummaryTable<'_> {
+    fn what_ran(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let run = &self.0.run;
+        line(f, "case", format_args!("{} on {}, {}", run.case, run.arch, run.runtime))?;
+        if let Some(Artifacts { runtime_dir, runtime_revision }) = &run.artifacts {
+            line(f, "runtime", format_args!("{runtime_dir}, interface of {runtime_revision}"))?;
         }
-        if let Some(because) = &run.nondeterministic_because {
-            line("", format_args!("not the same every time: {because}"))?;
-        }
-        let (mode, elapsed) = (engine_name(run.engine), Milliseconds(run.host_elapsed));
-        match simulated {
-            Some(Simulated { engine, .. }) => {
-                line("engine", format_args!("{mode}, {} workers", engine.workers))?;
-                let (engine, kernels) = (Milliseconds(engine.engine_cpu), Milliseconds(engine.kernel_cpu));
-                let rate = self.0.host_tasks_per_s().map(|rate| format!(", {} tasks per second", Rate(rate)));
-                let rate = rate.unwrap_or_default();
-                line("host time", format_args!("{elapsed} ({engine} of engine CPU, {kernels} of kernel CPU){rate}"))
-            }
-            None => {
-                line("engine", format_args!("{mode}"))?;
-                line("host time", format_args!("{elapsed}"))
+        match &run.error {
+            None => line(f, "golden", format_args!("{}", GoldenText(&run.golden))),
+            Some(error) => {
+                line(f, "golden", format_args!("not compared"))?;
+                // The message may have many lines and was shown before; its first names the cause.
+                line(f, "ended early", format_args!("{}", error.message.lines().next().unwrap_or_default()))
             }
         }
     }
+
+    /// What tells this run from others.
+    fn identity(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let run = &self.0.run;
+        match run.trace_hash {
+            Some(hash) => line(f, "trace hash", format_args!("{hash:016x}"))?,
+            None if run.engine.is_virtual() => line(f, "trace hash", format_args!("none, there was no run"))?,
+            None => line(f, "trace hash", format_args!("none, times came from the host"))?,
+        }
+        match &run.nondeterministic_because {
+            Some(because) => line(f, "", format_args!("not the same every time: {because}")),
+            None => Ok(()),
+        }
+    }
+
+    fn on_the_host(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RunSummary { run, simulated, .. } = self.0;
+        let (mode, elapsed) = (engine_name(run.engine), Milliseconds(run.host_elapsed));
+        let Some(Simulated { engine, .. }) = simulated else {
+            line(f, "engine", format_args!("{mode}"))?;
+            return line(f, "host time", format_args!("{elapsed}"));
+        };
+        line(f, "engine", format_args!("{mode}, {} workers", engine.workers))?;
+        let (engine, kernels) = (Milliseconds(engine.engine_cpu), Milliseconds(engine.kernel_cpu));
+        let rate = self.0.host_tasks_per_s().map(|rate| format!(", {} tasks per second", Rate(rate)));
+        let rate = rate.unwrap_or_default();
+        line(f, "host time", format_args!("{elapsed} ({engine} of engine CPU, {kernels} of kernel CPU){rate}"))
+    }
+}
+
+/// Of a run whose runtime npusim knows.
+fn whole_run(f: &mut fmt::Formatter<'_>, device: &DeviceSummary) -> fmt::Result {
+    let phases = &device.phases;
+    line(f, "device time", format_args!("{}", device.device_time))?;
+    line(
+        f,
+        "phases",
+        format_args!(
+            "preamble {}, orchestration {}, scheduling {}, shutdown {}",
+            phases.preamble, phases.orch, phases.sched, phases.post_orch
+        ),
+    )?;
+    let rate = Rate(device.tasks_per_s);
+    line(f, "tasks", format_args!("{}, {rate} per second of device time", device.tasks))?;
+    for (label, core) in [("busiest core", device.busiest_core), ("idlest core", device.idlest_core)] {
+        if let Some(core) = core {
+            line(f, label, format_args!("{}", CoreText(core)))?;
+        }
+    }
+    Ok(())
 }
 
 struct GoldenText<'a>(&'a Golden);

@@ -255,12 +255,7 @@ impl Joiner<'_> {
             (ActorKind::Aicpu(thread), EventKind::RegisterStore { core, offset, value })
                 if offset == self.chip.data_main_base =>
             {
-                if let Some(token) = TokenWord(value).token() {
-                    let dispatched = &mut self.cores.entry(core).or_default().dispatched;
-                    // An older store of the same token led to nothing: a reset, or a launch that ended early.
-                    dispatched.retain(|(stored, _)| *stored != token);
-                    dispatched.push((token, Handling { thread, at }));
-                }
+                self.dispatch(core, TokenWord(value), Handling { thread, at });
             }
             (ActorKind::Aicpu(thread), EventKind::RegisterSeen { core, offset, value }) if offset == self.chip.cond => {
                 self.notice(core, TokenWord(value), Handling { thread, at });
@@ -269,32 +264,22 @@ impl Joiner<'_> {
                 ActorKind::Aic(core) | ActorKind::Aiv(core),
                 EventKind::KernelStart { kernel, task, token, received, cost, source },
             ) => {
-                let state = self.cores.entry(core).or_default();
-                let stored = state.dispatched.iter().position(|(stored, _)| *stored == token);
-                let dispatch = stored.map(|index| state.dispatched.remove(index).1);
-                state.running = Some(self.timeline.executions.len());
-                let execution = Execution {
+                let (end, dispatch, finish) = (None, None, None);
+                self.start(Execution {
                     core,
                     task,
                     token,
                     kernel,
                     received,
                     start: at,
-                    end: None,
+                    end,
                     cost,
                     source,
                     dispatch,
-                    finish: None,
-                };
-                self.timeline.executions.push(execution);
+                    finish,
+                });
             }
-            (ActorKind::Aic(core) | ActorKind::Aiv(core), EventKind::KernelEnd { .. }) => {
-                let state = self.cores.entry(core).or_default();
-                if let Some(index) = state.running.take() {
-                    self.timeline.executions[index].end = Some(at);
-                    state.unnoticed.push(index);
-                }
-            }
+            (ActorKind::Aic(core) | ActorKind::Aiv(core), EventKind::KernelEnd { .. }) => self.end(core, at),
             (ActorKind::Aicpu(thread), EventKind::Phase { entered }) => self.enter(thread, entered, at),
             (ActorKind::Aicpu(thread), EventKind::End) => self.enter(thread, None, at),
             (actor, EventKind::Submit { task, kernels }) => {
@@ -309,6 +294,33 @@ impl Joiner<'_> {
             }
             (_, EventKind::Load { object }) => self.timeline.loads.push((at, object)),
             _ => {}
+        }
+    }
+
+    /// A scheduler has stored a task's token for a core.
+    fn dispatch(&mut self, core: u16, word: TokenWord, by: Handling) {
+        let Some(token) = word.token() else { return };
+        let dispatched = &mut self.cores.entry(core).or_default().dispatched;
+        // An older store of the same token led to nothing: a reset, or a launch that ended early.
+        dispatched.retain(|(stored, _)| *stored != token);
+        dispatched.push((token, by));
+    }
+
+    /// A core begins a kernel, for the store that told it to.
+    fn start(&mut self, mut execution: Execution) {
+        let state = self.cores.entry(execution.core).or_default();
+        let stored = state.dispatched.iter().position(|(stored, _)| *stored == execution.token);
+        execution.dispatch = stored.map(|index| state.dispatched.remove(index).1);
+        state.running = Some(self.timeline.executions.len());
+        self.timeline.executions.push(execution);
+    }
+
+    /// A core has ended its kernel. Nobody has noticed yet.
+    fn end(&mut self, core: u16, at: SimTime) {
+        let state = self.cores.entry(core).or_default();
+        if let Some(index) = state.running.take() {
+            self.timeline.executions[index].end = Some(at);
+            state.unnoticed.push(index);
         }
     }
 

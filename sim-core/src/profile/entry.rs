@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Deref, RangeInclusive};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::arch::Arch;
 use super::error::ProfileError;
@@ -116,9 +116,91 @@ pub struct Entry {
     pub(super) note: Option<String>,
 }
 
-impl Entry {
-    const FIELDS: [&str; 6] = ["value", "unit", "range", "confidence", "source", "note"];
+/// An entry as a file has it, all of whose fields are known ones.
+struct Fields<'a> {
+    origin: &'a str,
+    path: &'a str,
+    json: &'a Map<String, Value>,
+}
 
+impl<'a> Fields<'a> {
+    const NAMES: [&'static str; 6] = ["value", "unit", "range", "confidence", "source", "note"];
+
+    fn of(origin: &'a str, path: &'a str, json: &'a Value) -> Result<Self, ProfileError> {
+        let Value::Object(fields) = json else {
+            let expected = "an object with value, unit, source and confidence";
+            return Err(ProfileError::malformed(origin, path, json, expected));
+        };
+        if let Some(unknown) = fields.keys().find(|field| !Fields::NAMES.contains(&field.as_str())) {
+            let [first, rest @ ..] = Fields::NAMES;
+            let nearer = |best, field| if distance(unknown, field) < distance(unknown, best) { field } else { best };
+            return Err(ProfileError::UnknownKey {
+                origin: origin.to_owned(),
+                key: printable(&format!("{path}.{unknown}")),
+                nearest: format!("{path}.{}", rest.into_iter().fold(first, nearer)),
+            });
+        }
+        Ok(Fields { origin, path, json: fields })
+    }
+
+    fn malformed(&self, field: &str, found: &Value, expected: &str) -> ProfileError {
+        ProfileError::malformed(self.origin, &format!("{}.{field}", self.path), found, expected)
+    }
+
+    fn missing(&self, field: &str, expected: &str) -> ProfileError {
+        let (origin, key) = (self.origin.to_owned(), format!("{}.{field}", self.path));
+        ProfileError::MissingKey { origin, key, expected: expected.to_owned() }
+    }
+
+    fn text(&self, field: &str) -> Result<Option<String>, ProfileError> {
+        match self.json.get(field) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text.clone())),
+            Some(other) => Err(self.malformed(field, other, "a text that is not empty")),
+        }
+    }
+
+    fn number(&self, field: &str, json: &Value) -> Result<Number, ProfileError> {
+        let written = match json {
+            Value::Number(number) => Some(number.to_string()),
+            Value::String(text) if text.starts_with("0x") => Some(text.clone()),
+            _ => None,
+        };
+        let number = written.and_then(|text| Number::parse(&text));
+        number.ok_or_else(|| self.malformed(field, json, "a number"))
+    }
+
+    /// `None` where a generation has no such thing.
+    fn value(&self) -> Result<Option<Number>, ProfileError> {
+        match self.json.get("value") {
+            None => Err(self.missing("value", "a number")),
+            Some(Value::Null) => Ok(None),
+            Some(value) => self.number("value", value).map(Some),
+        }
+    }
+
+    fn confidence(&self, unstated: Option<Confidence>) -> Result<Confidence, ProfileError> {
+        let Some(name) = self.text("confidence")? else {
+            return unstated.ok_or_else(|| self.missing("confidence", "how far to trust the value"));
+        };
+        Confidence::IN_FILES.into_iter().find(|known| known.as_str() == name).ok_or_else(|| {
+            let names = Confidence::IN_FILES.map(Confidence::as_str);
+            self.malformed("confidence", &self.json["confidence"], &format!("one of {}", names.join(", ")))
+        })
+    }
+
+    fn range(&self) -> Result<Option<(Number, Number)>, ProfileError> {
+        match self.json.get("range") {
+            None => Ok(None),
+            Some(Value::Array(ends)) if ends.len() == 2 => {
+                Ok(Some((self.number("range", &ends[0])?, self.number("range", &ends[1])?)))
+            }
+            Some(other) => Err(self.malformed("range", other, "two numbers, the lowest and the highest value")),
+        }
+    }
+}
+
+impl Entry {
     /// Reads `{"value": 95, "unit": "ns", "source": "…", "confidence": "measured"}`, with a range and a note perhaps.
     /// Where no confidence is stated, `unstated` stands in; without that, one must be stated.
     pub fn from_json(
@@ -127,68 +209,16 @@ impl Entry {
         json: &Value,
         unstated: Option<Confidence>,
     ) -> Result<Self, ProfileError> {
-        let malformed = |field: &str, found: &Value, expected: &str| {
-            ProfileError::malformed(origin, &format!("{path}{field}"), found, expected)
-        };
-        let missing = |field: &str, expected: &str| ProfileError::MissingKey {
-            origin: origin.to_owned(),
-            key: format!("{path}.{field}"),
-            expected: expected.to_owned(),
-        };
-        let Value::Object(fields) = json else {
-            return Err(malformed("", json, "an object with value, unit, source and confidence"));
-        };
-        if let Some(unknown) = fields.keys().find(|field| !Entry::FIELDS.contains(&field.as_str())) {
-            let [first, rest @ ..] = Entry::FIELDS;
-            let nearer = |best, field| if distance(unknown, field) < distance(unknown, best) { field } else { best };
-            return Err(ProfileError::UnknownKey {
-                origin: origin.to_owned(),
-                key: printable(&format!("{path}.{unknown}")),
-                nearest: format!("{path}.{}", rest.into_iter().fold(first, nearer)),
-            });
-        }
-        let text = |field: &str| match fields.get(field) {
-            None => Ok(None),
-            Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text.clone())),
-            Some(other) => Err(malformed(&format!(".{field}"), other, "a text that is not empty")),
-        };
-        let number = |field: &str, json: &Value| {
-            let written = match json {
-                Value::Number(number) => Some(number.to_string()),
-                Value::String(text) if text.starts_with("0x") => Some(text.clone()),
-                _ => None,
-            };
-            let number = written.and_then(|text| Number::parse(&text));
-            number.ok_or_else(|| malformed(&format!(".{field}"), json, "a number"))
-        };
-
-        let value = fields.get("value").ok_or_else(|| missing("value", "a number"))?;
-        let confidence = match (text("confidence")?, unstated) {
-            (Some(name), _) => {
-                Confidence::IN_FILES.into_iter().find(|known| known.as_str() == name).ok_or_else(|| {
-                    let names = Confidence::IN_FILES.map(Confidence::as_str);
-                    malformed(".confidence", &fields["confidence"], &format!("one of {}", names.join(", ")))
-                })?
-            }
-            (None, Some(unstated)) => unstated,
-            (None, None) => return Err(missing("confidence", "how far to trust the value")),
-        };
-        let range = match fields.get("range") {
-            None => None,
-            Some(Value::Array(ends)) if ends.len() == 2 => {
-                Some((number("range", &ends[0])?, number("range", &ends[1])?))
-            }
-            Some(other) => return Err(malformed(".range", other, "two numbers, the lowest and the highest value")),
-        };
+        let fields = Fields::of(origin, path, json)?;
         Ok(Entry {
             origin: origin.to_owned(),
             path: path.to_owned(),
-            number: if value.is_null() { None } else { Some(number("value", value)?) },
-            unit: text("unit")?.ok_or_else(|| missing("unit", "the unit of the value"))?,
-            range,
-            source: text("source")?.ok_or_else(|| missing("source", "who says so"))?,
-            confidence,
-            note: text("note")?,
+            number: fields.value()?,
+            confidence: fields.confidence(unstated)?,
+            range: fields.range()?,
+            unit: fields.text("unit")?.ok_or_else(|| fields.missing("unit", "the unit of the value"))?,
+            source: fields.text("source")?.ok_or_else(|| fields.missing("source", "who says so"))?,
+            note: fields.text("note")?,
         })
     }
 
