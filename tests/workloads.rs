@@ -57,12 +57,15 @@ fn does_every_workload_do_on_the_other_generation_what_it_should() {
 
 #[test]
 fn do_other_sizes_of_workloads_compute_what_they_should() {
-    let sizes: [(&str, &[&str]); 15] = [
+    let sizes: [(&str, &[&str]); 17] = [
         ("gemm", &["m=384", "m_blocks=3", "n=256", "n_blocks=1", "k=256"]),
         // Several tiles in a chunk, one chunk, fewer blocks than clusters and more.
         ("flash_attention", &["tiles=2"]),
         ("flash_attention", &["query_count=128", "tiles=4"]),
         ("flash_attention", &["query_count=3328", "key_count=512"]),
+        // Tiles of one part and of four.
+        ("flash_attention", &["tiles=2", "tile_keys=128"]),
+        ("flash_attention", &["tiles=2", "tile_keys=512"]),
         // A group that is not full, and a last block that is.
         ("paged_attention_unroll_small", &["context=1040"]),
         ("paged_attention_small", &["context=16", "batch=1"]),

@@ -11,12 +11,12 @@ public:
     explicit Cube(const int64_t *args) : core_(args), it_(core_) {
         queries_ = core_.l1<half>(QUERIES, HEAD);
         for (int buffer = 0; buffer < 2; ++buffer) {
-            keys_[buffer] = core_.l1<half>(HALF_TILE, HEAD);
-            weights_[buffer] = core_.l1<half>(QUERIES, HALF_TILE);
-            values_[buffer] = core_.l1<half>(HALF_TILE, HEAD);
+            keys_[buffer] = core_.l1<half>(PART, HEAD);
+            weights_[buffer] = core_.l1<half>(QUERIES, PART);
+            values_[buffer] = core_.l1<half>(PART, HEAD);
             left_[buffer] = core_.l0a<half>(QUERIES, HEAD);
-            right_[buffer] = core_.l0b<half>(HEAD, HALF_TILE);
-            sum_[buffer] = core_.l0c<float>(QUERIES, HALF_TILE);
+            right_[buffer] = core_.l0b<half>(HEAD, PART);
+            sum_[buffer] = core_.l0c<float>(QUERIES, PART);
         }
     }
 
@@ -28,9 +28,9 @@ public:
             core_.set_flag(Pipe::FIX, Pipe::M, buffer);
         }
         for (uint32_t tile = 0; tile < it_.tiles; ++tile) {
-            for (uint32_t half = 0; half < HALVES; ++half) {
-                if (it_.has_chunk(SCORES)) score(tile, half);
-                if (it_.has_chunk(PRODUCTS)) multiply(tile, half);
+            for (uint32_t part = 0; part < it_.parts; ++part) {
+                if (it_.has_chunk(SCORES)) score(tile, part);
+                if (it_.has_chunk(PRODUCTS)) multiply(tile, part);
             }
         }
         for (uint16_t buffer = 0; buffer < 2; ++buffer) {
@@ -46,12 +46,12 @@ private:
     // Numbers of the flags that say which buffer of L1 is free.
     enum Staged : uint16_t { KEYS = 0, VALUES = 2 };
 
-    void score(uint32_t tile, uint32_t half_index) {
+    void score(uint32_t tile, uint32_t part) {
         const uint32_t chunk = it_.chunk(SCORES);
-        const uint32_t first_key = (chunk * it_.tiles + tile) * TILE + half_index * HALF_TILE;
+        const uint32_t first_key = it_.first_key(chunk, tile, part);
         core_.wait_flag(Pipe::MTE1, Pipe::MTE2, KEYS + key_buffer_);
-        if (tile == 0 && half_index == 0) core_.load(queries_, it_.queries, Layout::ND2NZ);
-        core_.load(keys_[key_buffer_], it_.keys.block(first_key, 0, HALF_TILE, HEAD), Layout::ND2NZ);
+        if (tile == 0 && part == 0) core_.load(queries_, it_.queries, Layout::ND2NZ);
+        core_.load(keys_[key_buffer_], it_.keys.block(first_key, 0, PART, HEAD), Layout::ND2NZ);
         core_.sync(Pipe::MTE2, Pipe::MTE1, 0);
         core_.wait_flag(Pipe::M, Pipe::MTE1, factors_);
         core_.move(left_[factors_], queries_);
@@ -59,23 +59,23 @@ private:
         core_.set_flag(Pipe::MTE1, Pipe::MTE2, KEYS + key_buffer_);
         key_buffer_ ^= 1;
         core_.sync(Pipe::MTE1, Pipe::M, factors_);
-        // While there are products, they have the other buffer: a tile of them takes both halves.
-        const uint16_t sum = it_.has_chunk(PRODUCTS) ? 0 : half_index % 2;
+        // While there are products, they have the other buffer: a tile of them takes all parts.
+        const uint16_t sum = it_.has_chunk(PRODUCTS) ? 0 : part % 2;
         core_.wait_flag(Pipe::FIX, Pipe::M, sum);
         core_.matmul(sum_[sum], left_[factors_], right_[factors_]);
         core_.set_flag(Pipe::M, Pipe::MTE1, factors_);
         factors_ ^= 1;
         core_.sync(Pipe::M, Pipe::FIX, 0);
-        core_.store(it_.half_tile(it_.scores, chunk, tile, half_index, 0, QUERIES), sum_[sum]);
+        core_.store(it_.part_of(it_.scores, chunk, tile, part, 0, QUERIES), sum_[sum]);
         core_.set_flag(Pipe::FIX, Pipe::M, sum);
     }
 
-    void multiply(uint32_t tile, uint32_t half_index) {
+    void multiply(uint32_t tile, uint32_t part) {
         const uint32_t chunk = it_.chunk(PRODUCTS);
-        const uint32_t first_value = (chunk * it_.tiles + tile) * TILE + half_index * HALF_TILE;
+        const uint32_t first_value = it_.first_key(chunk, tile, part);
         core_.wait_flag(Pipe::MTE1, Pipe::MTE2, VALUES + value_buffer_);
-        core_.load(values_[value_buffer_], it_.values.block(first_value, 0, HALF_TILE, HEAD), Layout::ND2NZ);
-        core_.load(weights_[value_buffer_], it_.half_tile(it_.weights, chunk, tile, half_index, 0, QUERIES),
+        core_.load(values_[value_buffer_], it_.values.block(first_value, 0, PART, HEAD), Layout::ND2NZ);
+        core_.load(weights_[value_buffer_], it_.part_of(it_.weights, chunk, tile, part, 0, QUERIES),
                    Layout::ND2NZ);
         core_.sync(Pipe::MTE2, Pipe::MTE1, 0);
         core_.wait_flag(Pipe::M, Pipe::MTE1, factors_);
@@ -84,11 +84,11 @@ private:
         core_.set_flag(Pipe::MTE1, Pipe::MTE2, VALUES + value_buffer_);
         value_buffer_ ^= 1;
         core_.sync(Pipe::MTE1, Pipe::M, factors_);
-        if (half_index == 0) core_.wait_flag(Pipe::FIX, Pipe::M, 1);
-        core_.matmul(sum_[1], left_[factors_], right_[factors_], half_index > 0);
+        if (part == 0) core_.wait_flag(Pipe::FIX, Pipe::M, 1);
+        core_.matmul(sum_[1], left_[factors_], right_[factors_], part > 0);
         core_.set_flag(Pipe::M, Pipe::MTE1, factors_);
         factors_ ^= 1;
-        if (half_index + 1 < HALVES) return;
+        if (part + 1 < it_.parts) return;
         core_.sync(Pipe::M, Pipe::FIX, 1);
         core_.store(it_.product(chunk, tile, 0, QUERIES), sum_[1]);
         core_.set_flag(Pipe::FIX, Pipe::M, 1);

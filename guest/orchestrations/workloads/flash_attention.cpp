@@ -2,7 +2,7 @@
 // block, as kernels/workloads/common/flash_attention.h says. As many chains run as there are clusters; the next block of a
 // chain takes over its intermediate tensors.
 //
-// Scalars: queries, keys, tiles (of 256 keys in a chunk). Tensors: queries [queries, 128], keys and values [keys, 128]
+// Scalars: queries, keys, tiles in a chunk, keys of a tile. Tensors: queries [queries, 128], keys and values [keys, 128]
 // float16, result [queries, 128] float32.
 #include <algorithm>
 
@@ -14,7 +14,7 @@ using npusim::Scope;
 using npusim::TaskArgs;
 
 enum Kernel : int32_t { CUBE = 0, VECTOR = 1 };
-constexpr uint32_t QUERIES = 128, HEAD = 128, TILE = 256, HALVES = 2;
+constexpr uint32_t QUERIES = 128, HEAD = 128, PART = 128;
 constexpr uint32_t MAX_CLUSTERS = 64;
 // Stages behind the first.
 constexpr uint32_t DELAY = 3;
@@ -25,8 +25,8 @@ struct Workspace {
     ChipTensor scores, weights, products, factors, state;
 };
 
-void add_new(TaskArgs &task, uint32_t tiles) {
-    const uint32_t scores[2] = {2 * tiles * HALVES * QUERIES, TILE / HALVES};
+void add_new(TaskArgs &task, uint32_t tiles, uint32_t parts) {
+    const uint32_t scores[2] = {2 * tiles * parts * QUERIES, PART};
     const uint32_t products[2] = {2 * tiles * QUERIES, HEAD};
     const uint32_t factors[2] = {4 * tiles, QUERIES}, state[2] = {2, QUERIES};
     task.output(scores, 2, DataType::FLOAT32)
@@ -47,17 +47,23 @@ void add_known(TaskArgs &task, const Workspace &space) {
 
 }  // namespace
 
-OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs &) { return {7}; }
+OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs &) { return {8}; }
 
 void aicpu_orchestration_entry(const ChipStorageTaskArgs &args) {
     const auto queries = npusim::scalar_as<uint64_t>(args, 0), keys = npusim::scalar_as<uint64_t>(args, 1);
-    const auto tiles = npusim::scalar_as<uint64_t>(args, 2);
-    if (tiles == 0 || queries % QUERIES != 0 || keys % (tiles * TILE) != 0) {
+    const auto tiles = npusim::scalar_as<uint64_t>(args, 2), tile_keys = npusim::scalar_as<uint64_t>(args, 3);
+    if (tiles == 0 || queries % QUERIES != 0 || tile_keys == 0 || keys % (tiles * tile_keys) != 0) {
         npusim::fail("flash_attention: queries are not whole blocks of 128, or keys not whole chunks");
         return;
     }
+    // Vector cores share a tile's rows between as many slices as it has parts.
+    if (tile_keys % PART != 0 || QUERIES / 2 % (tile_keys / PART) != 0) {
+        npusim::fail("flash_attention: keys of a tile are not 128 times a power of two up to 64");
+        return;
+    }
+    const auto parts = static_cast<uint32_t>(tile_keys / PART);
     const auto blocks = static_cast<uint32_t>(queries / QUERIES);
-    const auto chunks = static_cast<uint32_t>(keys / (tiles * TILE));
+    const auto chunks = static_cast<uint32_t>(keys / (tiles * tile_keys));
     const uint32_t chains = std::min({blocks, npusim::cluster_count(), MAX_CLUSTERS});
     Workspace spaces[MAX_CLUSTERS] = {};
     const auto submit = [&](uint32_t block, uint32_t step) {
@@ -67,11 +73,12 @@ void aicpu_orchestration_entry(const ChipStorageTaskArgs &args) {
             .input(args.tensor(1))
             .input(args.tensor(2));
         if (space.is_made) add_known(task, space);
-        else add_new(task, static_cast<uint32_t>(tiles));
+        else add_new(task, static_cast<uint32_t>(tiles), parts);
         task.untracked(args.tensor(3).slice(0, block * QUERIES, (block + 1) * QUERIES))
             .scalar(step)
             .scalar(chunks)
-            .scalar(static_cast<uint32_t>(tiles));
+            .scalar(static_cast<uint32_t>(tiles))
+            .scalar(parts);
         npusim::submit_mix(CUBE, VECTOR, VECTOR, task);
         if (!space.is_made) space = {true, task.tensor(3), task.tensor(4), task.tensor(5), task.tensor(6), task.tensor(7)};
     };

@@ -389,6 +389,10 @@ pub(super) enum CaseQuantity {
     /// How long cores of the busiest one's kind worked on average, without those that had no kernel: what profilers call
     /// `aicore_time` and `aiv_time`.
     AverageCore,
+    /// The busiest core, and what a kernel takes beside it that is launched by itself: what profilers call task duration.
+    Launched,
+    /// The busiest core, and what the host takes to launch it and to see that it has ended.
+    Synchronised,
 }
 
 const fn one() -> u64 {

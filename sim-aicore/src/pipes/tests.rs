@@ -350,6 +350,31 @@ fn what_do_conversions_and_sorts_take() {
 }
 
 #[test]
+fn what_are_operations_along_rows_made_of() {
+    let of = |op, rows, cols| ps_of(A2A3, vector(op, Element::Fp32, rows, cols));
+    let cycles = |thousandths: u64| ps_of_micro_cycles(1000 * thousandths);
+    // By blocks: 31 and 128 repeats, twice two parts at a time (23 and 8 or 4 times 2.01), 31 and 4.
+    assert_eq!(of(VectorOp::RowMax, 32, 256), cycles(159_000 + 39_080 + 31_040 + 35_000));
+    assert_eq!(of(VectorOp::RowMin, 32, 256), of(VectorOp::RowMax, 32, 256));
+    assert_eq!(of(VectorOp::RowSum, 64, 128), cycles(166_000 + 40_880 + 46_000));
+    assert_eq!(of(VectorOp::RowSum, 16, 512), cycles(166_000 + 54_000 + 40_000));
+    assert_eq!(of(VectorOp::RowMax, 8, 1024), cycles(159_000 + 47_000 + 25_010 + 32_000));
+    // Row by row, which the fits are of: a shape that has no way of its own, rows apart, another element.
+    assert_eq!(of(VectorOp::RowMax, 32, 128), cycles(256_000 + 48_000));
+    let of_work = |element, width| {
+        let extent = Extent::Tile { rows: 64, cols: 128, width };
+        let work = VectorWork { op: VectorOp::RowMax, element, to: element, extent, places: None };
+        ps_of(A2A3, Instruction::Vector(work))
+    };
+    assert_eq!(of_work(Element::Fp32, 256), cycles(512_000 + 48_000));
+    assert_eq!(of_work(Element::Fp16, 128), ps_of_micro_cycles(54_700 * 64 * 128 + 33_000_000));
+    // A block for each row's element, 18; an instruction for 64 columns, or for a row if there are fewer.
+    assert_eq!(of(VectorOp::RowExpandSub, 32, 256), cycles(18_000 + 4 * (24_000 + 32 * 1_500)));
+    assert_eq!(of(VectorOp::RowExpandMul, 64, 32), cycles(18_000 + 25_000 + 64 * 1_500));
+    assert_eq!(of(VectorOp::RowExpandDiv, 2, 256), cycles(18_000 + 2 * (31_000 + 4 * 4_030)));
+}
+
+#[test]
 fn what_do_fits_say_between_the_widths_that_they_know() {
     let row_sum = |rows, cols| ps_of(A2A3, vector(VectorOp::RowSum, Element::Fp32, rows, cols));
     // 0.1094 · 32 · 64 + 44 = 268.0512 cycles.

@@ -395,6 +395,9 @@ pub struct Aicore {
     pub instruction_floor: Sourced<SimDuration>,
     /// The cost of a kernel of which nothing is known.
     pub kernel_floor: Sourced<SimDuration>,
+    /// What a kernel that the driver launches by itself takes beside what its pipes do. Runtimes hand their tasks to cores
+    /// that run already, so no run pays it.
+    pub kernel_launch: Sourced<SimDuration>,
     /// A cache maintenance call.
     pub cache_maintenance: Sourced<SimDuration>,
     /// What the first task of a core takes beyond others, on a quarter of the cores at most.
@@ -425,6 +428,7 @@ impl Aicore {
             memory_latency: document.entry("aicore.memory_latency")?.core_duration(clock)?,
             instruction_floor: document.entry("aicore.instruction_floor")?.core_duration(clock)?,
             kernel_floor: document.entry("aicore.kernel_floor")?.core_duration(clock)?,
+            kernel_launch: document.entry("aicore.kernel_launch")?.core_duration(clock)?,
             cache_maintenance: document.entry("aicore.cache_maintenance")?.core_duration(clock)?,
             cold_start_quarter: document.entry("aicore.cold_start_quarter")?.core_duration(clock)?,
             cold_start_median: document.entry("aicore.cold_start_median")?.core_duration(clock)?,

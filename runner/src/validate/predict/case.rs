@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use sim_core::profile::{Override, ProfileError};
+use sim_core::profile::{Override, Profile, ProfileError};
 use sim_core::time::SimDuration;
 
 use super::super::measure::{CaseQuantity, CaseRun};
@@ -68,7 +68,24 @@ struct Times {
     post_orchestration: SimDuration,
     busiest_core: SimDuration,
     average_core: SimDuration,
+    by_itself: ByItself,
     tasks: u64,
+}
+
+/// What a kernel takes beside its cores that is launched by itself and not by a runtime.
+#[derive(Clone, Copy, Debug)]
+struct ByItself {
+    /// As profilers see it.
+    launch: SimDuration,
+    /// As a host does that waits for it.
+    round_trip: SimDuration,
+}
+
+impl ByItself {
+    fn of(profile: &Profile) -> Self {
+        let round_trip = *profile.host_link.launch + *profile.host_link.completion;
+        ByItself { launch: *profile.aicore.kernel_launch, round_trip }
+    }
 }
 
 impl Runs {
@@ -94,6 +111,8 @@ impl Runs {
             CaseQuantity::PostOrchestration => times.post_orchestration,
             CaseQuantity::BusiestCore => times.busiest_core,
             CaseQuantity::AverageCore => times.average_core,
+            CaseQuantity::Launched => times.busiest_core + times.by_itself.launch,
+            CaseQuantity::Synchronised => times.busiest_core + times.by_itself.round_trip,
         };
         Ok(Ok(Quantity::Time(time)))
     }
@@ -125,6 +144,7 @@ fn execute(row: &Row, run: &CaseRun, replaced: &[Override]) -> Result<Times, Cas
         ..RunSettings::default()
     };
     let plan = RunPlan::new(case, &settings).map_err(|error| CaseFailure::Plan(Box::new(error)))?;
+    let by_itself = ByItself::of(&plan.config.profile);
     let run =
         FinishedRun::of(plan, Arc::new(Pulse::default())).map_err(|error| CaseFailure::Device(Box::new(error)))?;
     let average_core = average_of(&run.core_loads());
@@ -134,7 +154,7 @@ fn execute(row: &Row, run: &CaseRun, replaced: &[Override]) -> Result<Times, Cas
         return Err(CaseFailure::Run { case, error });
     }
     match summary.simulated.map(|simulated| simulated.device) {
-        Some(DeviceFacts::Whole(device)) => Ok(Times::of(&device, average_core)),
+        Some(DeviceFacts::Whole(device)) => Ok(Times::of(&device, average_core, by_itself)),
         _ => Err(CaseFailure::NoReport { case }),
     }
 }
@@ -149,7 +169,7 @@ fn average_of(cores: &[CoreLoad]) -> SimDuration {
 }
 
 impl Times {
-    fn of(device: &DeviceSummary, average_core: SimDuration) -> Self {
+    fn of(device: &DeviceSummary, average_core: SimDuration, by_itself: ByItself) -> Self {
         Times {
             device: device.device_time,
             preamble: device.phases.preamble,
@@ -158,6 +178,7 @@ impl Times {
             post_orchestration: device.phases.post_orch,
             busiest_core: device.busiest_core.map_or(SimDuration::ZERO, |core| core.busy),
             average_core,
+            by_itself,
             tasks: device.tasks,
         }
     }

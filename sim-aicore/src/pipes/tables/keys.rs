@@ -197,7 +197,7 @@ fn take_apart(document: &mut Value) {
 }
 
 /// Lists of vector operations: their entries are told apart by the operation alone.
-const LISTS: [&str; 3] = ["instructions", "fits", "function_ops"];
+const LISTS: [&str; 4] = ["instructions", "reductions", "fits", "function_ops"];
 
 fn walk<'a>(file: &str, value: &'a Value, at: &Position<'a>, add: &mut impl FnMut(Entry, Place)) {
     match value {
@@ -207,7 +207,7 @@ fn walk<'a>(file: &str, value: &'a Value, at: &Position<'a>, add: &mut impl FnMu
                 at.origin = Some((fields, at.pointer.clone()));
             }
             for (name, inner) in fields {
-                if matches!(name.as_str(), "ops" | "element_bytes" | "to_bytes" | "inputs") {
+                if matches!(name.as_str(), "ops" | "element_bytes" | "to_bytes" | "inputs" | "shapes") {
                     continue;
                 }
                 let mut below = at.down(if LISTS.contains(&name.as_str()) { "" } else { name }, name);

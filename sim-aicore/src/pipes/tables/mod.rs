@@ -4,11 +4,13 @@
 
 mod banks;
 mod keys;
+mod reduction;
 mod vector;
 
 pub use banks::Banks;
 pub use keys::load_profile;
 pub(super) use keys::tables_of;
+pub use reduction::{ReducedShape, Reduction, ReductionStep};
 pub use vector::{Fit, Function, FunctionOverhead, Hardware, VectorTable};
 
 use std::sync::{Arc, LazyLock};

@@ -1,12 +1,13 @@
 //! Costs of vector operations: hardware instructions by repeats, fits of whole tile operations, and the vector functions
 //! of a5 from their instructions' latencies.
 //!
-//! A fit comes first, then the function, then the hardware instruction: the first that knows operation and element.
+//! A reduction that is made of instructions for the very shape comes first, then a fit, then the function, then the
+//! hardware instruction: the first that knows operation and element.
 
 use serde::Deserialize;
 use sim_core::profile::Confidence;
 
-use super::{Banks, Origin};
+use super::{Banks, Origin, Reduction, ReductionStep};
 use crate::pipes::cycles::MicroCycles;
 use crate::pipes::instruction::{Extent, UbPlaces, VectorOp, VectorWork};
 
@@ -22,6 +23,9 @@ pub struct VectorTable {
     /// Hardware instructions.
     #[serde(default)]
     pub instructions: Vec<Hardware>,
+    /// Reductions along rows, where they are several instructions.
+    #[serde(default)]
+    pub reductions: Vec<Reduction>,
     /// Whole tile operations.
     #[serde(default)]
     pub fits: Vec<Fit>,
@@ -56,6 +60,12 @@ pub struct Hardware {
     /// Rows that fill less than one repeat take one each.
     #[serde(default)]
     pub narrow_rows: bool,
+    /// Each repeat's width of columns is an instruction of its own, with a repeat for every row.
+    #[serde(default)]
+    pub by_columns: bool,
+    /// Once before all of them.
+    #[serde(default)]
+    pub before: MicroCycles,
     /// Each row is an instruction of its own, with the mask set by count, that waits for the row before.
     #[serde(default)]
     pub row_after_row: bool,
@@ -194,6 +204,9 @@ impl VectorTable {
         if let Some(copy) = self.copy_of_one_row(work, shape) {
             return Some(copy);
         }
+        if let Some(reduced) = self.reduction(work, shape) {
+            return Some(reduced);
+        }
         if let Some(fit) = self.fit(work.op, bytes, to_bytes) {
             return Some(fit.cost(shape));
         }
@@ -215,6 +228,22 @@ impl VectorTable {
         (work.op.reduces_columns() && shape.rows <= 1).then(|| copy.cost(shape, None))
     }
 
+    /// What a reduction along rows costs that is several instructions for this shape.
+    fn reduction(&self, work: &VectorWork, shape: Shape) -> Option<VectorCost> {
+        let serves = |known: &&Reduction| {
+            known.ops.contains(&work.op) && known.element_bytes.contains(&work.element.bytes()) && shape.touch
+        };
+        let (known, steps) =
+            self.reductions.iter().filter(serves).find_map(|it| Some((it, it.steps(shape.rows, shape.cols)?)))?;
+        let combine = self.hardware(&VectorWork { op: known.combine, ..*work })?;
+        let cost = |step: &ReductionStep| match *step {
+            ReductionStep::Group(repeats) => known.group(repeats),
+            ReductionStep::Combine(repeats) => combine.repeats(repeats, None).cycles,
+        };
+        let cycles = steps.iter().fold(MicroCycles::ZERO, |sum, step| sum + cost(step));
+        Some(VectorCost { cycles, confidence: known.origin.confidence.max(combine.origin.confidence) })
+    }
+
     /// Cycles of a repeat where the places of the operands are known; none if they make no difference.
     fn slope(&self, known: &Hardware, places: Option<&UbPlaces>) -> Option<MicroCycles> {
         let conflicts = self.banks.as_ref()?.of(places?);
@@ -234,6 +263,7 @@ impl VectorTable {
     pub fn origins(&self) -> impl Iterator<Item = &Origin> {
         let fits = self.fits.iter().map(|fit| &fit.origin);
         fits.chain(self.instructions.iter().map(|known| &known.origin))
+            .chain(self.reductions.iter().map(|it| &it.origin))
             .chain(self.functions.iter().map(|it| &it.origin))
             .chain(self.banks.iter().map(|it| &it.origin))
     }
@@ -272,6 +302,15 @@ impl Hardware {
         if self.row_after_row {
             let row = self.repeats(shape.row_repeats(), slope);
             return VectorCost { cycles: (row.cycles + self.mask) * shape.rows.saturating_sub(1), ..row };
+        }
+        if self.by_columns {
+            // Of fewer rows than that, a row is an instruction.
+            let instructions = shape.row_repeats().min(shape.rows);
+            let all = self.repeats(shape.rows * shape.row_repeats(), slope);
+            return VectorCost {
+                cycles: self.before + self.startup * instructions.saturating_sub(1) + all.cycles,
+                ..all
+            };
         }
         let narrow = shape.cols < shape.per_repeat;
         let by_row = !shape.touch || (narrow && self.narrow_rows && shape.rows > 1);
