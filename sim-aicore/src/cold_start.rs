@@ -45,6 +45,14 @@ impl ColdStart {
         low + SimDuration::from_ps(within as u64)
     }
 
+    /// What that is on average over many chips: between two quartiles it is in their middle.
+    pub fn mean(&self) -> SimDuration {
+        let [least, inner @ .., most] = self.quartiles;
+        let ends = least + most;
+        let inner: SimDuration = inner.into_iter().sum();
+        SimDuration::from_ps((ends + inner * 2).as_ps() / 8)
+    }
+
     /// How far to trust it.
     pub fn confidence(&self) -> Confidence {
         self.confidence
@@ -87,6 +95,7 @@ mod tests {
         // With the 0.33 us of a warm start: between the published averages, 2.29 and 2.61 us.
         let mean = delays.iter().sum::<u64>() / delays.len() as u64;
         assert!((2_050..=2_120).contains(&mean), "{mean}");
+        assert_eq!(cold_start("aicore.cold_start_seed=1").mean().as_ps(), 2_086_250);
     }
 
     #[test]

@@ -161,7 +161,7 @@ mod tests {
         let spread = profile.with_overrides(&["aicpu.cluster_spread=1.07".parse().unwrap()]).unwrap();
         let costs = OperationCosts::new(&spread);
         let of = |operation| costs.of(operation, 1).as_ps();
-        assert_eq!([of(Operation::Submit), of(Operation::Setup)], [935_180, 170_000]);
+        assert_eq!([of(Operation::Submit), of(Operation::Setup)], [738_300, 170_000]);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::ops::{Add, AddAssign, Div, Mul, Rem, Sub};
 
 use serde::Serialize;
 
+pub mod nanoseconds;
+
 /// Picoseconds in one second.
 const PS_PER_S: u128 = 1_000_000_000_000;
 

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sim_core::profile::Arch;
-use sim_core::time::SimDuration;
+use sim_core::time::{SimDuration, nanoseconds};
 
 use super::result::{EntryOutcome, EntryResult, status_of};
 use crate::audit::JudgedFinding;
 use crate::case::Runtime;
 use crate::client::status::FailureClass;
-use crate::report::summary::{RunError, Verdict, milliseconds, nanoseconds};
+use crate::report::summary::{RunError, Verdict, milliseconds};
 use crate::run::exit::ExitStatus;
 use crate::run::footprint::Footprint;
 use crate::shard::PartOf;
@@ -73,7 +73,7 @@ struct EntryReport<'a> {
 
 #[derive(Debug, Serialize)]
 struct DeviceReport {
-    #[serde(rename = "device_time_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "device_time_ns", with = "nanoseconds")]
     time: SimDuration,
     tasks: u64,
 }

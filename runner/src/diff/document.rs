@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
-use sim_core::time::SimDuration;
+use sim_core::time::{SimDuration, nanoseconds};
 
 use crate::report::attribution::Attribution;
 use crate::report::summary;
@@ -69,7 +69,7 @@ pub struct RunDocument {
     /// Name of the runtime.
     pub runtime: String,
     /// From the first to the last event of AICPU and AICores.
-    #[serde(rename = "device_time_ns", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "device_time_ns", with = "nanoseconds")]
     pub device_time: SimDuration,
     /// How long each phase took; reports of runtimes that do not tell have none.
     #[serde(default)]
@@ -85,13 +85,13 @@ pub struct RunDocument {
 /// `phases` of a report.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Phases {
-    #[serde(rename = "preamble_ns", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "preamble_ns", with = "nanoseconds")]
     pub(super) preamble: SimDuration,
-    #[serde(rename = "orch_ns", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "orch_ns", with = "nanoseconds")]
     pub(super) orch: SimDuration,
-    #[serde(rename = "sched_ns", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "sched_ns", with = "nanoseconds")]
     pub(super) sched: SimDuration,
-    #[serde(rename = "post_orch_ns", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "post_orch_ns", with = "nanoseconds")]
     pub(super) post_orch: SimDuration,
 }
 
@@ -107,17 +107,8 @@ pub struct CostSources {
 /// Costs from one source.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct CostTime {
-    #[serde(rename = "time_ns", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "time_ns", with = "nanoseconds")]
     pub(super) time: SimDuration,
-}
-
-/// Nanoseconds with up to three digits behind the point, exact to a picosecond.
-fn from_nanoseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SimDuration, D::Error> {
-    let ns = f64::deserialize(deserializer)?;
-    if ns < 0.0 {
-        return Err(serde::de::Error::custom(format_args!("{ns} is negative")));
-    }
-    Ok(SimDuration::from_ps((ns * 1e3).round() as u64))
 }
 
 impl RunDocument {

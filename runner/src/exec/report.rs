@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use sim_aicore::cost::CostTally;
 use sim_aicore::tile_trace::KernelTraceReport;
 use sim_core::profile::TimeByConfidence;
-use sim_core::time::SimDuration;
+use sim_core::time::{SimDuration, nanoseconds};
 
 use crate::client::status::FailureClass;
 use crate::device::error::DeviceError;
 use crate::report::stall::StallText;
-use crate::report::summary::{from_nanoseconds, milliseconds, nanoseconds};
+use crate::report::summary::milliseconds;
 
 /// The version of the keys of [`ExecReport`].
 pub const SCHEMA: u32 = 1;
@@ -50,7 +50,7 @@ pub struct ExecReport {
     #[serde(with = "digits")]
     pub trace_hash: u64,
     /// From the start of the first thread to the end of the last on the device.
-    #[serde(rename = "device_time_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "device_time_ns", with = "nanoseconds")]
     pub device_time: SimDuration,
     /// Host time meanwhile.
     #[serde(rename = "host_elapsed_ms", serialize_with = "milliseconds", deserialize_with = "from_milliseconds")]
@@ -74,7 +74,7 @@ pub struct ExecReport {
     /// Events in the trace.
     pub events: u64,
     /// The longest span of virtual time in which the device only polled.
-    #[serde(rename = "longest_quiet_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "longest_quiet_ns", with = "nanoseconds")]
     pub longest_quiet: SimDuration,
     /// Objects loaded since the device was made.
     pub loads: usize,

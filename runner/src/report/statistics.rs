@@ -219,12 +219,25 @@ impl RunStatistics {
     /// The span of a phase over all threads: from the first that enters it to the last that leaves it. Of
     /// [`Phase::PostOrch`] only the thread that leaves last counts: the others merely wait in it.
     pub fn phase_time(&self, phase: Phase) -> SimDuration {
+        self.phase_window(phase).length()
+    }
+
+    /// What the reference calls effective: from the first thread that orchestrates or schedules to the last that stops
+    /// doing so. Start-up and shutdown are not in it.
+    pub fn effective_time(&self) -> SimDuration {
+        let mut window = self.phase_window(Phase::Orch);
+        let scheduling = self.phase_window(Phase::Sched);
+        window.include(scheduling.start, scheduling.end);
+        window.length()
+    }
+
+    fn phase_window(&self, phase: Phase) -> Window {
         let mut window = self.phases[phase as usize];
         let open = self.actors.iter().filter_map(|actor| actor.phase).filter(|(entered, _)| *entered == phase);
         for (_, start) in open {
             extend_phase(&mut window, phase, start, self.window.end);
         }
-        window.length()
+        window
     }
 
     /// Tasks that were submitted; kernels that ended if the runtime does not say when it submits.
@@ -378,6 +391,20 @@ mod tests {
         assert_eq!(statistics.phase_time(Phase::Sched), SimDuration::from_ns(90));
         assert_eq!(statistics.phase_time(Phase::PostOrch), SimDuration::from_ns(10));
         assert_eq!(statistics.phase_time(Phase::Orch), SimDuration::ZERO);
+    }
+
+    #[test]
+    fn is_the_effective_time_without_start_up_and_shutdown() {
+        let mut statistics = named(&[ActorKind::Aicpu(0), ActorKind::Aicpu(1)]);
+        assert_eq!(statistics.effective_time(), SimDuration::ZERO);
+        statistics.observe(&phase(0, 0, Some(Phase::Preamble)));
+        statistics.observe(&phase(3, 1, Some(Phase::Sched)));
+        statistics.observe(&phase(5, 0, Some(Phase::Orch)));
+        statistics.observe(&phase(60, 0, Some(Phase::PostOrch)));
+        assert_eq!(statistics.effective_time(), SimDuration::from_ns(57));
+        statistics.observe(&phase(80, 1, Some(Phase::PostOrch)));
+        statistics.observe(&phase(90, 1, None));
+        assert_eq!(statistics.effective_time(), SimDuration::from_ns(77));
     }
 
     #[test]

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use sim_aicore::cost::CostTally;
 use sim_aicore::tile_trace::KernelTraceReport;
 use sim_core::actor::ActorKind;
 use sim_core::profile::{Confidence, TimeByConfidence};
-use sim_core::time::SimDuration;
+use sim_core::time::{SimDuration, nanoseconds};
 use sim_core::trace::{CopyDirection, CostSource, Phase};
 
 use crate::device::programs::{DifferingProgram, Mode};
@@ -60,7 +60,7 @@ pub struct SeenSummary {
     /// Kernels that ended.
     pub kernels: u64,
     /// From the first to the last event of AICPU and AICores; of several runs the sum.
-    #[serde(rename = "device_time_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "device_time_ns", with = "nanoseconds")]
     pub device_time: SimDuration,
     /// Kernel costs by where they came from.
     pub cost_sources: CostTally,
@@ -227,7 +227,7 @@ pub struct DeviceSummary {
     /// Kernels that ended.
     pub kernels: u64,
     /// From the first to the last event of AICPU and AICores.
-    #[serde(rename = "device_time_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "device_time_ns", with = "nanoseconds")]
     pub device_time: SimDuration,
     /// Tasks per second of device time.
     pub tasks_per_s: f64,
@@ -256,16 +256,16 @@ pub struct DeviceSummary {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct PhaseTimes {
     /// Start-up and handshake.
-    #[serde(rename = "preamble_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "preamble_ns", with = "nanoseconds")]
     pub preamble: SimDuration,
     /// The orchestration function.
-    #[serde(rename = "orch_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "orch_ns", with = "nanoseconds")]
     pub orch: SimDuration,
     /// The scheduler's loop.
-    #[serde(rename = "sched_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "sched_ns", with = "nanoseconds")]
     pub sched: SimDuration,
     /// Shutdown, on the thread that ends last.
-    #[serde(rename = "post_orch_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "post_orch_ns", with = "nanoseconds")]
     pub post_orch: SimDuration,
 }
 
@@ -287,25 +287,25 @@ pub struct CostSources {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkConfidence {
     /// Measured on silicon.
-    #[serde(rename = "measured_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "measured_ns", with = "nanoseconds")]
     pub measured: SimDuration,
     /// Documented by the vendor or the runtime.
-    #[serde(rename = "documented_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "documented_ns", with = "nanoseconds")]
     pub documented: SimDuration,
     /// Measured on a simulator of the vendor.
-    #[serde(rename = "simulated_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "simulated_ns", with = "nanoseconds")]
     pub simulated: SimDuration,
     /// Derived from such values.
-    #[serde(rename = "inferred_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "inferred_ns", with = "nanoseconds")]
     pub inferred: SimDuration,
     /// Guesses.
-    #[serde(rename = "placeholder_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "placeholder_ns", with = "nanoseconds")]
     pub placeholder: SimDuration,
     /// Choices of the simulator.
-    #[serde(rename = "setting_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "setting_ns", with = "nanoseconds")]
     pub setting: SimDuration,
     /// Given by the user.
-    #[serde(rename = "override_ns", serialize_with = "nanoseconds", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "override_ns", with = "nanoseconds")]
     pub given: SimDuration,
     /// The part of it all that leans on guesses, 0 to 1.
     pub placeholder_share: f64,
@@ -346,7 +346,7 @@ pub struct CostSummary {
     /// How many.
     pub count: u64,
     /// How long in all.
-    #[serde(rename = "time_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "time_ns", with = "nanoseconds")]
     pub time: SimDuration,
 }
 
@@ -369,7 +369,7 @@ pub struct CopySummary {
     /// How many bytes in all.
     pub bytes: u64,
     /// How long in all.
-    #[serde(rename = "time_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "time_ns", with = "nanoseconds")]
     pub time: SimDuration,
 }
 
@@ -381,7 +381,7 @@ pub struct CoreLoad {
     /// Kernels that ended on it.
     pub kernels: u64,
     /// Time inside kernels.
-    #[serde(rename = "busy_ns", serialize_with = "nanoseconds")]
+    #[serde(rename = "busy_ns", with = "nanoseconds")]
     pub busy: SimDuration,
     /// That time as a part of the device time, 0 to 1.
     pub utilisation: f64,
@@ -508,19 +508,6 @@ pub(crate) fn hash_digits<S: Serializer>(hash: &Option<u64>, serializer: S) -> R
         Some(hash) => serializer.collect_str(&format_args!("{hash:016x}")),
         None => serializer.serialize_none(),
     }
-}
-
-/// Whole nanoseconds as an integer, others as a decimal fraction.
-pub(crate) fn nanoseconds<S: Serializer>(span: &SimDuration, serializer: S) -> Result<S::Ok, S::Error> {
-    if span.as_ps().is_multiple_of(1000) {
-        serializer.serialize_u64(span.as_ns())
-    } else {
-        serializer.serialize_f64(span.as_ns_f64())
-    }
-}
-
-pub(crate) fn from_nanoseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SimDuration, D::Error> {
-    f64::deserialize(deserializer).map(|ns| SimDuration::from_ps((ns * 1e3).round() as u64))
 }
 
 /// Milliseconds to a microsecond.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sim_core::loader::ledger::LoadLedger;
 use sim_core::profile::TimeByConfidence;
+use sim_core::time::SimDuration;
 
 use crate::bundled;
 use crate::device::driver::finding::Finding;
@@ -48,6 +49,11 @@ impl FinishedRun {
     /// The load of every core, by core id.
     pub fn core_loads(&self) -> Vec<CoreLoad> {
         core_loads(&self.statistics)
+    }
+
+    /// How long threads of the AICPU orchestrated or scheduled.
+    pub fn effective_time(&self) -> SimDuration {
+        self.statistics.effective_time()
     }
 
     /// Makes a device and runs the plan on it. An error is that of a device that could not be made.

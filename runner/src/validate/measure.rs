@@ -291,6 +291,11 @@ pub(super) enum ExecutorWork {
         /// Cores that are given a task.
         cores: u32,
     },
+    /// The same of the first task of each core in a launch, on average over many devices.
+    FirstHeadOverhead {
+        /// Cores that are given a task.
+        cores: u32,
+    },
 }
 
 /// A call of the driver.
@@ -374,6 +379,8 @@ pub(super) struct CaseRun {
 pub(super) enum CaseQuantity {
     /// From the first to the last event of AICPU and AICores.
     DeviceTime,
+    /// The same without start-up and shutdown: from the first thread that orchestrates or schedules to the last.
+    Effective,
     /// Start-up and handshake.
     Preamble,
     /// The orchestration.

@@ -1,7 +1,7 @@
 //! Costs of kernels added up, by where they came from.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sim_core::time::SimDuration;
+use serde::{Deserialize, Serialize};
+use sim_core::time::{SimDuration, nanoseconds};
 use sim_core::trace::CostSource;
 
 use super::KernelCost;
@@ -25,7 +25,7 @@ pub struct CostShare {
     /// How many.
     pub count: u64,
     /// How long in all.
-    #[serde(rename = "time_ns", serialize_with = "as_nanoseconds", deserialize_with = "from_nanoseconds")]
+    #[serde(rename = "time_ns", with = "nanoseconds")]
     pub time: SimDuration,
 }
 
@@ -55,17 +55,4 @@ impl CostTally {
             default: sum(self.default, other.default),
         }
     }
-}
-
-/// Whole nanoseconds as an integer, others as a decimal fraction.
-fn as_nanoseconds<S: Serializer>(span: &SimDuration, serializer: S) -> Result<S::Ok, S::Error> {
-    if span.as_ps().is_multiple_of(1000) {
-        serializer.serialize_u64(span.as_ns())
-    } else {
-        serializer.serialize_f64(span.as_ns_f64())
-    }
-}
-
-fn from_nanoseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SimDuration, D::Error> {
-    f64::deserialize(deserializer).map(|ns| SimDuration::from_ps((ns * 1e3).round() as u64))
 }

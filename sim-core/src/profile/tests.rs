@@ -61,7 +61,7 @@ fn are_the_values_of_a2a3_exact_in_base_units() {
         [5, 95, 140, 80]
     );
     assert_eq!(mmio.load.range, Some(SimDuration::from_ns(95)..=SimDuration::from_ns(105)));
-    assert_eq!([aicpu.spin.as_ns(), aicpu.submit.as_ns(), aicpu.object_load.as_ns()], [115, 874, 5_550_000]);
+    assert_eq!([aicpu.spin.as_ns(), aicpu.submit.as_ns(), aicpu.object_load.as_ns()], [115, 690, 5_550_000]);
     assert_eq!(aicore.bandwidth.as_bytes_per_s(), 236_800_000_000);
     assert_eq!([aicore.memory_latency.as_ps(), aicore.instruction_floor.as_ps()], [142_703, 11_150]);
     assert_eq!([*guards.stall_window, *guards.leap_limit], [SimDuration::from_ms(2), SimDuration::from_ms(60_000)]);

@@ -62,6 +62,7 @@ pub(super) struct Runs {
 #[derive(Clone, Copy, Debug)]
 struct Times {
     device: SimDuration,
+    effective: SimDuration,
     preamble: SimDuration,
     orchestration: SimDuration,
     scheduling: SimDuration,
@@ -102,6 +103,7 @@ impl Runs {
         let times = self.times(row, run)?;
         let time = match run.quantity {
             CaseQuantity::DeviceTime => times.device,
+            CaseQuantity::Effective => times.effective,
             CaseQuantity::Preamble => times.preamble,
             CaseQuantity::Orchestration => times.orchestration,
             CaseQuantity::OrchestrationPerTask => {
@@ -147,14 +149,14 @@ fn execute(row: &Row, run: &CaseRun, replaced: &[Override]) -> Result<Times, Cas
     let by_itself = ByItself::of(&plan.config.profile);
     let run =
         FinishedRun::of(plan, Arc::new(Pulse::default())).map_err(|error| CaseFailure::Device(Box::new(error)))?;
-    let average_core = average_of(&run.core_loads());
+    let (effective, average_core) = (run.effective_time(), average_of(&run.core_loads()));
     let FinishedRun { summary, failure, .. } = run;
     let case = summary.run.case.clone();
     if let Some(error) = failure {
         return Err(CaseFailure::Run { case, error });
     }
     match summary.simulated.map(|simulated| simulated.device) {
-        Some(DeviceFacts::Whole(device)) => Ok(Times::of(&device, average_core, by_itself)),
+        Some(DeviceFacts::Whole(device)) => Ok(Times::of(&device, effective, average_core, by_itself)),
         _ => Err(CaseFailure::NoReport { case }),
     }
 }
@@ -169,9 +171,10 @@ fn average_of(cores: &[CoreLoad]) -> SimDuration {
 }
 
 impl Times {
-    fn of(device: &DeviceSummary, average_core: SimDuration, by_itself: ByItself) -> Self {
+    fn of(device: &DeviceSummary, effective: SimDuration, average_core: SimDuration, by_itself: ByItself) -> Self {
         Times {
             device: device.device_time,
+            effective,
             preamble: device.phases.preamble,
             orchestration: device.phases.orch,
             scheduling: device.phases.sched,

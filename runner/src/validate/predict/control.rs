@@ -1,5 +1,6 @@
 //! Register accesses, the AICPU's charges, and what a core pays around a kernel.
 
+use sim_aicore::cold_start::ColdStart;
 use sim_aicpu::operation::{Operation, OperationCosts};
 use sim_aicpu::register_file::RegisterFile;
 use sim_core::profile::Profile;
@@ -65,16 +66,22 @@ pub(super) fn executor(profile: &Profile, work: ExecutorWork) -> Answer {
         ExecutorWork::Setup => setup + *profile.aicore.counter_read,
         ExecutorWork::Flush => *profile.aicore.flush,
         ExecutorWork::CounterRead => *profile.aicore.counter_read,
-        ExecutorWork::HeadOverhead { cores } => {
-            let registers = RegisterFile::new(profile, 1, 1);
-            // Each scheduler stores to its own cores.
-            let cores = u64::from(cores.div_ceil(*profile.topology.schedulers)).max(1);
-            // The first store is seen at once, the last one after all others: half of that on average.
-            let position = SimDuration::from_ps(registers.store_cost().as_ps() * (cores - 1) / 2);
-            position + registers.post(THREAD, SimTime::ZERO).since(SimTime::ZERO) + setup
+        ExecutorWork::HeadOverhead { cores } => head_overhead(profile, cores) + setup,
+        ExecutorWork::FirstHeadOverhead { cores } => {
+            head_overhead(profile, cores) + setup + ColdStart::new(profile).mean()
         }
     };
     Ok(Quantity::Time(time))
+}
+
+/// From the first store of a burst of so many dispatches until a core sees its own, on average.
+fn head_overhead(profile: &Profile, cores: u32) -> SimDuration {
+    let registers = RegisterFile::new(profile, 1, 1);
+    // Each scheduler stores to its own cores.
+    let cores = u64::from(cores.div_ceil(*profile.topology.schedulers)).max(1);
+    // The first store is seen at once, the last one after all others: half of that on average.
+    let position = SimDuration::from_ps(registers.store_cost().as_ps() * (cores - 1) / 2);
+    position + registers.post(THREAD, SimTime::ZERO).since(SimTime::ZERO)
 }
 
 #[cfg(test)]
@@ -113,6 +120,13 @@ mod tests {
         // One of three schedulers stores to 24 of them.
         assert_eq!(overhead(72) - overhead(1), 5.0 * 23.0 / 2.0);
         assert_eq!(overhead(1), 310.0);
+    }
+
+    #[test]
+    fn how_much_longer_does_a_core_take_for_its_first_task_on_average() {
+        let profile = Profile::load(Arch::A2a3).unwrap();
+        let first = ns(executor(&profile, ExecutorWork::FirstHeadOverhead { cores: 72 }));
+        assert_eq!(first - ns(executor(&profile, ExecutorWork::HeadOverhead { cores: 72 })), 2086.25);
     }
 
     #[test]
