@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "driver.h"
+#include "npusim/coherence.h"
 #include "npusim/hooks.h"
 
 #define CALLER __builtin_return_address(0)

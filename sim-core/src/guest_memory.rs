@@ -65,8 +65,7 @@ impl OwnMemory {
         let remote = libc::iovec { iov_base: address as *mut _, iov_len: bytes.len() };
         // SAFETY: the local part is the slice, which is only read; the system checks the other. Whoever calls decides
         // that guests see these bytes there, as with any store of a guest.
-        let copied =
-            unsafe { libc::process_vm_writev(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+        let copied = unsafe { libc::process_vm_writev(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
         if usize::try_from(copied) == Ok(bytes.len()) {
             return Ok(());
         }

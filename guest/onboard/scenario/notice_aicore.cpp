@@ -1,4 +1,5 @@
 // An AICore object for the scenarios of notices: what a core tells, looks for and counts.
+#include "npusim/coherence.h"
 #include "npusim/platform.h"
 #include "onboard/common/notice.h"
 

@@ -1,4 +1,5 @@
 // An AICPU object for the scenarios of notices: what a thread hears, and when.
+#include "npusim/coherence.h"
 #include "npusim/platform.h"
 #include "onboard/common/notice.h"
 

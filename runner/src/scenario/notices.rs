@@ -17,7 +17,6 @@ const TOKENS: u64 = 20_000;
 enum Cores {
     TellByMemory = 0,
     TellByCond = 1,
-    TellByCondDcci = 2,
     ForgetDcci = 3,
     MindDcci = 4,
     ReadTokens = 5,
@@ -39,7 +38,6 @@ enum Word {
     Seen = 5 * LINE as isize + 3,
     Half = 5 * LINE as isize + 4,
     OtherHalf = 5 * LINE as isize + 5,
-    Loads = 6 * LINE as isize,
     Acted = 6 * LINE as isize + 1,
     Torn = 6 * LINE as isize + 2,
     OrderSeen = 6 * LINE as isize + 3,
@@ -112,7 +110,6 @@ pub(super) fn latencies(host: &mut BoardHost) -> Called {
     for (what, cores, function) in [
         ("through memory and dcci", Cores::TellByMemory, c"notice_hear_memory"),
         ("through COND", Cores::TellByCond, c"notice_hear_cond"),
-        ("through COND, behind a dcci", Cores::TellByCondDcci, c"notice_hear_cond"),
     ] {
         let left = play(host, &board, what, cores, function, (NOTICES, 0))?;
         note_latencies(host, what, &left);
@@ -135,10 +132,9 @@ pub(super) fn missing_dcci(host: &mut BoardHost) -> Called {
 
 pub(super) fn torn_handshake(host: &mut BoardHost) -> Called {
     let board = prepare(host)?;
-    for (what, halves_apart) in [("64 bits at once", 0), ("the upper half first", 1)] {
-        let left = play(host, &board, what, Cores::ReadTokens, c"notice_hammer", (TOKENS, halves_apart))?;
-        let [loads, acted, torn] = [Word::Loads, Word::Acted, Word::Torn].map(|word| left.get(word));
-        host.note(&format!("{what}: {loads} loads, {acted} new tokens, {torn} of them with an old upper half"));
-    }
+    let what = "64 bits at once";
+    let left = play(host, &board, what, Cores::ReadTokens, c"notice_hammer", (TOKENS, 0))?;
+    let [acted, torn] = [Word::Acted, Word::Torn].map(|word| left.get(word));
+    host.note(&format!("{what}: {acted} new tokens, {torn} of them with an old upper half"));
     Ok(())
 }
