@@ -237,6 +237,65 @@ fn have_bad_calls_changed_any_memory() {
     assert_eq!(finding_kinds(&report), [""; 0]);
 }
 
+/// What a scenario has found out, of what begins so.
+fn noted<'a>(report: &'a Value, begin: &str) -> Vec<&'a str> {
+    let steps = report["steps"].as_array().expect("a list of steps");
+    let calls = steps.iter().filter_map(|step| step["call"].as_str());
+    calls.filter_map(|call| call.strip_prefix(begin)).collect()
+}
+
+/// What each finding about visibility is, and what it is about.
+fn unseen(report: &Value) -> Vec<(&str, &str)> {
+    let findings = report["visibility"].as_array().expect("a list of findings");
+    let who = |finding: &'_ Value| if finding["core"].is_null() { "thread" } else { "core" };
+    findings.iter().map(|it| (it["kind"].as_str().expect("a kind"), it[who(it)].as_str().expect("who"))).collect()
+}
+
+#[test]
+fn how_long_does_a_notice_of_a_core_take_to_the_aicpu() {
+    let report = scenario("notices", &[]);
+    assert_eq!(
+        noted(&report, "through "),
+        [
+            "memory and dcci: 100 notices, 996 ns at least, 999 ns on average, 1004 ns at most",
+            "COND: 100 notices, 95 ns at least, 144 ns on average, 197 ns at most",
+        ]
+    );
+    // The clock, which takes 10 ns, was read between: the shortest through COND is the measured 180 ns.
+    let report = scenario("notices", &["--set", "mmio.response=95ns"]);
+    assert_eq!(noted(&report, "through COND: "), ["100 notices, 190 ns at least, 241 ns on average, 292 ns at most"]);
+    assert!(unseen(&report).is_empty());
+}
+
+#[test]
+fn what_is_not_seen_for_want_of_a_dcci_and_is_it_found() {
+    let report = scenario("missing_dcci", &[]);
+    assert_eq!(
+        noted(&report, "without dcci: "),
+        [
+            "the AICPU sees 0 where the core has stored 1",
+            "the core sees 0 where the AICPU has stored 1",
+            "of a line that two cores write 1 and 2 to, 0 and 2 are left",
+        ]
+    );
+    assert_eq!(
+        noted(&report, "with dcci: "),
+        [
+            "the AICPU sees 1 where the core has stored 1",
+            "the core sees 1 where the AICPU has stored 1",
+            "of a line that two cores write 1 and 2 to, 1 and 2 are left",
+        ]
+    );
+    assert_eq!(unseen(&report), [("overwritten", "aiv2"), ("never_written_back", "aic0"), ("stale_read", "aic0")]);
+}
+
+#[test]
+fn how_many_tokens_of_64_bits_does_a_core_see_half_of() {
+    let report = scenario("torn_handshake", &[]);
+    assert_eq!(noted(&report, "64 bits at once: "), ["10001 new tokens, 51 of them with an old upper half"]);
+    assert_eq!(unseen(&report), [("torn_read", "aic0")]);
+}
+
 // ---- what a host asks the driver
 
 /// A device of this generation with a host that has set it and has a stream.

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "driver.h"
+#include "npusim/coherence.h"
 #include "npusim/hooks.h"
 
 #define CALLER __builtin_return_address(0)
@@ -118,6 +119,18 @@ int npusim_poll(void) { return hooks->poll(); }
 int32_t npusim_aicpu_gate(void) { return hooks->aicpu_gate(); }
 const uint64_t *npusim_register_bases(void) { return hooks->register_bases(); }
 void npusim_charge(uint32_t operation, uint32_t count) { hooks->charge(operation, count); }
+void npusim_reg_store64(volatile uint64_t *words, uint64_t value) { hooks->reg_store64(words, value, CALLER); }
+uint32_t npusim_gm_load32(const volatile uint32_t *word) {
+    return (uint32_t)hooks->gm_load(word, sizeof(*word), CALLER);
+}
+uint64_t npusim_gm_load64(const volatile uint64_t *word) { return hooks->gm_load(word, sizeof(*word), CALLER); }
+void npusim_gm_store32(volatile uint32_t *word, uint32_t value) {
+    hooks->gm_store(word, value, sizeof(*word), CALLER);
+}
+void npusim_gm_store64(volatile uint64_t *word, uint64_t value) {
+    hooks->gm_store(word, value, sizeof(*word), CALLER);
+}
+void npusim_dcci(const volatile void *address, uint32_t extent) { hooks->dcci(address, extent, CALLER); }
 void npusim_execute(const NpusimKernelCall *call) { hooks->execute(call, CALLER); }
 NpusimRecorder *npusim_recorder(void) { return hooks->recorder(); }
 void npusim_recorder_grow(void) { hooks->recorder_grow(); }

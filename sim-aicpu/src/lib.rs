@@ -5,3 +5,4 @@ pub mod mmio;
 pub mod operation;
 pub mod pool;
 pub mod register_file;
+pub mod split_store;

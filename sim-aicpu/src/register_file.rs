@@ -5,6 +5,7 @@
 //! - A **load** costs a round trip, and waits until the thread's own posted stores have arrived.
 //! - A **core** accesses its own block by plain loads and stores; the engine notices its stores at its next hook and
 //!   lets them arrive after their own propagation time.
+//! - A **store of 64 bits** arrives as two ([`crate::split_store`]).
 //!
 //! AICPU threads know a register by its address in the **window**, which is no memory: they load and store by calls.
 //! Whoever accesses the window inline faults, as a core on silicon hangs that does so.
@@ -16,8 +17,11 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use mmap_rs::{MmapOptions, ReservedNone};
+use sim_core::actor::ActorKind;
 use sim_core::profile::Profile;
 use sim_core::time::{SimDuration, SimTime};
+
+use crate::split_store::{Split, SplitStores, TornRead};
 
 /// A word of a core's block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,11 +85,14 @@ pub struct RegisterFile {
     layout: RegisterLayout,
     store: SimDuration,
     load: SimDuration,
+    response: SimDuration,
     propagation: SimDuration,
     /// The last value of COND that an AICPU thread has read, by core.
     seen: Box<[Cell<u32>]>,
     /// When the last posted store of each AICPU thread arrives, by launch index.
     drained: Box<[Cell<SimTime>]>,
+    beat_gap: SimDuration,
+    splits: SplitStores,
 }
 
 impl RegisterFile {
@@ -127,9 +134,12 @@ impl RegisterFile {
             layout,
             store: *profile.mmio.store,
             load: *profile.mmio.load,
+            response: *profile.mmio.response,
             propagation: *profile.mmio.propagation,
             seen: (0..cores).map(|_| Cell::new(0)).collect(),
             drained: (0..threads).map(|_| Cell::new(SimTime::ZERO)).collect(),
+            beat_gap: *profile.mmio.beat_gap,
+            splits: SplitStores::default(),
         }
     }
 
@@ -193,6 +203,46 @@ impl RegisterFile {
         arrival
     }
 
+    /// Thread `thread` has issued a store of 64 bits at `now`: when its halves arrive, none of them before what the thread
+    /// has stored earlier.
+    pub fn post_64(&self, thread: usize, now: SimTime) -> [SimTime; 2] {
+        let arrival = now + self.propagation + self.splits.next_phase(self.store);
+        let drained = self.drained.get(thread);
+        let first = drained.map_or(arrival, |drained| drained.get().max(arrival));
+        let second = first + self.beat_gap;
+        if let Some(drained) = drained {
+            drained.set(second);
+        }
+        [first, second]
+    }
+
+    /// A store of 64 bits is on its way.
+    pub fn split(&self, split: Split) {
+        self.splits.add(split);
+    }
+
+    /// Whether there was a store of 64 bits in this launch.
+    #[inline(always)]
+    pub fn may_be_split(&self) -> bool {
+        self.splits.any()
+    }
+
+    /// The core that is `who` looks at its registers at `now`.
+    pub fn looked_at(&self, who: ActorKind, core: u16, now: SimTime) {
+        self.splits.look(who, core, now, |register| self.word(register).load(Ordering::Acquire));
+    }
+
+    /// What cores have seen half of.
+    pub fn torn_reads(&self) -> Vec<TornRead> {
+        self.splits.torn()
+    }
+
+    /// The part of a load that is left when the register has given its value.
+    #[inline(always)]
+    pub fn response(&self) -> SimDuration {
+        self.response
+    }
+
     /// What a load issued at `now` costs the thread: its own stores go first.
     pub fn load_cost(&self, thread: usize, now: SimTime) -> SimDuration {
         let drained = self.drained.get(thread).map_or(SimTime::ZERO, Cell::get);
@@ -217,6 +267,7 @@ impl RegisterFile {
             self.cond(core).1.store(0, Ordering::Release);
             self.data_main_base(core).1.store(0, Ordering::Release);
         }
+        self.splits.reset();
         self.seen.iter().for_each(|seen| seen.set(0));
         self.drained.iter().for_each(|drained| drained.set(SimTime::ZERO));
     }
@@ -259,6 +310,39 @@ mod tests {
         assert_eq!(file.load_cost(0, now), SimDuration::from_ns(140 + 95));
         assert_eq!(file.load_cost(1, now), SimDuration::from_ns(95));
         assert_eq!(file.load_cost(0, SimTime::from_ns(1140)), SimDuration::from_ns(95));
+    }
+
+    #[test]
+    fn which_loads_of_a_core_are_torn_while_64_bits_are_stored_every_5_ns() {
+        let file = file();
+        let low = Register { core: 1, offset: 0xa0 };
+        let word = |offset| file.word(Register { core: 1, offset });
+        let mut stores = Vec::new();
+        for number in 0..20_000u32 {
+            let beats = file.post_64(0, SimTime::from_ns(5 * u64::from(number)));
+            file.split(Split { low, high: !number, beats, by: ActorKind::Aicpu(0) });
+            stores.push((beats, number));
+        }
+        assert!(stores.windows(2).all(|pair| pair[0].0[1] <= pair[1].0[0]), "stores arrive in order");
+        // A load every 10 ns, as a core's loop makes them; halves arrive in between.
+        let (mut seen, mut torn, mut next) = (0, 0, 0);
+        for load in (0..100_000).step_by(10).map(SimTime::from_ns) {
+            while next < 2 * stores.len() && stores[next / 2].0[next % 2] <= load {
+                let value = stores[next / 2].1;
+                let (offset, half) = if next.is_multiple_of(2) { (0xa0, value) } else { (0xa4, !value) };
+                word(offset).store(half, Ordering::Release);
+                next += 1;
+            }
+            if next == 0 {
+                continue;
+            }
+            file.looked_at(ActorKind::Aic(1), 1, load);
+            seen += 1;
+            torn += u64::from(word(0xa0).load(Ordering::Acquire) != !word(0xa4).load(Ordering::Acquire));
+        }
+        assert_eq!((seen, torn), (9_986, 51), "0.5 %");
+        let [TornRead::TornRead { reads, at, .. }] = file.torn_reads()[..] else { panic!("one finding") };
+        assert_eq!((reads, at), (51, SimTime::from_ns(140)));
     }
 
     #[test]

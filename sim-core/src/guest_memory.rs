@@ -1,4 +1,4 @@
-//! Reading memory that guests point to, which may not be there.
+//! Reading and writing memory that guests point to, which may not be there.
 //!
 //! A hook that follows one pointer of its caller does so as the guest, and a bad one ends the guest
 //! ([`crate::engine::CurrentActor::as_guest`]). That is too much for a structure that a guest has left behind, of which
@@ -12,6 +12,15 @@ pub struct Unreadable {
     /// The first of them.
     pub address: u64,
     /// How many were asked for.
+    pub length: u64,
+}
+
+/// {length} bytes at {address:#x} cannot be written
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, displaydoc::Display)]
+pub struct Unwritable {
+    /// The first of them.
+    pub address: u64,
+    /// How many there were.
     pub length: u64,
 }
 
@@ -46,6 +55,21 @@ impl GuestMemory for OwnMemory {
             to = rest;
         }
         Ok(())
+    }
+}
+
+impl OwnMemory {
+    /// Copies bytes to a place. If not all of it is there to be written to, some of them may have been copied.
+    pub fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Unwritable> {
+        let local = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        let remote = libc::iovec { iov_base: address as *mut _, iov_len: bytes.len() };
+        // SAFETY: the local part is the slice, which is only read; the system checks the other. Whoever calls decides
+        // that guests see these bytes there, as with any store of a guest.
+        let copied = unsafe { libc::process_vm_writev(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+        if usize::try_from(copied) == Ok(bytes.len()) {
+            return Ok(());
+        }
+        Err(Unwritable { address, length: bytes.len() as u64 })
     }
 }
 
@@ -159,6 +183,18 @@ mod tests {
             assert_eq!(read(address, 2), Err(Unreadable { address, length: 2 }));
         }
         assert_eq!(read(0, 0), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn is_memory_that_cannot_be_written_to_an_answer() {
+        let edge = Edge::new();
+        let mut place = [0u8; 4];
+        assert_eq!(OwnMemory.write((&raw mut place) as u64, &[1, 2, 3, 4]), Ok(()));
+        // SAFETY: the array is this test's; the compiler does not know that it was written to.
+        assert_eq!(unsafe { (&raw const place).read_volatile() }, [1, 2, 3, 4]);
+        for address in [0, edge.end() - 3] {
+            assert_eq!(OwnMemory.write(address, &[0; 4]), Err(Unwritable { address, length: 4 }));
+        }
     }
 
     #[test]

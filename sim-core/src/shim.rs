@@ -10,7 +10,7 @@ use crate::engine::ThreadFunctions;
 use crate::loader::heap::Heap;
 
 /// The version of both sides.
-pub const HOOK_ABI: u32 = 6;
+pub const HOOK_ABI: u32 = 7;
 
 /// A guest's thread function.
 pub type ThreadStart = extern "C" fn(*mut c_void) -> *mut c_void;
@@ -119,7 +119,11 @@ pub struct HookTable {
     pub reg_load: extern "C" fn(word: *const AtomicU32, caller: usize) -> u32,
     pub reg_store: extern "C" fn(word: *const AtomicU32, value: u32, caller: usize),
     pub reg_base: extern "C" fn(caller: usize) -> *mut u8,
+    pub reg_store64: extern "C" fn(words: *const AtomicU32, value: u64, caller: usize),
     pub cache_maintenance: extern "C" fn(address: usize, size: usize, flush: c_int),
+    pub gm_load: extern "C" fn(address: usize, size: u32, caller: usize) -> u64,
+    pub gm_store: extern "C" fn(address: usize, value: u64, size: u32, caller: usize),
+    pub dcci: extern "C" fn(address: usize, extent: u32, caller: usize),
     pub malloc: extern "C" fn(size: usize, alignment: usize, owner: *const c_char) -> usize,
     pub free: extern "C" fn(device: usize) -> c_int,
     pub copy_to_device: extern "C" fn(device: usize, host: *const u8, size: usize) -> c_int,

@@ -162,6 +162,14 @@ impl DmaRequest<'_> {
         }
     }
 
+    /// Where on the device bytes are written, if they are.
+    pub fn written(&self) -> Option<DevicePtr> {
+        match self {
+            DmaRequest::ToDevice { to: at, .. } | DmaRequest::Memset { at, .. } => Some(*at),
+            DmaRequest::Unseen { .. } | DmaRequest::FromDevice { .. } => None,
+        }
+    }
+
     /// How many bytes go.
     pub fn bytes(&self) -> u64 {
         match self {

@@ -29,7 +29,8 @@
 //!
 //! Nothing here knows the engine, and nothing reads a clock: virtual times come in and go out as values.
 //!
-//! [`bandwidth`] is the other half: how fast running kernels move what is in it.
+//! [`bandwidth`] is the other half: how fast running kernels move what is in it. [`coherence`] is about single words:
+//! which side sees them when.
 //!
 //! # Example
 //!
@@ -69,6 +70,7 @@ pub mod bandwidth;
 mod block;
 mod block_table;
 mod byte_size;
+pub mod coherence;
 mod device_ptr;
 mod dma;
 mod error;

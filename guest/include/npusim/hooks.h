@@ -9,7 +9,7 @@
 #include "npusim/instruction.h"
 #include "npusim/platform.h"
 
-enum { NPUSIM_HOOK_ABI = 6 };
+enum { NPUSIM_HOOK_ABI = 7 };
 
 #define NPUSIM_NO_DEADLINE UINT64_MAX
 
@@ -35,7 +35,11 @@ typedef struct NpusimHooks {
     uint32_t (*reg_load)(const volatile uint32_t *word, void *caller);
     void (*reg_store)(volatile uint32_t *word, uint32_t value, void *caller);
     volatile uint8_t *(*reg_base)(void *caller);
+    void (*reg_store64)(volatile uint64_t *words, uint64_t value, void *caller);
     void (*cache_maintenance)(const void *address, size_t size, int flush);
+    uint64_t (*gm_load)(const volatile void *address, uint32_t size, void *caller);
+    void (*gm_store)(volatile void *address, uint64_t value, uint32_t size, void *caller);
+    void (*dcci)(const volatile void *address, uint32_t extent, void *caller);
     void *(*malloc)(size_t size, size_t alignment, const char *owner);
     int (*free)(void *device);
     int (*copy_to_device)(void *device, const void *host, size_t size);

@@ -110,7 +110,6 @@ impl Objects {
         if self.loaded.iter().any(|loaded| loaded.handle == handle as usize && loaded.is_in_place(load_address)) {
             return Ok(None);
         }
-        self.loaded.retain(|loaded| loaded.handle != handle as usize);
         let charges = self.adopt(handle, load_address, &path, tariff(&path))?;
         if let Some((context, load_address, path)) = simulation_context(scope)
             && !self.loaded.iter().any(|loaded| loaded.load_address == load_address)

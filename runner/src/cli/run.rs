@@ -97,6 +97,9 @@ impl RunCommand {
         for finding in run.findings() {
             eprintln!("npusim: the driver found: {finding}");
         }
+        for finding in &run.summary.run.visibility {
+            eprintln!("npusim: {finding}");
+        }
         for differing in run.differing_programs() {
             eprintln!("npusim: {differing}");
         }

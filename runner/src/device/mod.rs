@@ -19,6 +19,7 @@ pub mod notes;
 pub mod pool;
 pub mod programs;
 mod rooms;
+pub mod visibility;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ use sim_core::shim::{ShimFunctions, Topology};
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, Observer, Trace};
 use sim_hbm::bandwidth::SharedMemory;
+use sim_hbm::coherence::Coherence;
 use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, ObjectTransfer, Residency};
 
 use crate::bundled;
@@ -59,6 +61,7 @@ use error::{DeviceError, Explainer};
 use notes::{LogLine, Notebook};
 use programs::{DifferingProgram, Mode, Programs};
 use rooms::{FreeRooms, Loads, Rooms, Stopwatch};
+use visibility::VisibilityFinding;
 
 /// Host time after which a free run is given up, in units of the limit for guests.
 const FREE_RUN_PATIENCE: u32 = 120;
@@ -342,6 +345,16 @@ impl Device {
         self.rooms().driver.borrow().findings().to_vec()
     }
 
+    /// What guests did not see of registers and memory, or too late.
+    pub fn visibility_findings(&self) -> Vec<VisibilityFinding> {
+        let rooms = self.rooms();
+        let hbm = rooms.hbm.borrow();
+        let coherence = rooms.coherence.borrow().findings().into_iter();
+        let coherence = coherence.map(|finding| VisibilityFinding::Memory(finding.resolved(&hbm)));
+        let torn = rooms.registers.torn_reads().into_iter().map(VisibilityFinding::Registers);
+        torn.chain(coherence).collect()
+    }
+
     /// Kernels that did something else on calls that look the same.
     pub fn differing_programs(&self) -> Vec<DifferingProgram> {
         self.rooms().programs.differing()
@@ -504,6 +517,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         costs: CostModel::new(&profile, config.kernel_costs),
         programs: Programs::new(profile.arch, array.count(), config.mode),
         traces: TileTraces::default(),
+        coherence: RefCell::new(Coherence::new(&profile)),
         memory: RefCell::new(SharedMemory::new(&profile)),
         namespace: RefCell::new(namespace),
         linking: RefCell::default(),

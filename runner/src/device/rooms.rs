@@ -33,6 +33,7 @@ use sim_core::shim::Topology;
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, EventKind};
 use sim_hbm::bandwidth::SharedMemory;
+use sim_hbm::coherence::Coherence;
 use sim_hbm::{DmaEngine, Hbm, ObjectTransfer};
 
 use super::driver::Driver;
@@ -56,6 +57,8 @@ pub(super) struct Rooms {
     pub(super) programs: Programs,
     /// What is known of kernels by their traces.
     pub(super) traces: TileTraces,
+    /// The caches between AICPU and AICores.
+    pub(super) coherence: RefCell<Coherence>,
     /// What running kernels share.
     pub(super) memory: RefCell<SharedMemory<ActorId>>,
     pub(super) namespace: RefCell<Namespace>,

@@ -216,6 +216,7 @@ pub(crate) fn summary() -> RunSummary {
         exit: 0,
         mode: Mode::Functional,
         differing_programs: Vec::new(),
+        visibility: Vec::new(),
         kernel_traces: Vec::new(),
         engine: EngineMode::Virtual,
         deterministic: true,

@@ -14,6 +14,7 @@ use sim_core::time::{SimDuration, nanoseconds};
 use sim_core::trace::{CopyDirection, CostSource, Phase};
 
 use crate::device::programs::{DifferingProgram, Mode};
+use crate::device::visibility::VisibilityFinding;
 use crate::exec::report::ExecReport;
 
 use super::statistics::{CopyTotal, CoreUse, CostTotal, RunStatistics};
@@ -114,6 +115,9 @@ pub struct RunFacts {
     /// Kernels whose time is that of another call: they did something else on calls that look the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differing_programs: Vec<DifferingProgram>,
+    /// What guests did not see of registers and memory, or too late.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub visibility: Vec<VisibilityFinding>,
     /// Kernels that left traces of their tile instructions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kernel_traces: Vec<KernelTraceReport>,

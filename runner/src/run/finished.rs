@@ -242,6 +242,7 @@ fn facts_of(plan: &RunPlan, device: &Device, host_elapsed: Duration, outcome: &O
         golden: outcome.golden,
         mode: plan.config.mode,
         differing_programs: device.differing_programs(),
+        visibility: device.visibility_findings(),
         kernel_traces: device.kernel_traces(),
         exit: outcome.status().code(),
         engine,

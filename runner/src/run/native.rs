@@ -191,6 +191,7 @@ fn facts_of(
         golden: outcome.golden,
         mode: input.mode,
         differing_programs: Vec::new(),
+        visibility: Vec::new(),
         kernel_traces: KernelTraceReport::of_runs(reports.iter().flat_map(|report| &report.kernel_traces)),
         exit: outcome.status().code(),
         engine,

@@ -6,7 +6,7 @@ use std::ffi::CString;
 
 use sim_aicore::pipes::tables::load_profile;
 use sim_core::driver_hooks::{AicpuArgsEx, ArgsEx, CpuKernelArgs, DevBinary};
-use sim_core::profile::Arch;
+use sim_core::profile::{Arch, Profile};
 use sim_core::time::SimDuration;
 use sim_hbm::{Holder, Residency};
 
@@ -23,6 +23,7 @@ const NAMED_HOLDERS: usize = 3;
 /// The host.
 pub(super) struct BoardHost {
     device: Device,
+    profile: Profile,
     pub(super) arch: Arch,
     pub(super) faithful: bool,
     functions: BTreeMap<&'static str, usize>,
@@ -68,12 +69,13 @@ impl BoardHost {
     pub(super) fn new(settings: ScenarioSettings) -> Called<Self> {
         let profile = load_profile(settings.arch)?.with_overrides(&settings.overrides)?;
         let config =
-            DeviceConfig { engine: settings.engine, faithful: settings.faithful, ..DeviceConfig::new(profile) };
+            DeviceConfig { engine: settings.engine, faithful: settings.faithful, ..DeviceConfig::new(profile.clone()) };
         // The device wants one; nothing of it is called.
         let host = bundled::ONBOARD.first().map_or(&[][..], |runtime| runtime.host);
         let device = Device::new(config, bundled::SHIM, NamedObject { name: "libhost_runtime.so", bytes: host })?;
         Ok(BoardHost {
             device,
+            profile,
             arch: settings.arch,
             faithful: settings.faithful,
             functions: BTreeMap::new(),
@@ -136,6 +138,11 @@ impl BoardHost {
         self.repeated(what, 1, SimDuration::ZERO);
     }
 
+    /// The profile of its device.
+    pub(super) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
     pub(super) fn now(&self) -> sim_core::time::SimTime {
         self.device.now()
     }
@@ -171,6 +178,7 @@ impl BoardHost {
             residency: self.residency,
             holders: self.holders,
             findings: self.device.findings(),
+            visibility: self.device.visibility_findings(),
             fault: self.device.fault().map(|fault| fault.to_string()),
             trace_hash: format!("{:016x}", self.device.trace().hash()),
             steps: self.steps,
@@ -213,7 +221,7 @@ impl BoardHost {
 
     /// Launches cores, of one cluster.
     pub(super) fn launch_cores(&mut self, handle: u64, stream: u64, shared: u64, cores: Cores) -> Called<i32> {
-        let (args, launch) = core_launch(shared, cores);
+        let (args, launch) = core_launch(shared, cores as u64);
         let code = self.quietly("rtKernelLaunchWithHandleV2", &[handle, 0, 1, of(&launch), 0, stream, 0]);
         drop(args);
         code
@@ -228,7 +236,7 @@ impl BoardHost {
         stream: u64,
         launch: (u64, Cores),
     ) -> Called<i32> {
-        let (args, launch) = core_launch(launch.0, launch.1);
+        let (args, launch) = core_launch(launch.0, launch.1 as u64);
         let arguments = [handle, 0, 1, of(&launch), 0, stream, 0];
         let code = self.expect_of(expected, "rtKernelLaunchWithHandleV2", remark, &arguments);
         drop(args);
@@ -319,8 +327,8 @@ pub(super) struct ByName<'a> {
 pub(super) const SERVER: &str = "libaicpu_extend_kernels.so";
 
 /// The arguments of a launch of cores, and the launch that points to them.
-fn core_launch(shared: u64, cores: Cores) -> (Box<[u64; 3]>, ArgsEx) {
-    let args = Box::new([shared, 0, cores as u64]);
+pub(super) fn core_launch(shared: u64, behaviour: u64) -> (Box<[u64; 3]>, ArgsEx) {
+    let args = Box::new([shared, 0, behaviour]);
     let launch = ArgsEx {
         args: of(&*args) as *const u8,
         host_inputs: std::ptr::null(),
@@ -368,6 +376,10 @@ fn list_file(object: &[u8]) -> std::io::Result<ListFile> {
         "scenario_crash",
         "scenario_rest",
         "scenario_missing",
+        "notice_hear_memory",
+        "notice_hear_cond",
+        "notice_miss",
+        "notice_hammer",
     ];
     let op =
         |name: &&str| format!("\"{name}\": {{\"opInfo\": {{\"functionName\": \"{name}\", \"kernelSo\": \"{file}\"}}}}");

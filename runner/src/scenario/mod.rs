@@ -9,6 +9,7 @@ mod host;
 mod host_link;
 mod installation;
 mod launch_order;
+mod notices;
 mod registration;
 mod report;
 mod streams;
@@ -55,11 +56,17 @@ pub enum Scenario {
     BadCalls,
     /// Copies and allocations.
     HostLink,
+    /// A core tells the AICPU something, through memory and through COND.
+    Notices,
+    /// What others do not see for want of a dcci.
+    MissingDcci,
+    /// A token of 64 bits in two registers.
+    TornHandshake,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Scenario; 15] = [
+    pub const ALL: [Scenario; 18] = [
         Scenario::RegistrationPerLaunch,
         Scenario::CachedHandle,
         Scenario::InstallLatch,
@@ -75,6 +82,9 @@ impl Scenario {
         Scenario::TeardownOrder,
         Scenario::BadCalls,
         Scenario::HostLink,
+        Scenario::Notices,
+        Scenario::MissingDcci,
+        Scenario::TornHandshake,
     ];
 
     /// Its name on a command line.
@@ -95,6 +105,9 @@ impl Scenario {
             Scenario::TeardownOrder => "teardown_order",
             Scenario::BadCalls => "bad_calls",
             Scenario::HostLink => "host_link",
+            Scenario::Notices => "notices",
+            Scenario::MissingDcci => "missing_dcci",
+            Scenario::TornHandshake => "torn_handshake",
         }
     }
 
@@ -117,6 +130,9 @@ impl Scenario {
             Scenario::Events => "a stream waits for an event of another one; the time between two events",
             Scenario::TeardownOrder => "tearing down in the wrong order, twice, and using what is gone",
             Scenario::BadCalls => "null, empty and impossible arguments change nothing",
+            Scenario::Notices => "how long a core's notice takes to the AICPU: through memory and dcci, through COND",
+            Scenario::MissingDcci => "what a core stores, loads and writes back without a dcci, and with one",
+            Scenario::TornHandshake => "a core reads tokens of 64 bits while they are stored: some are torn",
             Scenario::HostLink => "what the host's own calls take: first touch, copies of pageable and pinned memory",
         }
     }
@@ -140,6 +156,9 @@ impl Scenario {
             Scenario::TeardownOrder => calls::teardown(&mut host),
             Scenario::BadCalls => calls::bad(&mut host),
             Scenario::HostLink => host_link::copies(&mut host),
+            Scenario::Notices => notices::latencies(&mut host),
+            Scenario::MissingDcci => notices::missing_dcci(&mut host),
+            Scenario::TornHandshake => notices::torn_handshake(&mut host),
         }?;
         Ok(host.report(self.name()))
     }

@@ -7,6 +7,7 @@ use sim_core::time::{SimDuration, SimTime};
 use sim_hbm::Holder;
 
 use crate::device::driver::finding::Finding;
+use crate::device::visibility::VisibilityFinding;
 
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,6 +48,8 @@ pub struct ScenarioReport {
     pub holders: Vec<Holder>,
     /// What the driver found odd.
     pub findings: Vec<Finding>,
+    /// What tasks did not see of registers and memory, or too late.
+    pub visibility: Vec<VisibilityFinding>,
     /// What ended the device's work, if something did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
@@ -79,6 +82,9 @@ impl fmt::Display for ScenarioReport {
             writeln!(f, "held by {holder}")?;
         }
         for finding in &self.findings {
+            writeln!(f, "finding: {finding}")?;
+        }
+        for finding in &self.visibility {
             writeln!(f, "finding: {finding}")?;
         }
         if let Some(fault) = &self.fault {

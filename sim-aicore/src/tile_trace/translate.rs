@@ -1,9 +1,12 @@
 //! From records to a program.
 //!
 //! A record names its operation and says where its operands are; which pipe works on it follows from both. What a record
-//! does not say is taken as simple as can be: tiles are as wide as the part of them that counts, and rows in GM touch.
+//! does not say is taken as simple as can be: tiles are as wide as the part of them that counts, and rows in GM touch,
+//! unless they are as long as those of a view whose rows do not.
 
 use std::collections::BTreeMap;
+
+use sim_hbm::bandwidth::Direction;
 
 use crate::pipes::{
     Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Program, Transfer, UbPlaces, VectorOp, VectorWork,
@@ -128,8 +131,8 @@ impl<'a> Translator<'a> {
             (Home::Core(CoreMemory::L1, _), Home::Gm) => Path::L1ToGm,
             (Home::Core(CoreMemory::L0c, _), Home::Gm) => {
                 let (m, n) = from.tile()?;
-                let stride = u64::from(n) * to.element.bytes();
                 let place = GmPlace::of(to.raw.address, self.tensors);
+                let stride = self.row_stride(place, u64::from(n) * to.element.bytes());
                 return Ok(Instruction::Drain(Drain { path: Path::L0cToGm, m, n, element: to.element, stride, place }));
             }
             _ => return Err(no_path(from, to)),
@@ -141,14 +144,26 @@ impl<'a> Translator<'a> {
         let (rows, cols) = gm.rows_in_gm()?;
         let row_bytes = u64::from(cols) * gm.element.bytes();
         let shape = || OperandProblem::Shape(gm.raw.shape.clone());
+        let place = GmPlace::of(gm.raw.address, self.tensors);
         Ok(Instruction::Transfer(Transfer {
             path,
             rows,
             row_bytes: u32::try_from(row_bytes).map_err(|_| shape())?,
-            stride: row_bytes,
-            place: GmPlace::of(gm.raw.address, self.tensors),
+            stride: self.row_stride(place, row_bytes),
+            place,
             nd2nz,
         }))
+    }
+
+    /// From one row of this length to the next. A trace does not say; but rows that begin where a row of the task's view
+    /// begins, and are as long, lie as that does: else they would go beyond it.
+    fn row_stride(&self, place: GmPlace, row_bytes: u64) -> u64 {
+        let view = place.tensor.and_then(|index| self.tensors.get(usize::from(index)));
+        let rows = view.map(|tensor| tensor.transfer(Direction::Read));
+        let same = rows.filter(|view| {
+            view.rows > 1 && view.row_bytes == row_bytes && place.offset.is_multiple_of(view.row_stride)
+        });
+        same.map_or(row_bytes, |view| view.row_stride)
     }
 }
 
@@ -340,6 +355,25 @@ mod tests {
         let (shape, strides) = ([64, 64, 0, 0, 0], [64, 1, 0, 0, 0]);
         let buffer = GM + index * 0x1_0000;
         TensorDescriptor { buffer, buffer_bytes: 16_384, dimensions: 2, shape, strides, ..TensorDescriptor::default() }
+    }
+
+    #[test]
+    fn how_far_apart_are_the_rows_of_a_view_of_which_a_trace_says_nothing() {
+        let (memories, [ub, ..]) = core();
+        // The left half of a matrix of 64 rows of 512 bytes.
+        let (shape, strides, extent) = ([64, 64, 0, 0, 0], [128, 1, 0, 0, 0], 63 * 128 + 64);
+        let view = TensorDescriptor { shape, strides, extent, buffer_bytes: 32_768, ..matrix(0) };
+        let stride_of = |offset, rows, cols| {
+            let gm = tensor(GM + offset, rows, cols, "float32");
+            let load = record(0, "TLOAD", &[tile(ub, rows, cols, "float32")], &[gm]);
+            match without_order(&program_of(&[load], &memories, &[view]).unwrap())[..] {
+                [Instruction::Transfer(Transfer { stride, .. })] => stride,
+                ref other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!([stride_of(0, 64, 64), stride_of(16 * 512, 8, 64)], [512, 512]);
+        // Rows of another length, or that begin elsewhere, are not the view's.
+        assert_eq!([stride_of(0, 64, 32), stride_of(128, 8, 64)], [128, 256]);
     }
 
     fn without_order(program: &Program) -> Vec<Instruction> {

@@ -105,6 +105,21 @@ impl<'a> CurrentActor<'a> {
         }
     }
 
+    /// As [`CurrentActor::look`], at something else than registers. A core that does so is not parked: what it sees may
+    /// change without a store to its registers.
+    #[inline(always)]
+    pub fn look_at_memory(&self, cost: SimDuration, caller: usize) {
+        let mut state = self.begin(caller);
+        if state.actor(self.id()).policy == PollPolicy::Park {
+            state.actor_mut(self.id()).iteration.work();
+        }
+        let suspend = state.advance(self.id(), cost);
+        drop(state);
+        if suspend {
+            self.suspend();
+        }
+    }
+
     /// What the look gave: polling goes on while it gives the same.
     #[inline(always)]
     pub fn saw(&self, poll: Poll, what: u64, result: u64) {
@@ -280,6 +295,17 @@ impl<'a> CurrentActor<'a> {
         let mut state = self.engine.state.borrow_mut();
         state.progressed(at);
         state.store_at(at, word, value, core);
+    }
+
+    /// Lets bytes arrive in memory at `at`.
+    ///
+    /// # Safety
+    ///
+    /// `address` must be memory of guests, which expect such things: nothing of the simulator's own.
+    pub unsafe fn write_at(&self, at: SimTime, address: u64, bytes: Box<[u8]>) {
+        let mut state = self.engine.state.borrow_mut();
+        state.progressed(at);
+        state.write_at(at, address, bytes);
     }
 
     /// The kernels of this actor write down what they do here; null: nowhere.

@@ -13,6 +13,7 @@ use super::poll::{Iteration, Parked, PollPolicy, Rest};
 use super::queue::{Entry, Item, Key, ReadyQueue};
 use super::wait::{Deadlock, Poll, Stall, StalledActor, Wait};
 use crate::actor::{ActorId, ActorKind};
+use crate::guest_memory::OwnMemory;
 use crate::time::{SimDuration, SimTime};
 
 /// What an actor is doing.
@@ -78,6 +79,8 @@ pub(super) struct Actor {
 pub(super) enum Effect {
     /// A store arrives.
     Store { word: *const AtomicU32, value: u32, wakes: ActorId },
+    /// Bytes arrive in memory, if that is still there.
+    Write { address: u64, bytes: Box<[u8]> },
     /// The deadline of a blocked actor.
     Deadline { actor: ActorId, generation: u32 },
 }
@@ -350,6 +353,11 @@ impl State {
         self.schedule(at, Effect::Store { word, value, wakes });
     }
 
+    /// Bytes that arrive in memory at `at`.
+    pub(super) fn write_at(&mut self, at: SimTime, address: u64, bytes: Box<[u8]>) {
+        self.schedule(at, Effect::Write { address, bytes });
+    }
+
     fn schedule(&mut self, at: SimTime, effect: Effect) {
         let slot = match self.free_effects.pop() {
             Some(slot) => {
@@ -370,6 +378,11 @@ impl State {
         self.free_effects.push(slot);
         match effect {
             Some(Effect::Store { word, value, wakes }) => self.arrive(at, word, value, wakes),
+            Some(Effect::Write { address, bytes }) => {
+                // Who has given that memory back does not miss them.
+                let _ = OwnMemory.write(address, &bytes);
+                self.progressed(at);
+            }
             Some(Effect::Deadline { actor, generation }) => {
                 if self.actor(actor).generation == generation && self.unblock(actor, at) {
                     self.actor_mut(actor).timed_out = true;

@@ -42,6 +42,11 @@ pub enum Poll {
         /// What it holds.
         value: u32,
     },
+    /// A word of device memory.
+    Memory {
+        /// What it holds, as far as the actor can see.
+        value: u64,
+    },
     /// A loop that only loads and compares.
     WaitLoop,
     /// It sleeps and looks again.
@@ -71,6 +76,9 @@ impl fmt::Display for Stall {
             Stall::Polling(Poll::Spin) => f.write_str("spins"),
             Stall::Polling(Poll::Register { core, offset, value }) => {
                 write!(f, "polls register {offset:#x} of core {core}, which holds {value:#x}")
+            }
+            Stall::Polling(Poll::Memory { value }) => {
+                write!(f, "polls a word of device memory, in which it sees {value:#x}")
             }
             Stall::Polling(Poll::WaitLoop) => f.write_str("spins in a loop that only loads and compares"),
             Stall::Polling(Poll::Sleep) => f.write_str("sleeps and looks again"),

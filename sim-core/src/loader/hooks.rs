@@ -107,6 +107,12 @@ const HOOKS: &[Hook] = &[
     hook("mkstemp", Front::Libc),
     hook("mkstemps", Front::Libc),
     waiting("nanosleep", Front::Libc),
+    // Time passes in them, and others run: what a kernel sees and leaves there depends on that.
+    waiting("npusim_dcci", Front::Platform),
+    waiting("npusim_gm_load32", Front::Platform),
+    waiting("npusim_gm_load64", Front::Platform),
+    waiting("npusim_gm_store32", Front::Platform),
+    waiting("npusim_gm_store64", Front::Platform),
     hook("popen", Front::Libc),
     waiting("pthread_barrier_wait", Front::Pthread),
     waiting("pthread_cond_broadcast", Front::Pthread),

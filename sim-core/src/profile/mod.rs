@@ -35,7 +35,7 @@ pub use entry::{Confidence, Entry, Sourced};
 pub use error::ProfileError;
 pub use name::ProfileName;
 pub use quantity::{Bandwidth, Dimension, Ratio};
-pub use sections::{Aicore, Aicpu, Clock, Driver, Guards, Hbm, HostLink, L2, Mmio, Registers, Topology};
+pub use sections::{Aicore, Aicpu, Clock, Coherence, Driver, Guards, Hbm, HostLink, L2, Mmio, Registers, Topology};
 pub use trust::TimeByConfidence;
 
 use document::Document;
@@ -70,6 +70,8 @@ pub struct Profile {
     pub host_link: HostLink,
     /// What register accesses cost.
     pub mmio: Mmio,
+    /// What scalar accesses of device memory cost.
+    pub coherence: Coherence,
     /// What AICPU threads pay.
     pub aicpu: Aicpu,
     /// What AICores pay.
@@ -144,6 +146,7 @@ impl Profile {
             l2: L2::read(&document)?,
             host_link: HostLink::read(&document)?,
             mmio: Mmio::read(&document)?,
+            coherence: Coherence::read(&document)?,
             aicpu: Aicpu::read(&document)?,
             aicore: Aicore::read(&document, *clock.aicore)?,
             driver: Driver::read(&document)?,

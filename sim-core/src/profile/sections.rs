@@ -293,16 +293,61 @@ pub struct Mmio {
     pub propagation: Sourced<SimDuration>,
     /// From the core's store to COND until a load by the AICPU returns it.
     pub cond_propagation: Sourced<SimDuration>,
+    /// The part of a load that is left when the register has given its value.
+    pub response: Sourced<SimDuration>,
+    /// Between the two halves of a store of 64 bits.
+    pub beat_gap: Sourced<SimDuration>,
 }
 
 impl Mmio {
     pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
-        Ok(Mmio {
+        let mmio = Mmio {
             store: document.entry("mmio.store")?.duration()?,
             load: document.entry("mmio.load")?.positive_duration()?,
             propagation: document.entry("mmio.propagation")?.duration()?,
             cond_propagation: document.entry("mmio.cond_propagation")?.duration()?,
-        })
+            response: document.entry("mmio.response")?.duration()?,
+            beat_gap: document.entry("mmio.beat_gap")?.duration()?,
+        };
+        if *mmio.response > *mmio.load {
+            return Err(document.entry("mmio.response")?.out_of_range(format!("at most mmio.load, {}", *mmio.load)));
+        }
+        Ok(mmio)
+    }
+}
+
+/// What scalar accesses of device memory cost, and when others see what was written.
+#[derive(Clone, Debug)]
+pub struct Coherence {
+    /// What caches hold, write back and forget at once.
+    pub line: Sourced<u64>,
+    /// An access of a core that its data cache serves.
+    pub core_access: Sourced<SimDuration>,
+    /// From the end of a core's write-back until others see the line.
+    pub write_back: Sourced<SimDuration>,
+    /// A load of an AICPU thread from the line that it loaded from last, if that is as it was.
+    pub aicpu_hit: Sourced<SimDuration>,
+    /// Any other load of an AICPU thread.
+    pub aicpu_line: Sourced<SimDuration>,
+    /// A store of an AICPU thread.
+    pub aicpu_store: Sourced<SimDuration>,
+}
+
+impl Coherence {
+    pub(super) fn read(document: &Document) -> Result<Self, ProfileError> {
+        let coherence = Coherence {
+            line: document.entry("coherence.line")?.size()?,
+            core_access: document.entry("coherence.core_access")?.positive_duration()?,
+            write_back: document.entry("coherence.write_back")?.duration()?,
+            aicpu_hit: document.entry("coherence.aicpu_hit")?.positive_duration()?,
+            aicpu_line: document.entry("coherence.aicpu_line")?.positive_duration()?,
+            aicpu_store: document.entry("coherence.aicpu_store")?.duration()?,
+        };
+        // A byte's place in a line is a bit of a word, and the largest access is eight bytes.
+        if !coherence.line.is_power_of_two() || !(8..=64).contains(&*coherence.line) {
+            return Err(document.entry("coherence.line")?.out_of_range("8 B, 16 B, 32 B or 64 B"));
+        }
+        Ok(coherence)
     }
 }
 

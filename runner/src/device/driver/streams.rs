@@ -284,8 +284,11 @@ impl Streams {
     pub(super) fn take_due(&mut self, events: &mut Events, now: SimTime) -> Option<(u64, Prepared)> {
         // An event that one stream comes to may let others go on.
         loop {
-            let passed = self.streams.iter_mut().map(|stream| stream.pass_events(events, now));
-            if passed.filter(|passed| *passed).count() == 0 {
+            let mut passed = false;
+            for stream in self.streams.iter_mut() {
+                passed |= stream.pass_events(events, now);
+            }
+            if !passed {
                 break;
             }
         }

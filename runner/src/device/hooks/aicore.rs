@@ -26,6 +26,9 @@ pub(super) extern "C" fn reg_base(caller: usize) -> *mut u8 {
         let (register, word) = rooms.registers.data_main_base(core);
         let poll = Poll::Register { core, offset: register.offset, value: word.load(Ordering::Relaxed) };
         actor.access_registers(*rooms.profile.aicore.register_access, poll, caller);
+        if rooms.registers.may_be_split() {
+            rooms.registers.looked_at(actor.kind(), core, actor.now());
+        }
         rooms.registers.bases()[usize::from(core)]
     });
     base.unwrap_or(0) as *mut u8

@@ -1,11 +1,10 @@
 //! Hooks of AICPU threads: registers, charges, the gate.
 
-use std::ffi::c_int;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sim_aicpu::mmio;
 use sim_aicpu::operation::Operation;
-use sim_core::actor::ActorKind;
+use sim_core::actor::{ActorId, ActorKind};
 use sim_core::engine::CurrentActor;
 use sim_core::time::SimDuration;
 
@@ -25,6 +24,19 @@ fn register_at(
     }
 }
 
+/// The actor that has a register.
+fn core_of(
+    actor: &CurrentActor<'_>,
+    rooms: &Rooms,
+    register: sim_aicpu::register_file::Register,
+    caller: usize,
+) -> ActorId {
+    match rooms.launch.core_actor(register.core) {
+        Some(core) => core,
+        None => actor.refuse(format!("core {} was not launched", register.core), caller),
+    }
+}
+
 pub(super) extern "C" fn reg_load(word: *const AtomicU32, caller: usize) -> u32 {
     let loaded = on_device(|actor, rooms| {
         let register = register_at(actor, rooms, word, caller);
@@ -37,9 +49,7 @@ pub(super) extern "C" fn reg_load(word: *const AtomicU32, caller: usize) -> u32 
 pub(super) extern "C" fn reg_store(word: *const AtomicU32, value: u32, caller: usize) {
     let stored = on_device(|actor, rooms| {
         let register = register_at(actor, rooms, word, caller);
-        let Some(core) = rooms.launch.core_actor(register.core) else {
-            actor.refuse(format!("core {} was not launched", register.core), caller)
-        };
+        let core = core_of(actor, rooms, register, caller);
         // SAFETY: the registers outlive the engine.
         let arrival = unsafe { mmio::store(actor, &rooms.registers, register, value, core, caller) };
         let price = &rooms.profile.mmio.store;
@@ -54,12 +64,27 @@ pub(super) extern "C" fn reg_store(word: *const AtomicU32, value: u32, caller: u
     }
 }
 
-pub(super) extern "C" fn cache_maintenance(_address: usize, _size: usize, _flush: c_int) {
-    on_device(|actor, rooms| {
-        let on_core = actor.kind().core().is_some();
-        let (aicore, aicpu) = (&rooms.profile.aicore, &rooms.profile.aicpu);
-        actor.look(if on_core { *aicore.cache_maintenance } else { *aicpu.cache_maintenance }, 0);
+pub(super) extern "C" fn reg_store64(words: *const AtomicU32, value: u64, caller: usize) {
+    let stored = on_device(|actor, rooms| {
+        let register = register_at(actor, rooms, words, caller);
+        if !register.offset.is_multiple_of(8) {
+            actor.refuse(format!("{words:p} is not aligned to 8 bytes: no store of 64 bits"), caller)
+        }
+        let core = core_of(actor, rooms, register, caller);
+        // SAFETY: the registers outlive the engine.
+        let arrival = unsafe { mmio::store_64(actor, &rooms.registers, register, value, core, caller) };
+        let price = &rooms.profile.mmio.store;
+        rooms.worked(price.confidence, price.value);
+        if register == rooms.registers.data_main_base(register.core).0 {
+            rooms.launch.send(register.core, value as u32, arrival);
+        }
     });
+    if stored.is_none() {
+        for (index, half) in [value as u32, (value >> 32) as u32].into_iter().enumerate() {
+            // SAFETY: outside virtual time the guest stores to the words that it names, as it would by itself.
+            unsafe { &*words.add(index) }.store(half, Ordering::Release);
+        }
+    }
 }
 
 pub(super) extern "C" fn charge(operation: u32, count: u32) {

@@ -60,6 +60,7 @@ fn start(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch) -> std::io::R
     rooms.pool.open_gate();
     rooms.launch.begin(array);
     rooms.memory.borrow_mut().begin();
+    rooms.coherence.borrow_mut().empty_cores();
     // The AICPU alone is launched to prepare something; a run has cores.
     if launch.block_dim > 0 {
         rooms.stopwatch.start(actor.engine(), actor.now());

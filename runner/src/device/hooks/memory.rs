@@ -7,6 +7,7 @@ use sim_core::trace::{CopyDirection, EventKind};
 use sim_hbm::{DevicePtr, DmaRequest, HbmError, HostMemory};
 
 use super::super::rooms::Rooms;
+use super::coherence;
 use super::{guest_bytes, guest_text, on_device};
 
 /// A bad argument.
@@ -55,6 +56,9 @@ fn transfer_with(
 ) -> Result<(), HbmError> {
     let (direction, bytes) = (request.direction(), request.bytes());
     let begun = actor.now();
+    if let Some(to) = request.written() {
+        coherence::host_writes(actor, rooms, to, bytes);
+    }
     let completion = rooms.dma.borrow_mut().submit_from(host, &mut rooms.hbm.borrow_mut(), begun, request)?;
     actor.charge(completion.end.since(begun), 0);
     actor.record(EventKind::Copy { direction, bytes, cost: completion.cost() });

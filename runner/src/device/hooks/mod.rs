@@ -8,6 +8,7 @@ mod aicore;
 mod aicpu;
 mod callables;
 mod code;
+mod coherence;
 mod driver;
 mod engine;
 mod launch;
@@ -42,7 +43,11 @@ pub(super) static TABLE: HookTable = HookTable {
     reg_load: aicpu::reg_load,
     reg_store: aicpu::reg_store,
     reg_base: aicore::reg_base,
-    cache_maintenance: aicpu::cache_maintenance,
+    reg_store64: aicpu::reg_store64,
+    cache_maintenance: coherence::maintain,
+    gm_load: coherence::load,
+    gm_store: coherence::store,
+    dcci: coherence::dcci,
     malloc: memory::malloc,
     free: memory::free,
     copy_to_device: memory::copy_to_device,

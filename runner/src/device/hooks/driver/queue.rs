@@ -82,6 +82,7 @@ fn begin_cores(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch, begins:
     rooms.registers.reset();
     rooms.launch.begin(array);
     rooms.memory.borrow_mut().begin();
+    rooms.coherence.borrow_mut().empty_cores();
     rooms.stopwatch.start(actor.engine(), begins);
     start_cores(actor, rooms, launch, array, begins).map(Work::Cores).map_err(DriverError::Threads)
 }
