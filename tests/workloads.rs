@@ -5,24 +5,27 @@ mod support;
 use serde_json::{Value, json};
 use support::npusim;
 
-const SMALL: [&str; 17] = [
+const SMALL: [&str; 20] = [
     "gemm",
     "flash_attention",
     "paged_attention_unroll_small",
     "paged_attention_small",
     "alternating_matmul_add_small",
     "topk",
+    "topk_half",
     "multiply_add",
     "row_reduce",
     "copy_ub",
     "copy_l1",
     "matmul",
+    "matmul_float",
     "matmul_mxfp8",
     "matmul_mxfp4",
     "matmul_gelu",
     "conv2d",
     "add_stream",
     "gelu_stream",
+    "nd_to_nz",
 ];
 
 fn run(case: &str, options: &[&str]) -> Value {
@@ -57,7 +60,7 @@ fn does_every_workload_do_on_the_other_generation_what_it_should() {
 
 #[test]
 fn do_other_sizes_of_workloads_compute_what_they_should() {
-    let sizes: [(&str, &[&str]); 17] = [
+    let sizes: [(&str, &[&str]); 18] = [
         ("gemm", &["m=384", "m_blocks=3", "n=256", "n_blocks=1", "k=256"]),
         // Several tiles in a chunk, one chunk, fewer blocks than clusters and more.
         ("flash_attention", &["tiles=2"]),
@@ -75,6 +78,8 @@ fn do_other_sizes_of_workloads_compute_what_they_should() {
         // One buffer, loads of different lengths, a last load that is not full.
         ("matmul", &["buffers=1", "steps_a=1", "steps_b=1"]),
         ("matmul", &["steps_a=4", "unit_flag=1", "k=208"]),
+        // Two buffers in L1 and one in L0.
+        ("matmul_float", &["buffers=2"]),
         // Scales of less and of more than all of k.
         ("matmul_mxfp8", &["scale_stages=1"]),
         ("matmul_mxfp4", &["scale_stages=8"]),

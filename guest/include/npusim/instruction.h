@@ -43,6 +43,7 @@ typedef enum NpusimPath {
     NPUSIM_PATH_L0C_TO_GM = 9,
     NPUSIM_PATH_L0C_TO_UB = 10,
     NPUSIM_PATH_L0C_TO_L1 = 11,
+    NPUSIM_PATH_L1_TO_L0_SCALES = 12,  // scales of a factor, to the memory beside L0A or L0B
 } NpusimPath;
 
 typedef enum NpusimVectorOp {

@@ -260,6 +260,15 @@ public:
         vector<T, T>(NPUSIM_VECTOR_COPY, a);
         copy_rows(to.elements, to.width, a.elements, a.width, a.rows, a.cols);
     }
+    // Blocks of 32 bytes of each row to rows of their own, those of one column of blocks together: as the cube reads it.
+    template <typename T>
+    void to_fractals(UbTile<T> to, UbTile<T> a) {
+        constexpr uint32_t BLOCK = 32 / sizeof(T);
+        vector<T, T>(NPUSIM_VECTOR_COPY, a);
+        each(a, [&](uint32_t row, uint32_t col) {
+            to.at(col / BLOCK * (to.rows / (a.cols / BLOCK)) + row, col % BLOCK) = a.at(row, col);
+        });
+    }
     // Another type of element: to nearest even; to integers, saturating.
     template <typename T, typename S>
     void convert(UbTile<T> to, UbTile<S> a) {
@@ -351,8 +360,9 @@ public:
 
     // ---- vector, order: the larger value first, of equal ones the smaller index
     // Every 32 values of a row by themselves; `first_index` is the index of each row's first value.
-    void sort32(UbTile<Ranked> to, UbTile<float> values, uint32_t first_index = 0) {
-        vector<float, Ranked>(NPUSIM_VECTOR_SORT32, values);
+    template <typename T>
+    void sort32(UbTile<Ranked> to, UbTile<T> values, uint32_t first_index = 0) {
+        vector<T, Ranked>(NPUSIM_VECTOR_SORT32, values);
         each(values, [&](uint32_t row, uint32_t col) { to.at(row, col) = {values.at(row, col), first_index + col}; });
         for (uint32_t first = 0; first < values.cols; first += 32) sort_runs(to, first, least(values.cols - first, 32));
     }
@@ -365,8 +375,9 @@ public:
             sort_runs(to, first, least(from.cols - first, 4 * run));
         }
     }
-    void values_of(UbTile<float> to, UbTile<Ranked> from) {
-        vector<Ranked, float>(NPUSIM_VECTOR_GATHER_MASK, from);
+    template <typename T>
+    void values_of(UbTile<T> to, UbTile<Ranked> from) {
+        vector<Ranked, T>(NPUSIM_VECTOR_GATHER_MASK, from);
         each(from, [&](uint32_t row, uint32_t col) { to.at(row, col) = from.at(row, col).value; });
     }
     void indices_of(UbTile<uint32_t> to, UbTile<Ranked> from) {

@@ -61,9 +61,12 @@ class MxCore : public Core {
 public:
     using Core::Core;
 
+    // Brings scales of a factor to the memory beside L0A or L0B, which has room for those of as much as L0 has.
+    void move_scales(L1Tile<uint8_t> scales) {  // MTE1
+        record_local(NPUSIM_PATH_L1_TO_L0_SCALES, scales, scales);
+    }
     // sum = left · right or sum += left · right, with scales; products are rounded, and added in the order of k. Tiles
-    // count bytes along k. Scales are those of L1: their own memories beside L0 have room for as much as L0 has, and what
-    // brings them there is not told apart from what brings the factors.
+    // count bytes along k. Scales are those of L1: move_scales says that they went on.
     template <typename T>
     void matmul_mx(L0cTile<float> sum, L0aTile<T> left, L1Tile<uint8_t> left_scales, L0bTile<T> right,
                    L1Tile<uint8_t> right_scales, bool accumulate) {

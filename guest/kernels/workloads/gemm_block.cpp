@@ -5,7 +5,7 @@
 void kernel_entry(int64_t *args) {
     using namespace matmul;
     Core core(args);
-    const Tiling tiling{128, 256, 64, 4, 4, 2, false};
+    const Tiling tiling{128, 256, 64, 4, 4, 2, 2, false};
     const Plain<half> factors(core, core.global<const half>(0), core.global<const half>(1), tiling);
     Product<Plain<half>, float>(core, factors, core.global<float>(2), tiling).run();
 }

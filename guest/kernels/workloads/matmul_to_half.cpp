@@ -1,11 +1,4 @@
-// A core's block of C = A · Bᵀ, on an AIC. Arguments: a [m, k], b [n, k] and c [m, n], float16; tile_m, tile_n, step_k,
-// steps_a, steps_b, buffers, unit_flag (common/matmul.h).
+// A core's block of C = A · Bᵀ, on an AIC; C is float16. Arguments: see half_product.
 #include "kernels/workloads/common/matmul.h"
 
-void kernel_entry(int64_t *args) {
-    using namespace matmul;
-    Core core(args);
-    const Tiling tiling = tiling_argument(core, 3);
-    const Plain<half> factors(core, core.global<const half>(0), core.global<const half>(1), tiling);
-    Product<Plain<half>, half>(core, factors, core.global<half>(2), tiling).run();
-}
+void kernel_entry(int64_t *args) { matmul::half_product<npusim::tile::half>(args); }

@@ -2,8 +2,8 @@
 // rounds, each with its part of the rows of C: what all rounds read of B stays in the L2.
 //
 // Scalars: m, n, k, single_m, single_n, rounds, and for the kernel tile_m, tile_n, step_k, steps_a, steps_b, buffers,
-// unit_flag, scale_stages (0: no scales); with scales two more that the shapes need. Tensors: a [m, ..], b [n, ..], if there are scales scales_a [m, ..] and scales_b
-// [n, ..], c [m, n].
+// l0_buffers, unit_flag, scale_stages (0: no scales); with scales two more that the shapes need. Tensors: a [m, ..],
+// b [n, ..], if there are scales scales_a [m, ..] and scales_b [n, ..], c [m, n].
 #include <algorithm>
 
 #include "npusim/orchestration.h"
@@ -13,7 +13,7 @@ namespace {
 using npusim::TaskArgs;
 
 enum Kernel : int32_t { MATMUL = 0 };
-enum Scalar : int32_t { M, N, K, SINGLE_M, SINGLE_N, ROUNDS, TILING, SCALE_STAGES = 13, SCALARS };
+enum Scalar : int32_t { M, N, K, SINGLE_M, SINGLE_N, ROUNDS, TILING, SCALE_STAGES = 14, SCALARS };
 
 class Matmul {
 public:

@@ -1,8 +1,8 @@
 // C = gelu(A · Bᵀ). A block of C of single_m x single_n is made in bands of tile_m rows: a product by an AIC, which two AIVs
 // take up from GM, half of it each.
 //
-// Scalars: m, n, k, single_m, single_n, tile_m, tile_n, step_k, steps_a, steps_b, buffers, unit_flag, gelu_rows (of a tile
-// of gelu, which has tile_n columns). Tensors: a [m, k], b [n, k] float16, c [m, n] float32.
+// Scalars: m, n, k, single_m, single_n, tile_m, tile_n, step_k, steps_a, steps_b, buffers, l0_buffers, unit_flag, gelu_rows (of
+// a tile of gelu, which has tile_n columns). Tensors: a [m, k], b [n, k] float16, c [m, n] float32.
 #include <algorithm>
 
 #include "npusim/orchestration.h"
@@ -13,7 +13,7 @@ using npusim::Scope;
 using npusim::TaskArgs;
 
 enum Kernel : int32_t { PRODUCT = 0, GELU = 1 };
-enum Scalar : int32_t { M, N, K, SINGLE_M, SINGLE_N, TILE_M, TILE_N, UNIT_FLAG = 11, GELU_ROWS, SCALARS };
+enum Scalar : int32_t { M, N, K, SINGLE_M, SINGLE_N, TILE_M, TILE_N, UNIT_FLAG = 12, GELU_ROWS, SCALARS };
 
 class MatmulGelu {
 public:

@@ -22,7 +22,7 @@ pub struct BundledCase {
 impl BundledCase {
     /// Every bundled case: examples first, then workloads, small ones before those that are for timing alone, at last what
     /// goes wrong on purpose.
-    pub const ALL: [BundledCase; 55] = [
+    pub const ALL: [BundledCase; 58] = [
         BundledCase { name: "vector_example", text: include_str!("../../cases/vector_example.json") },
         BundledCase { name: "bgemm", text: include_str!("../../cases/bgemm.json") },
         BundledCase { name: "bgemm_pipes", text: include_str!("../../cases/bgemm_pipes.json") },
@@ -47,16 +47,19 @@ impl BundledCase {
             text: include_str!("../../cases/workloads/alternating_matmul_add_small.json"),
         },
         BundledCase { name: "topk", text: include_str!("../../cases/workloads/topk.json") },
+        BundledCase { name: "topk_half", text: include_str!("../../cases/workloads/topk_half.json") },
         BundledCase { name: "multiply_add", text: include_str!("../../cases/workloads/multiply_add.json") },
         BundledCase { name: "row_reduce", text: include_str!("../../cases/workloads/row_reduce.json") },
         BundledCase { name: "copy_ub", text: include_str!("../../cases/workloads/copy_ub.json") },
         BundledCase { name: "copy_l1", text: include_str!("../../cases/workloads/copy_l1.json") },
         BundledCase { name: "matmul", text: include_str!("../../cases/workloads/matmul.json") },
+        BundledCase { name: "matmul_float", text: include_str!("../../cases/workloads/matmul_float.json") },
         BundledCase { name: "matmul_mxfp8", text: include_str!("../../cases/workloads/matmul_mxfp8.json") },
         BundledCase { name: "matmul_mxfp4", text: include_str!("../../cases/workloads/matmul_mxfp4.json") },
         BundledCase { name: "matmul_gelu", text: include_str!("../../cases/workloads/matmul_gelu.json") },
         BundledCase { name: "conv2d", text: include_str!("../../cases/workloads/conv2d.json") },
         BundledCase { name: "add_stream", text: include_str!("../../cases/workloads/add_stream.json") },
+        BundledCase { name: "nd_to_nz", text: include_str!("../../cases/workloads/nd_to_nz.json") },
         BundledCase { name: "gelu_stream", text: include_str!("../../cases/workloads/gelu_stream.json") },
         BundledCase { name: "gemm_1536", text: include_str!("../../cases/workloads/gemm_1536.json") },
         BundledCase { name: "gemm_3072", text: include_str!("../../cases/workloads/gemm_3072.json") },
@@ -246,7 +249,8 @@ pub enum Orchestration {
     /// One kernel on all rows of three tensors, split among AIVs.
     ///
     /// Arguments: three tensors of `rows` rows, the last `outputs` of them out; `rows`, `blocks`, `outputs` and one that
-    /// the shapes need. Kernels: 0 [`Kernel::MultiplyAdd`], [`Kernel::RowReduce`] or [`Kernel::TopK`].
+    /// the shapes need. Kernels: 0 [`Kernel::MultiplyAdd`], [`Kernel::RowReduce`], [`Kernel::TopK`] or
+    /// [`Kernel::TopKHalf`].
     Rows,
     /// Reads a tensor tile by tile, and keeps a trace of each core's last tile.
     ///
@@ -257,13 +261,14 @@ pub enum Orchestration {
     ///
     /// Arguments: `a[m, k]` in, `b[n, k]` in, with scales `scales_a[m, k / 32]` in, `scales_b[n, k / 32]` in,
     /// `c[m, n]` out; `m`, `n`, `k`, `single_m`, `single_n`, `rounds`, `tile_m`, `tile_n`, `step_k`, `steps_a`,
-    /// `steps_b`, `buffers`, `unit_flag`, `scale_stages`, with scales two more that the shapes need.
-    /// Kernels: 0 [`Kernel::MatmulToHalf`], [`Kernel::MatmulMxfp8`] or [`Kernel::MatmulMxfp4`] on AIC.
+    /// `steps_b`, `buffers`, `l0_buffers`, `unit_flag`, `scale_stages`, with scales two more that the shapes need.
+    /// Kernels: 0 [`Kernel::MatmulToHalf`], [`Kernel::MatmulToFloat`], [`Kernel::MatmulMxfp8`] or
+    /// [`Kernel::MatmulMxfp4`] on AIC.
     Matmul,
     /// `c = gelu(a @ b.T)`, products by AICs and gelu by AIVs.
     ///
     /// Arguments: `a[m, k]` f16 in, `b[n, k]` f16 in, `c[m, n]` f32 out; `m`, `n`, `k`, `single_m`, `single_n`, `tile_m`,
-    /// `tile_n`, `step_k`, `steps_a`, `steps_b`, `buffers`, `unit_flag`, `gelu_rows`.
+    /// `tile_n`, `step_k`, `steps_a`, `steps_b`, `buffers`, `l0_buffers`, `unit_flag`, `gelu_rows`.
     /// Kernels: 0 [`Kernel::MatmulToFloat`] on AIC, 1 [`Kernel::GeluRows`] on AIV.
     MatmulGelu,
     /// Pictures seen through windows of 3 x 3, a task for each picture and part of the columns.
@@ -277,6 +282,11 @@ pub enum Orchestration {
     /// Arguments: tensors `[rows, cols]`, the last of them out; `rows`, `cols`, `blocks`, `piece`, `buffers`.
     /// Kernels: 0 [`Kernel::AddStream`] or [`Kernel::GeluStream`] on AIV.
     Streams,
+    /// A matrix into columns of 16 elements, a task for each part of it.
+    ///
+    /// Arguments: `from[rows, cols]` f16 in, `to[cols / 16, rows, 16]` f16 out; `rows`, `cols`, `row_parts`, `col_parts`,
+    /// `tile_rows`, `tile_cols` and one that the shapes need. Kernels: 0 [`Kernel::NdToNz`] on AIV.
+    NdToNz,
     /// Fills a ring from within one scope, so that nothing retires. No arguments. Kernels: 0 [`Kernel::Empty`].
     RingFull,
     /// Waits for a word that only a task would write which it has not submitted yet.
@@ -287,7 +297,7 @@ pub enum Orchestration {
 
 impl Orchestration {
     /// Every orchestration.
-    pub const ALL: [Orchestration; 19] = [
+    pub const ALL: [Orchestration; 20] = [
         Orchestration::VectorExample,
         Orchestration::Bgemm,
         Orchestration::Diamond,
@@ -305,6 +315,7 @@ impl Orchestration {
         Orchestration::MatmulGelu,
         Orchestration::Conv2d,
         Orchestration::Streams,
+        Orchestration::NdToNz,
         Orchestration::RingFull,
         Orchestration::SelfWait,
     ];
@@ -329,6 +340,7 @@ impl Orchestration {
             Orchestration::MatmulGelu => "matmul_gelu",
             Orchestration::Conv2d => "conv2d",
             Orchestration::Streams => "streams",
+            Orchestration::NdToNz => "nd_to_nz",
             Orchestration::RingFull => "ring_full",
             Orchestration::SelfWait => "self_wait",
         }
@@ -399,6 +411,8 @@ pub enum Kernel {
     RowReduce,
     /// The largest elements of each row; input in, values out, places u32 out.
     TopK,
+    /// The same of f16.
+    TopKHalf,
     /// Reads tiles into UB; input f16 in, last f16 out, tile_rows, tile_cols, passes, first_tile.
     CopyToUb,
     /// Reads tiles into L1; input f16 in, last f32 out, and as above.
@@ -419,6 +433,8 @@ pub enum Kernel {
     GeluStream,
     /// `x = gelu(x)`: x inout, a part of a matrix, tile_rows, tile_cols.
     GeluRows,
+    /// Columns of 16 elements: from f16 in, to f16 out, total_rows, tile_rows, tile_cols.
+    NdToNz,
     /// Never returns and calls nothing.
     Hang,
     /// Writes through a null pointer.
@@ -431,7 +447,7 @@ pub enum Kernel {
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 44] = [
+    pub const ALL: [Kernel; 46] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
@@ -462,6 +478,7 @@ impl Kernel {
         Kernel::MultiplyAdd,
         Kernel::RowReduce,
         Kernel::TopK,
+        Kernel::TopKHalf,
         Kernel::CopyToUb,
         Kernel::CopyToL1,
         Kernel::MatmulToHalf,
@@ -472,6 +489,7 @@ impl Kernel {
         Kernel::AddStream,
         Kernel::GeluStream,
         Kernel::GeluRows,
+        Kernel::NdToNz,
         Kernel::Hang,
         Kernel::NullWrite,
         Kernel::MissingFlag,
@@ -511,6 +529,7 @@ impl Kernel {
             Kernel::MultiplyAdd => "multiply_add",
             Kernel::RowReduce => "row_reduce",
             Kernel::TopK => "top_k",
+            Kernel::TopKHalf => "top_k_half",
             Kernel::CopyToUb => "copy_to_ub",
             Kernel::CopyToL1 => "copy_to_l1",
             Kernel::MatmulToHalf => "matmul_to_half",
@@ -521,6 +540,7 @@ impl Kernel {
             Kernel::AddStream => "add_stream",
             Kernel::GeluStream => "gelu_stream",
             Kernel::GeluRows => "gelu_rows",
+            Kernel::NdToNz => "nd_to_nz",
             Kernel::Hang => "hang",
             Kernel::NullWrite => "null_write",
             Kernel::MissingFlag => "missing_flag",

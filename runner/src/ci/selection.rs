@@ -146,7 +146,7 @@ mod tests {
         let all = selected(&[], false).unwrap();
         assert_eq!(all.len(), 26);
         assert!(!all.contains(&"ring_full".to_owned()));
-        assert_eq!(selected(&[], true).unwrap().len(), 31);
+        assert_eq!(selected(&[], true).unwrap().len(), 34);
         assert_eq!(
             selected(&["ring_*"], false).unwrap_err(),
             "every case that matches `ring_*` is expected to fail; add --faults to run it"
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn is_the_whole_matrix_every_case_on_every_runtime_for_every_generation() {
         let entries = Selection::default().entries().unwrap();
-        assert_eq!(entries.len(), 2 * 3 * 26);
+        assert_eq!(entries.len(), 2 * 3 * 29);
         let last = entries.last().unwrap();
         assert_eq!(
             (last.arch, last.runtime, last.case.name.as_str()),

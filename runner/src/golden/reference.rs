@@ -59,6 +59,8 @@ pub enum Reference {
     Add,
     /// `result = x / (1 + exp(-1.595769 (x + 0.044715 x³)))`.
     Gelu,
+    /// Columns of 16 elements, one after the other.
+    NdToNz,
 }
 
 impl Reference {
@@ -86,6 +88,7 @@ impl Reference {
             Reference::Conv2d => "conv2d",
             Reference::Add => "add",
             Reference::Gelu => "gelu",
+            Reference::NdToNz => "nd_to_nz",
         }
     }
 
@@ -120,7 +123,8 @@ impl Reference {
             Reference::MultiplyAdd => "a[…] f32, b likewise, result likewise and written; …",
             Reference::RowReduce => "input[rows, cols] f32, sums[rows, 1] f32 written, maxima likewise; …",
             Reference::TopK => {
-                "input[rows, 1024 or more] f32, values[rows, count] f32 written, places[rows, count] u32 written; …"
+                "input[rows, 1024 or more] f32 or f16, values[rows, count] likewise and written, places[rows, count] u32 \
+                 written; …"
             }
             Reference::Copies => {
                 "input[rows, cols] f16, last[blocks, 16] f16 or, for the cube, last[blocks, 16, 16] f32 out; rows, \
@@ -141,6 +145,7 @@ impl Reference {
             }
             Reference::Add => "left[…] f16, right likewise, sum likewise and written; …",
             Reference::Gelu => "x[…] f32, result likewise and written; …",
+            Reference::NdToNz => "from[rows, cols] f16, to[cols / 16, rows, 16] f16 written; …",
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::tensor::{DType, HostTensor};
 
 /// Columns of which [`Reference::TopK`] takes the largest; the tensor may have more.
 const RANKED_COLUMNS: usize = 1024;
+/// Elements in a row of [`Reference::NdToNz`].
+const BLOCK: usize = 16;
 /// Elements that [`Reference::CopyToUb`] keeps of a tile, and edge of the part that [`Reference::CopyToL1`] keeps.
 const KEPT: usize = 16;
 /// How blocks of [`Reference::PagedAttention`] are scattered: `paged_attention.cpp`.
@@ -30,6 +32,8 @@ pub(super) enum Workload {
     RowReduce { cols: usize },
     /// The largest elements of each row, and where they are.
     TopK { cols: usize, count: usize },
+    /// Columns of 16 elements, one after the other.
+    NdToNz { cols: usize },
     /// What is left of the tiles that were read last.
     Copies(Copies),
     /// `softmax(queries @ keys.T / sqrt(head)) @ values`.
@@ -104,7 +108,11 @@ impl Workload {
             }
             (Reference::TopK, [t, u, DType::U32], &[&[rows, cols], &[r, count], places], _, [_, true, true]) => {
                 let fits = r == rows && *places == [rows, count] && cols >= RANKED_COLUMNS && count <= RANKED_COLUMNS;
-                (fits && *t == f32 && *u == f32).then_some(Workload::TopK { cols, count })
+                (fits && t == u && (*t == f32 || *t == f16)).then_some(Workload::TopK { cols, count })
+            }
+            (Reference::NdToNz, [t, u], &[&[rows, cols], to], _, [_, true]) => {
+                let fits = *to == [cols / BLOCK, rows, BLOCK] && cols % BLOCK == 0;
+                (fits && *t == f16 && *u == f16).then_some(Workload::NdToNz { cols })
             }
             (
                 Reference::Copies,
@@ -183,6 +191,11 @@ impl Workload {
                 let bytes = places.iter().flat_map(|place| place.to_le_bytes()).collect();
                 let places = HostTensor::from_bytes(DType::U32, inputs[2].shape(), bytes);
                 vec![like(1, values), places.map(|value| Expected { tensor: 2, value })]
+            }
+            Workload::NdToNz { cols } => {
+                let from = floats(0);
+                let column = |first: usize| from.chunks(cols).flat_map(move |row| row[first..first + BLOCK].to_vec());
+                vec![like(1, (0..cols).step_by(BLOCK).flat_map(column).collect())]
             }
             Workload::Copies(copies) => vec![like(1, copies.kept(&floats(0)))],
             Workload::Attention { head } => {

@@ -441,6 +441,7 @@ enum PathName {
     L0cToGm,
     L0cToUb,
     L0cToL1,
+    L1ToL0Scales,
 }
 
 /// Names of pipes in files of rows.

@@ -129,11 +129,12 @@ pub enum Path {
     L0cToGm = 9,
     L0cToUb = 10,
     L0cToL1 = 11,
+    L1ToL0Scales = 12,
 }
 
 impl Path {
     /// All, by code.
-    pub const ALL: [Path; 12] = [
+    pub const ALL: [Path; 13] = [
         Path::GmToUb,
         Path::GmToL1,
         Path::UbToGm,
@@ -146,6 +147,7 @@ impl Path {
         Path::L0cToGm,
         Path::L0cToUb,
         Path::L0cToL1,
+        Path::L1ToL0Scales,
     ];
 
     /// The path of this code.
@@ -158,7 +160,7 @@ impl Path {
         match self {
             Path::GmToUb | Path::GmToL1 => Pipe::Mte2,
             Path::UbToGm | Path::L1ToGm | Path::UbToL1 => Pipe::Mte3,
-            Path::L1ToL0a | Path::L1ToL0b | Path::L1ToUb => Pipe::Mte1,
+            Path::L1ToL0a | Path::L1ToL0b | Path::L1ToL0Scales | Path::L1ToUb => Pipe::Mte1,
             Path::UbToUb => Pipe::V,
             Path::L0cToGm | Path::L0cToUb | Path::L0cToL1 => Pipe::Fix,
         }

@@ -128,6 +128,8 @@ struct RowCosts {
     misaligned: [Ratio; 2],
     /// The least for a row that becomes fractals.
     nd2nz: SimDuration,
+    /// Until the first of them is there.
+    nd2nz_latency: SimDuration,
 }
 
 impl Prices {
@@ -147,6 +149,7 @@ impl Prices {
                 short: [*profile.hbm.short_rows, *profile.hbm.short_nd2nz],
                 misaligned: [*profile.hbm.misaligned_rows, *profile.hbm.misaligned_nd2nz],
                 nd2nz: *aicore.nd2nz_row,
+                nd2nz_latency: *aicore.nd2nz_latency,
             },
             instruction_floor: **floor,
             load_latency: **latency,
@@ -226,7 +229,7 @@ impl Prices {
             reads,
             floor: self.instruction_floor,
             core_time: core_time.max(self.least_for_rows(transfer)),
-            latency: if reads { self.load_latency } else { self.store_latency },
+            latency: self.latency(transfer),
             hbm: self.of_hbm(transfer, is_aligned),
             l2: self.of_l2(transfer, is_aligned),
         };
@@ -244,11 +247,20 @@ impl Prices {
         touches(transfer) || (aligned(transfer.stride) && aligned(u64::from(transfer.place.alignment)))
     }
 
+    /// How long its last byte is under way.
+    fn latency(&self, transfer: &Transfer) -> SimDuration {
+        match transfer.path.reads_gm() {
+            true if makes_fractals(transfer) => self.rows.nd2nz_latency,
+            true => self.load_latency,
+            false => self.store_latency,
+        }
+    }
+
     /// What its rows take however few bytes they have.
     fn least_for_rows(&self, transfer: &Transfer) -> SimDuration {
-        match (transfer.path, transfer.nd2nz) {
-            (Path::GmToL1, true) => self.rows.nd2nz * u64::from(transfer.rows),
-            _ => SimDuration::ZERO,
+        match makes_fractals(transfer) {
+            true => self.rows.nd2nz * u64::from(transfer.rows),
+            false => SimDuration::ZERO,
         }
     }
 
@@ -305,6 +317,11 @@ const L0C_ELEMENT_BYTES: u64 = 4;
 /// Whether its rows are one piece of memory.
 fn touches(transfer: &Transfer) -> bool {
     transfer.rows <= 1 || transfer.stride == u64::from(transfer.row_bytes)
+}
+
+/// Whether its rows become fractals in L1.
+fn makes_fractals(transfer: &Transfer) -> bool {
+    transfer.path == Path::GmToL1 && transfer.nd2nz
 }
 
 /// Which of two costs of rows counts.

@@ -434,6 +434,8 @@ pub struct Aicore {
     pub write_port: Sourced<Bandwidth>,
     /// The least that a row takes which becomes fractals on its way to L1.
     pub nd2nz_row: Sourced<SimDuration>,
+    /// From the start of a transfer whose rows become fractals to its first byte.
+    pub nd2nz_latency: Sourced<SimDuration>,
     /// From a transfer's start to its first byte.
     pub memory_latency: Sourced<SimDuration>,
     /// The least that one transfer instruction takes among others.
@@ -470,6 +472,7 @@ impl Aicore {
             l2_port: document.entry("aicore.l2_port")?.core_bandwidth(clock)?,
             write_port: document.entry("aicore.write_port")?.core_bandwidth(clock)?,
             nd2nz_row: document.entry("aicore.nd2nz_row")?.core_duration(clock)?,
+            nd2nz_latency: document.entry("aicore.nd2nz_latency")?.core_duration(clock)?,
             memory_latency: document.entry("aicore.memory_latency")?.core_duration(clock)?,
             instruction_floor: document.entry("aicore.instruction_floor")?.core_duration(clock)?,
             kernel_floor: document.entry("aicore.kernel_floor")?.core_duration(clock)?,

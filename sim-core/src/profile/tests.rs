@@ -64,6 +64,7 @@ fn are_the_values_of_a2a3_exact_in_base_units() {
     assert_eq!([aicpu.spin.as_ns(), aicpu.submit.as_ns(), aicpu.object_load.as_ns()], [115, 690, 5_550_000]);
     assert_eq!(aicore.bandwidth.as_bytes_per_s(), 236_800_000_000);
     assert_eq!([aicore.memory_latency.as_ps(), aicore.instruction_floor.as_ps()], [142_703, 11_150]);
+    assert_eq!([aicore.nd2nz_row.as_ps(), aicore.nd2nz_latency.as_ps()], [1_830, 43_784]);
     assert_eq!([*guards.stall_window, *guards.leap_limit], [SimDuration::from_ms(2), SimDuration::from_ms(60_000)]);
 }
 
@@ -81,6 +82,7 @@ fn are_the_values_of_a5_exact_in_base_units() {
     assert_eq!(*aicpu.assign_clusters, SimDuration::from_ns(318_800));
     assert_eq!(aicore.bandwidth.as_bytes_per_s(), 211_200_000_000);
     assert_eq!([aicore.memory_latency.as_ps(), aicore.instruction_floor.as_ps()], [160_000, 23_900]);
+    assert_eq!([aicore.nd2nz_row.as_ps(), aicore.nd2nz_latency.as_ps()], [928, 339_091]);
 }
 
 #[test]

@@ -38,13 +38,14 @@ public:
         core.load(staged_b_[now_].block(0, 0, cols, count), scales_b_.block(col, first, cols, count), Layout::ND2NZ);
         core.sync(Pipe::MTE2, Pipe::MTE1, LOADED);
     }
+    void move(Machine &core, uint32_t k, uint32_t depth) {
+        core.move_scales(scales_of(staged_a_[now_], rows_, k, depth));
+        core.move_scales(scales_of(staged_b_[now_], cols_, k, depth));
+        if ((k + depth) % depth_ == 0 || k + depth == a.cols) core.set_flag(Pipe::MTE1, Pipe::MTE2, FREE + now_);
+    }
     void multiply(Machine &core, L0cTile<float> sum, L0aTile<T> left, L0bTile<T> right, uint32_t k) {
-        const uint32_t first = k % depth_ / BYTES_PER_SCALE, count = left.cols / BYTES_PER_SCALE;
-        core.matmul_mx(sum, left, staged_a_[now_].block(0, first, rows_, count), right,
-                       staged_b_[now_].block(0, first, cols_, count), k > 0);
-        if ((k + left.cols) % depth_ == 0 || k + left.cols == a.cols) {
-            core.set_flag(Pipe::MTE1, Pipe::MTE2, FREE + now_);
-        }
+        core.matmul_mx(sum, left, scales_of(staged_a_[now_], rows_, k, left.cols), right,
+                       scales_of(staged_b_[now_], cols_, k, left.cols), k > 0);
     }
     void end(Machine &core) {
         for (uint16_t buffer = 0; buffer < 2; ++buffer) core.wait_flag(Pipe::MTE1, Pipe::MTE2, FREE + buffer);
@@ -55,6 +56,10 @@ public:
 private:
     static constexpr uint32_t BYTES_PER_SCALE = MX_GROUP / MxElement<T>::IN_A_BYTE;
     enum Flags : uint16_t { LOADED = 2, FREE = 4 };
+
+    L1Tile<uint8_t> scales_of(L1Tile<uint8_t> staged, uint32_t rows, uint32_t k, uint32_t depth) const {
+        return staged.block(0, k % depth_ / BYTES_PER_SCALE, rows, depth / BYTES_PER_SCALE);
+    }
 
     Global<const uint8_t> scales_a_, scales_b_;
     uint32_t depth_;  // of one load of scales, in bytes of a factor's row
@@ -71,7 +76,7 @@ void scaled_product(int64_t *args) {
     tiling.step_k /= MxElement<T>::IN_A_BYTE;
     const Scaled<T> factors(core, core.global<const T>(0), core.global<const T>(1), tiling,
                             core.global<const uint8_t>(2), core.global<const uint8_t>(3),
-                            core.scalar_argument<uint32_t>(12));
+                            core.scalar_argument<uint32_t>(13));
     Product<Scaled<T>, bfloat16>(core, factors, core.global<bfloat16>(4), tiling).run();
 }
 
