@@ -30,6 +30,7 @@ use std::time::Duration;
 use sim_aicore::array::CoreArray;
 use sim_aicore::cold_start::ColdStart;
 use sim_aicore::cost::{CostModel, KernelTable};
+use sim_aicore::kernel_run::KernelMemory;
 use sim_aicore::launch::Launched;
 use sim_aicore::registry::{Description, KernelRegistry};
 use sim_aicore::tile_trace::{KernelTraceReport, TileTraces};
@@ -47,7 +48,6 @@ use sim_core::profile::{Profile, TimeByConfidence};
 use sim_core::shim::{ShimFunctions, Topology};
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, Observer, Trace};
-use sim_hbm::bandwidth::SharedMemory;
 use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, ObjectTransfer, Residency};
 
 use crate::bundled;
@@ -504,7 +504,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         costs: CostModel::new(&profile, config.kernel_costs),
         programs: Programs::new(profile.arch, array.count(), config.mode),
         traces: TileTraces::default(),
-        memory: RefCell::new(SharedMemory::new(&profile)),
+        memory: RefCell::new(KernelMemory::new(&profile)),
         namespace: RefCell::new(namespace),
         linking: RefCell::default(),
         unlinking: RefCell::default(),
