@@ -255,7 +255,9 @@ mod tests {
     fn does_it_matter_who_of_those_that_begin_together_is_first() {
         let ends = |order: [u32; 3]| {
             let mut memory = wide();
-            order.map(|core| read(&mut memory, 0, core, 0));
+            for core in order {
+                read(&mut memory, 0, core, 0);
+            }
             [1, 2, 3].map(|core| memory.fluid.left_of(core))
         };
         assert_eq!(ends([1, 2, 3]), ends([3, 1, 2]));
