@@ -23,7 +23,7 @@ pub struct ResidentSet {
 pub type Bringer = u64;
 
 /// What was written by a core is brought in by nobody.
-pub const NOBODY: Bringer = 0;
+pub(super) const NOBODY: Bringer = 0;
 
 #[derive(Clone, Copy, Debug)]
 struct Range {
@@ -116,7 +116,7 @@ impl ResidentSet {
 
     /// Drops up to `most` bytes of the range that was used longest ago.
     fn drop_oldest(&mut self, most: u64) {
-        let Some(&(used, begin)) = self.order.first() else { return };
+        let Some(&(_, begin)) = self.order.first() else { return };
         let Some(&range) = self.ranges.get(&begin) else { return };
         self.remove(begin, range);
         let left = begin + most.saturating_next_multiple_of(self.line);
