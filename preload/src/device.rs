@@ -17,7 +17,7 @@ use npusim::device::error::DeviceError;
 use npusim::exec::settings::ExecSettings;
 use sim_aicore::array::CoreArray;
 use sim_aicore::cost::{CostModel, CostTally, KernelTable};
-use sim_aicore::kernel_run::KernelDevice;
+use sim_aicore::kernel_run::{KernelDevice, KernelMemory};
 use sim_aicore::launch::Launched;
 use sim_aicore::tile_trace::TileTraces;
 use sim_aicpu::register_file::{RegisterFile, RegisterLayout};
@@ -26,7 +26,6 @@ use sim_core::engine::{Engine, Polling, Settings, ThreadFunctions};
 use sim_core::loader::ledger::LoadLedger;
 use sim_core::profile::{Arch, Confidence, Profile, TimeByConfidence};
 use sim_core::time::{SimDuration, SimTime};
-use sim_hbm::bandwidth::SharedMemory;
 use sim_hbm::{DmaEngine, Hbm, HbmConfig, HostLink};
 
 use crate::charges::DeviceCharges;
@@ -80,7 +79,7 @@ pub(crate) struct Rooms {
     pub(crate) launch: Launched,
     pub(crate) costs: CostModel,
     /// What running kernels share.
-    memory: RefCell<SharedMemory<ActorId>>,
+    memory: RefCell<KernelMemory>,
     /// What kernels have cost in this run.
     pub(crate) tally: RefCell<CostTally>,
     /// What actors of the device have worked for in this run.
@@ -175,7 +174,7 @@ impl Device {
             registers: RefCell::default(),
             launch: Launched::new(CoreArray::new(&profile.topology, *profile.topology.clusters)),
             costs: CostModel::new(&profile, KernelTable::default()),
-            memory: RefCell::new(SharedMemory::new(&profile)),
+            memory: RefCell::new(KernelMemory::new(&profile)),
             tally: RefCell::default(),
             work: Cell::default(),
             traces: TileTraces::default(),

@@ -23,21 +23,29 @@ use crate::task::TensorDescriptor;
 pub enum MemoryUse {
     /// Nothing, or nothing that is known: its time is its own.
     Nothing,
-    /// Its tensors, once.
-    Tensors {
-        /// All of them.
+    /// It moves something.
+    Moves {
+        /// Where that lies.
         transfers: Vec<Transfer>,
+        /// What it does with it.
+        work: MemoryWork,
+    },
+}
+
+/// What a kernel does with the memory that it touches.
+#[derive(Clone, Debug)]
+pub enum MemoryWork {
+    /// It moves all of it once.
+    Once {
         /// Copy instructions.
         instructions: u64,
     },
-    /// What its program moves.
-    Program {
-        /// Where that lies.
-        transfers: Vec<Transfer>,
-        /// How long it takes, by what of the memory it gets.
-        program: Rc<KnownProgram>,
-    },
+    /// What its program does, which says how long that takes, by what of the memory it gets.
+    Program(Rc<KnownProgram>),
 }
+
+/// A device's memory as its kernels share it.
+pub type KernelMemory = SharedMemory<ActorId, MemoryWork>;
 
 impl MemoryUse {
     /// That of a kernel which does what `program` says with these tensors.
@@ -54,35 +62,26 @@ impl MemoryUse {
         let (read, written) = program.wanted();
         match read + written {
             0 => MemoryUse::Nothing,
-            _ => MemoryUse::Program { transfers: ways.collect(), program: Rc::clone(program) },
+            _ => MemoryUse::Moves { transfers: ways.collect(), work: MemoryWork::Program(Rc::clone(program)) },
         }
     }
+}
 
-    fn transfers(&self) -> Option<&[Transfer]> {
-        match self {
-            MemoryUse::Nothing => None,
-            MemoryUse::Tensors { transfers, .. } | MemoryUse::Program { transfers, .. } => Some(transfers),
-        }
-    }
-
+impl MemoryWork {
     /// What it moves of its tensors, and how fast.
     pub fn paced(&self, costs: &CostModel, tensors: Traffic) -> (Traffic, Pace) {
         match self {
-            MemoryUse::Nothing => (Traffic::default(), Pace::overlapped(0, SimDuration::ZERO)),
-            MemoryUse::Tensors { instructions, .. } => {
+            MemoryWork::Once { instructions } => {
                 (tensors, Pace::overlapped(tensors.bytes(), costs.roofline().ports(&tensors, *instructions)))
             }
-            MemoryUse::Program { program, .. } => MemoryUse::paced_program(program, costs, tensors),
+            MemoryWork::Program(program) => {
+                let (read, written) = program.wanted();
+                let wanted = tensors.of_moved(read, written);
+                let moved = program.moved();
+                let traffic = wanted.with_penalties((read, written), (moved.from_hbm, moved.from_l2, moved.written));
+                (traffic, costs.pace(program, &wanted, &traffic))
+            }
         }
-    }
-
-    /// The same of a kernel that does what `program` says.
-    pub fn paced_program(program: &KnownProgram, costs: &CostModel, tensors: Traffic) -> (Traffic, Pace) {
-        let (read, written) = program.wanted();
-        let wanted = tensors.of_moved(read, written);
-        let moved = program.moved();
-        let traffic = wanted.with_penalties((read, written), (moved.from_hbm, moved.from_l2, moved.written));
-        (traffic, costs.pace(program, &wanted, &traffic))
     }
 }
 
@@ -94,7 +93,7 @@ pub struct KernelDevice<'a> {
     /// What kernels cost.
     pub costs: &'a CostModel,
     /// What they share.
-    pub memory: &'a RefCell<SharedMemory<ActorId>>,
+    pub memory: &'a RefCell<KernelMemory>,
     /// How long a kernel's writes take to drain.
     pub flush: SimDuration,
 }
@@ -132,8 +131,8 @@ impl KernelRun {
         let task = self.task.unwrap_or_else(|| u64::from(token));
         let KernelCost { duration, source, .. } = cost;
         actor.record(EventKind::KernelStart { kernel, task, token, received, cost: duration, source });
-        let spent = match self.memory.transfers() {
-            None => {
+        let spent = match &self.memory {
+            MemoryUse::Nothing => {
                 let interval = duration + device.flush;
                 match body {
                     // SAFETY: the caller vouches for it.
@@ -142,9 +141,9 @@ impl KernelRun {
                 }
                 duration
             }
-            Some(transfers) => {
+            MemoryUse::Moves { transfers, work } => {
                 // SAFETY: as above.
-                let spent = unsafe { self.share(actor, device, transfers, body) };
+                let spent = unsafe { self.share(actor, device, (transfers, work), body) };
                 actor.charge(device.flush, caller);
                 spent
             }
@@ -162,14 +161,15 @@ impl KernelRun {
         &self,
         actor: &CurrentActor<'_>,
         device: KernelDevice<'_>,
-        transfers: &[Transfer],
+        (transfers, work): (&[Transfer], &MemoryWork),
         body: Option<&NativeBody>,
     ) -> SimDuration {
         let begun = Cell::new(SimTime::ZERO);
         let join = |now: SimTime| {
             begun.set(now);
             let mut memory = device.memory.borrow_mut();
-            let end = memory.join(now, actor.id(), transfers, |tensors| self.memory.paced(device.costs, tensors));
+            let paced = |work: &MemoryWork, tensors| work.paced(device.costs, tensors);
+            let end = memory.join(now, actor.id(), transfers, work.clone(), paced);
             actor.move_ends(memory.moved());
             end
         };

@@ -6,6 +6,7 @@ pub mod cost;
 pub mod kernel_run;
 pub mod launch;
 pub mod pipes;
+pub mod ports;
 pub mod registry;
 pub mod task;
 pub mod tile_trace;

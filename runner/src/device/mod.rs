@@ -31,6 +31,7 @@ use std::time::Duration;
 use sim_aicore::array::CoreArray;
 use sim_aicore::cold_start::ColdStart;
 use sim_aicore::cost::{CostModel, KernelTable};
+use sim_aicore::kernel_run::KernelMemory;
 use sim_aicore::launch::Launched;
 use sim_aicore::registry::{Description, KernelRegistry};
 use sim_aicore::tile_trace::{KernelTraceReport, TileTraces};
@@ -48,7 +49,6 @@ use sim_core::profile::{Profile, TimeByConfidence};
 use sim_core::shim::{ShimFunctions, Topology};
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, Observer, Trace};
-use sim_hbm::bandwidth::SharedMemory;
 use sim_hbm::coherence::Coherence;
 use sim_hbm::{DmaEngine, FillPolicy, Hbm, HbmConfig, HbmError, HostLink, ObjectTransfer, Residency};
 
@@ -518,7 +518,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         programs: Programs::new(profile.arch, array.count(), config.mode),
         traces: TileTraces::default(),
         coherence: RefCell::new(Coherence::new(&profile)),
-        memory: RefCell::new(SharedMemory::new(&profile)),
+        memory: RefCell::new(KernelMemory::new(&profile)),
         namespace: RefCell::new(namespace),
         linking: RefCell::default(),
         unlinking: RefCell::default(),

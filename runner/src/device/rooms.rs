@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use sim_aicore::cold_start::ColdStart;
 use sim_aicore::cost::CostModel;
-use sim_aicore::kernel_run::KernelDevice;
+use sim_aicore::kernel_run::{KernelDevice, KernelMemory};
 use sim_aicore::launch::Launched;
 use sim_aicore::registry::KernelRegistry;
 use sim_aicore::tile_trace::TileTraces;
 use sim_aicpu::operation::OperationCosts;
 use sim_aicpu::pool::AicpuPool;
 use sim_aicpu::register_file::RegisterFile;
-use sim_core::actor::{ActorId, ActorKind};
+use sim_core::actor::ActorKind;
 use sim_core::engine::free::FreeRun;
 use sim_core::engine::{CurrentActor, Engine, GuestCall, ThreadCpu};
 use sim_core::loader::audit::holdings::Watch;
@@ -32,7 +32,6 @@ use sim_core::profile::{Confidence, Profile, TimeByConfidence};
 use sim_core::shim::Topology;
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, EventKind};
-use sim_hbm::bandwidth::SharedMemory;
 use sim_hbm::coherence::Coherence;
 use sim_hbm::{DmaEngine, Hbm, ObjectTransfer};
 
@@ -60,7 +59,7 @@ pub(super) struct Rooms {
     /// The caches between AICPU and AICores.
     pub(super) coherence: RefCell<Coherence>,
     /// What running kernels share.
-    pub(super) memory: RefCell<SharedMemory<ActorId>>,
+    pub(super) memory: RefCell<KernelMemory>,
     pub(super) namespace: RefCell<Namespace>,
     /// Objects whose initialisers are running.
     pub(super) linking: RefCell<Vec<(LoadOrigin, Linking)>>,

@@ -306,6 +306,9 @@ pub(super) enum HostCall {
     ToDevice {
         /// How much.
         bytes: u64,
+        /// In so many copies, one after the other.
+        #[serde(default = "one")]
+        copies: u64,
     },
     /// The same from memory that the device reaches.
     ToDevicePinned {

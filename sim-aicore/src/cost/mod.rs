@@ -28,6 +28,7 @@ use sim_hbm::bandwidth::{Pace, Traffic};
 
 use crate::pipes::library::KnownProgram;
 use crate::pipes::{CoreKind, L2Share, MemoryRates, PipeModel};
+use crate::ports::CorePorts;
 
 /// How long a kernel occupies its core, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +60,7 @@ pub struct CostModel {
     floor: Sourced<SimDuration>,
     cube: PipeModel,
     vector: PipeModel,
-    /// The most that a core reads from the HBM and from the L2, and that it writes.
-    ports: [Bandwidth; 3],
+    ports: CorePorts,
 }
 
 impl CostModel {
@@ -81,7 +81,7 @@ impl CostModel {
             floor: aicore.kernel_floor.clone(),
             cube: PipeModel::of(profile, CoreKind::Aic),
             vector: PipeModel::of(profile, CoreKind::Aiv),
-            ports: [*aicore.hbm_port, *aicore.l2_port, *aicore.write_port],
+            ports: CorePorts::of(profile),
         }
     }
 
@@ -122,17 +122,18 @@ impl CostModel {
 
     /// The rate beyond which only the core's ports hold it up, in bytes that the memory moves.
     fn fastest(&self, wanted: &Traffic, moved: &Traffic) -> Bandwidth {
+        let CorePorts { hbm, l2, write } = self.ports;
         let parts = [
-            (wanted.hbm_read, moved.hbm_read),
-            (wanted.l2_hits, moved.l2_hits),
-            (wanted.hbm_written, moved.hbm_written),
+            (hbm, wanted.hbm_read, moved.hbm_read),
+            (l2, wanted.l2_hits, moved.l2_hits),
+            (write, wanted.hbm_written, moved.hbm_written),
         ];
-        let rate = |(port, (wanted, moved)): (&Bandwidth, (u64, u64))| {
+        let rate = |(port, wanted, moved): (Bandwidth, u64, u64)| {
             let moved = u128::from(port.as_bytes_per_s()) * u128::from(moved);
             u64::try_from(moved.div_ceil(u128::from(wanted.max(1)))).unwrap_or(u64::MAX)
         };
-        let fastest = self.ports.iter().zip(parts).filter(|(_, (wanted, _))| *wanted > 0).map(rate).max();
-        fastest.and_then(Bandwidth::from_bytes_per_s).unwrap_or(self.ports[0])
+        let fastest = parts.into_iter().filter(|(_, wanted, _)| *wanted > 0).map(rate).max();
+        fastest.and_then(Bandwidth::from_bytes_per_s).unwrap_or(hbm)
     }
 
     /// The pipes of a kind of core.

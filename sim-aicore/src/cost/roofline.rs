@@ -16,6 +16,8 @@ use sim_core::profile::{Bandwidth, Profile};
 use sim_core::time::SimDuration;
 use sim_hbm::bandwidth::Traffic;
 
+use crate::ports::CorePorts;
+
 /// What a task asks of the memory system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelDemand {
@@ -40,9 +42,7 @@ pub struct Roofline {
     instruction_floor: SimDuration,
     latency: SimDuration,
     bandwidth: Bandwidth,
-    hbm_port: Bandwidth,
-    l2_port: Bandwidth,
-    write_port: Bandwidth,
+    ports: CorePorts,
 }
 
 impl Roofline {
@@ -52,9 +52,7 @@ impl Roofline {
             instruction_floor: *profile.aicore.instruction_floor,
             latency: *profile.aicore.memory_latency,
             bandwidth: *profile.aicore.bandwidth,
-            hbm_port: *profile.aicore.hbm_port,
-            l2_port: *profile.aicore.l2_port,
-            write_port: *profile.aicore.write_port,
+            ports: CorePorts::of(profile),
         }
     }
 
@@ -65,8 +63,9 @@ impl Roofline {
 
     /// What `traffic` takes at least at the core's ports, with the memory to itself.
     pub fn ports(&self, traffic: &Traffic, instructions: u64) -> SimDuration {
-        let read = self.hbm_port.time_for(traffic.hbm_read) + self.l2_port.time_for(traffic.l2_hits);
-        let moved = self.latency + read + self.write_port.time_for(traffic.hbm_written);
+        let CorePorts { hbm, l2, write } = self.ports;
+        let read = hbm.time_for(traffic.hbm_read) + l2.time_for(traffic.l2_hits);
+        let moved = self.latency + read + write.time_for(traffic.hbm_written);
         moved.max(self.engine(traffic.bytes(), instructions))
     }
 }

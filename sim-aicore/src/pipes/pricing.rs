@@ -10,6 +10,7 @@ use super::error::{CoreKind, PipeError};
 use super::instruction::{Drain, Instruction, Mad, Path, Pipe, Transfer, VectorWork};
 use super::tables::{DrainCost, MadCost, PathCost, Tables, tables_of};
 use super::{L2Share, MemoryRates};
+use crate::ports::CorePorts;
 
 /// What an instruction does to its pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,20 +103,12 @@ pub(super) struct Prices {
     core: CoreKind,
     clock: Frequency,
     bandwidth: Bandwidth,
-    ports: Ports,
+    ports: CorePorts,
     rows: RowCosts,
     instruction_floor: SimDuration,
     load_latency: SimDuration,
     store_latency: SimDuration,
     gm_confidence: Confidence,
-}
-
-/// What one core moves at most.
-#[derive(Clone, Copy, Debug)]
-struct Ports {
-    hbm: Bandwidth,
-    l2: Bandwidth,
-    write: Bandwidth,
 }
 
 /// What rows of transfers cost beside their bytes. Of two values, the second is of rows into L1 and back.
@@ -143,7 +136,7 @@ impl Prices {
             core,
             clock,
             bandwidth: **bandwidth,
-            ports: Ports { hbm: *aicore.hbm_port, l2: *aicore.l2_port, write: *aicore.write_port },
+            ports: CorePorts::of(profile),
             rows: RowCosts {
                 line: *profile.l2.line,
                 short: [*profile.hbm.short_rows, *profile.hbm.short_nd2nz],

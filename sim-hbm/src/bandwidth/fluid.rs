@@ -58,9 +58,16 @@ struct Active<Id> {
     left: u128,
     speed: u128,
     end: SimTime,
+    /// It moves other bytes than before, so its end is another, whatever its speed.
+    changed: bool,
 }
 
 impl<Id> Active<Id> {
+    /// All of it, in the unit of what is left.
+    fn whole(&self) -> u128 {
+        u128::from(self.flow.pace.alone().as_ps()) * FULL_SPEED
+    }
+
     /// What is left after `span` at its speed.
     fn progress(&mut self, span: SimDuration) {
         self.left = self.left.saturating_sub(u128::from(span.as_ps()) * self.speed);
@@ -147,11 +154,35 @@ impl<Id: Copy + Eq> Fluid<Id> {
         self.advance(now);
         self.count(&flow, true);
         let left = u128::from(flow.pace.alone().as_ps()) * FULL_SPEED;
-        let mut newcomer = Active { id, flow, left, speed: FULL_SPEED, end: now };
+        let mut newcomer = Active { id, flow, left, speed: FULL_SPEED, end: now, changed: false };
         newcomer.proceed(now, FULL_SPEED);
         self.active.push(newcomer);
         self.share(Some(id));
         self.active.last().map_or(now, |newcomer| newcomer.end)
+    }
+
+    /// Time passes until `now`, when a kernel will join; of it, what is left of a kernel is known then.
+    pub(super) fn pass_until(&mut self, now: SimTime) {
+        self.advance(now);
+    }
+
+    /// What is left of a kernel, of how much.
+    pub(super) fn left_of(&self, id: Id) -> Option<(u128, u128)> {
+        let active = self.active.iter().find(|active| active.id == id)?;
+        Some((active.left, active.whole()))
+    }
+
+    /// The rest of a kernel is of another flow: from now on it moves this one's bytes at this one's pace. Its end is
+    /// computed with those of all others when the next kernel joins or leaves.
+    pub(super) fn exchange(&mut self, id: Id, flow: Flow) {
+        let Some(index) = self.active.iter().position(|active| active.id == id) else { return };
+        self.count(&flow, true);
+        let active = &mut self.active[index];
+        let before = active.whole();
+        let gone = std::mem::replace(&mut active.flow, flow);
+        active.left = scaled(active.left, active.whole(), before);
+        active.changed = true;
+        self.count(&gone, false);
     }
 
     /// A kernel has ended, or does not go on.
@@ -217,7 +248,7 @@ impl<Id: Copy + Eq> Fluid<Id> {
         self.moved.clear();
         let enough = self.wanted_hbm <= Flow::hbm_limit(self.limits.hbm) && self.wanted_l2 <= self.limits.l2;
         let held_up = !enough || self.in_short_rows > 1;
-        if !held_up && !self.slowed {
+        if !held_up && !self.slowed && !self.active.iter().any(|active| active.changed) {
             return;
         }
         let levels = if enough {
@@ -227,18 +258,19 @@ impl<Id: Copy + Eq> Fluid<Id> {
         };
         for index in 0..self.active.len() {
             let (others, in_step) = self.neighbours_of(index);
-            let Active { id, flow, end, speed, .. } = &self.active[index];
-            let (id, before, speed_before) = (*id, *end, *speed);
+            let Active { id, flow, end, speed, changed, .. } = &self.active[index];
+            let (id, before, speed_before, changed) = (*id, *end, *speed, *changed);
             let speed = speed_at(flow, levels);
             let speed = match flow.short_rows {
                 Some(ShortRows { nd2nz: true, .. }) => self.fractals.slow_down(speed, others, in_step),
                 Some(_) => self.rows.slow_down(speed, others, in_step),
                 None => speed,
             };
-            if speed == speed_before {
+            if speed == speed_before && !changed {
                 continue;
             }
             let active = &mut self.active[index];
+            active.changed = false;
             active.proceed(self.now, speed);
             if active.end != before && newcomer != Some(id) {
                 self.moved.push((id, active.end));

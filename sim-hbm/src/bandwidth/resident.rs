@@ -19,11 +19,18 @@ pub struct ResidentSet {
     uses: u64,
 }
 
+/// Who brought something in: a number that is given anew to each that may have to.
+pub type Bringer = u64;
+
+/// What was written by a core is brought in by nobody.
+pub(super) const NOBODY: Bringer = 0;
+
 #[derive(Clone, Copy, Debug)]
 struct Range {
     end: u64,
     /// The use that was the last.
     used: u64,
+    bringer: Bringer,
 }
 
 impl ResidentSet {
@@ -44,32 +51,35 @@ impl ResidentSet {
         self.bytes = 0;
     }
 
-    /// Somebody uses this memory from its beginning to its end: how many of the bytes were there. They all are
-    /// afterwards, as far as they fit.
-    pub fn touch(&mut self, address: u64, bytes: u64) -> u64 {
+    /// `bringer` uses this memory from its beginning to its end: how many of the bytes were there, of which `found` is
+    /// told who had brought them. They all are there afterwards, as far as they fit.
+    pub fn touch(&mut self, address: u64, bytes: u64, bringer: Bringer, mut found: impl FnMut(Bringer, u64)) -> u64 {
         if bytes == 0 || self.capacity < self.line {
             return 0;
         }
         let start = address - address % self.line;
         let end = address.saturating_add(bytes).saturating_next_multiple_of(self.line);
+        // Of the lines at both ends only a part was asked for.
+        let asked =
+            |hit: u64| u64::try_from(u128::from(hit) * u128::from(bytes) / u128::from(end - start)).unwrap_or(bytes);
         self.uses += 1;
         let mut hit = 0;
         let mut at = start;
         while at < end {
-            let until = match self.range_at(at) {
+            let (until, bringer) = match self.range_at(at) {
                 Some(range) => {
                     let until = range.end.min(end);
                     self.take_out(at, until);
                     hit += until - at;
-                    until
+                    found(range.bringer, asked(until - at));
+                    (until, range.bringer)
                 }
-                None => self.ranges.range(at..end).next().map_or(end, |(next, _)| *next),
+                None => (self.ranges.range(at..end).next().map_or(end, |(next, _)| *next), bringer),
             };
-            self.put_in(at, until);
+            self.put_in(at, until, bringer);
             at = until;
         }
-        // Of the lines at both ends only a part was asked for.
-        u64::try_from(u128::from(hit) * u128::from(bytes) / u128::from(end - start)).unwrap_or(bytes)
+        asked(hit)
     }
 
     fn range_at(&self, address: u64) -> Option<Range> {
@@ -83,22 +93,22 @@ impl ResidentSet {
         self.remove(begin, range);
         for (begin, end) in [(begin, start), (end, range.end)] {
             if begin < end {
-                self.insert(begin, Range { end, used: range.used });
+                self.insert(begin, Range { end, ..range });
             }
         }
     }
 
     /// Puts in what is being used; it continues what the same use has put in before it.
-    fn put_in(&mut self, start: u64, end: u64) {
+    fn put_in(&mut self, start: u64, end: u64, bringer: Bringer) {
         let before = self.ranges.range(..start).next_back().map(|(begin, range)| (*begin, *range));
         let begin = match before {
-            Some((begin, range)) if range.end == start && range.used == self.uses => {
+            Some((begin, range)) if (range.end, range.used, range.bringer) == (start, self.uses, bringer) => {
                 self.remove(begin, range);
                 begin
             }
             Some(_) | None => start,
         };
-        self.insert(begin, Range { end, used: self.uses });
+        self.insert(begin, Range { end, used: self.uses, bringer });
         while self.bytes > self.capacity {
             self.drop_oldest(self.bytes - self.capacity);
         }
@@ -106,12 +116,12 @@ impl ResidentSet {
 
     /// Drops up to `most` bytes of the range that was used longest ago.
     fn drop_oldest(&mut self, most: u64) {
-        let Some(&(used, begin)) = self.order.first() else { return };
+        let Some(&(_, begin)) = self.order.first() else { return };
         let Some(&range) = self.ranges.get(&begin) else { return };
         self.remove(begin, range);
         let left = begin + most.saturating_next_multiple_of(self.line);
         if left < range.end {
-            self.insert(left, Range { end: range.end, used });
+            self.insert(left, range);
         }
     }
 
@@ -147,64 +157,85 @@ mod tests {
         ResidentSet::new(lines * 512, 512)
     }
 
+    fn touch(cache: &mut ResidentSet, address: u64, bytes: u64) -> u64 {
+        cache.touch(address, bytes, NOBODY, |_, _| ())
+    }
+
+    #[test]
+    fn is_it_known_who_brought_what_is_found() {
+        let mut cache = cache(8);
+        let mut touch = |address, bytes, bringer| {
+            let mut found = Vec::new();
+            let hit = cache.touch(address, bytes, bringer, |bringer, bytes| found.push((bringer, bytes)));
+            (hit, found)
+        };
+        assert_eq!(touch(0, 1024, 1), (0, vec![]));
+        assert_eq!(touch(512, 1024, 2), (512, vec![(1, 512)]));
+        // What the second found is still of the first.
+        assert_eq!(touch(0, 1536, 3), (1536, vec![(1, 512), (1, 512), (2, 512)]));
+    }
+
     #[test]
     fn is_a_second_use_a_hit() {
         let mut cache = cache(8);
-        assert_eq!([cache.touch(0x1000, 1024), cache.touch(0x1000, 1024), cache.bytes()], [0, 1024, 1024]);
+        assert_eq!([touch(&mut cache, 0x1000, 1024), touch(&mut cache, 0x1000, 1024), cache.bytes()], [0, 1024, 1024]);
     }
 
     #[test]
     fn does_half_a_line_bring_in_all_of_it_and_count_as_half() {
         let mut cache = cache(8);
-        assert_eq!([cache.touch(256, 256), cache.bytes()], [0, 512]);
-        assert_eq!([cache.touch(0, 100), cache.touch(500, 24)], [100, 12]);
+        assert_eq!([touch(&mut cache, 256, 256), cache.bytes()], [0, 512]);
+        assert_eq!([touch(&mut cache, 0, 100), touch(&mut cache, 500, 24)], [100, 12]);
     }
 
     #[test]
     fn does_the_least_recently_used_go_first() {
         let mut cache = cache(4);
-        cache.touch(0, 1024);
-        cache.touch(0x1000, 1024);
+        touch(&mut cache, 0, 1024);
+        touch(&mut cache, 0x1000, 1024);
         // The first is used again, so the second is the older one.
-        assert_eq!(cache.touch(0, 512), 512);
-        cache.touch(0x2000, 1024);
+        assert_eq!(touch(&mut cache, 0, 512), 512);
+        touch(&mut cache, 0x2000, 1024);
         assert_eq!(cache.bytes(), 2048);
-        assert_eq!(cache.touch(0, 512), 512);
+        assert_eq!(touch(&mut cache, 0, 512), 512);
         // The second half of the first was the oldest of all.
-        assert_eq!(cache.touch(512, 512), 0);
+        assert_eq!(touch(&mut cache, 512, 512), 0);
     }
 
     #[test]
     fn does_whoever_reads_more_than_fits_over_and_over_never_hit() {
         let mut cache = cache(4);
-        assert_eq!([cache.touch(0, 5 * 512), cache.touch(0, 5 * 512), cache.touch(0, 5 * 512)], [0; 3]);
+        assert_eq!(
+            [touch(&mut cache, 0, 5 * 512), touch(&mut cache, 0, 5 * 512), touch(&mut cache, 0, 5 * 512)],
+            [0; 3]
+        );
         // The last four lines are there, and are found by whoever begins with them.
-        assert_eq!(cache.touch(512, 4 * 512), 4 * 512);
+        assert_eq!(touch(&mut cache, 512, 4 * 512), 4 * 512);
     }
 
     #[test]
     fn may_a_use_drive_out_what_it_comes_to_later() {
         let mut cache = cache(4);
-        cache.touch(0x1000, 1024);
-        cache.touch(0x8000, 1024);
+        touch(&mut cache, 0x1000, 1024);
+        touch(&mut cache, 0x8000, 1024);
         // Two new lines drive out the two at 0x1000, which would have been next.
-        assert_eq!(cache.touch(0x1000 - 1024, 2048), 0);
+        assert_eq!(touch(&mut cache, 0x1000 - 1024, 2048), 0);
     }
 
     #[test]
     fn is_a_part_in_the_middle_of_a_range_found_and_the_rest_left() {
         let mut cache = cache(8);
-        cache.touch(0, 4 * 512);
-        assert_eq!(cache.touch(512, 1024), 1024);
-        assert_eq!((cache.bytes(), cache.touch(0, 4 * 512)), (2048, 2048));
+        touch(&mut cache, 0, 4 * 512);
+        assert_eq!(touch(&mut cache, 512, 1024), 1024);
+        assert_eq!((cache.bytes(), touch(&mut cache, 0, 4 * 512)), (2048, 2048));
     }
 
     #[test]
     fn is_nothing_in_a_cache_of_nothing_and_is_the_end_of_all_addresses_survived() {
-        assert_eq!(cache(0).touch(0, 512), 0);
+        assert_eq!(touch(&mut cache(0), 0, 512), 0);
         let mut cache = cache(8);
-        cache.touch(u64::MAX - 600, 600);
+        touch(&mut cache, u64::MAX - 600, 600);
         assert!(cache.bytes() <= 8 * 512);
-        assert_eq!(cache.touch(5, 0), 0);
+        assert_eq!(touch(&mut cache, 5, 0), 0);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use sim_aicore::cost::KernelCost;
-use sim_aicore::kernel_run::{KernelRun, MemoryUse};
+use sim_aicore::kernel_run::{KernelRun, MemoryUse, MemoryWork};
 use sim_aicore::registry::Kernel;
 use sim_aicore::task::{MOST_TENSORS, TensorDescriptor, demand, transfers};
 use sim_aicore::tile_trace::{Places, Prices, TracedCall};
@@ -86,7 +86,8 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
     let demand = demand(tensors, access);
     let cost = rooms.costs.cost(&kernel.description.name, &demand);
     let by_tensors = if cost.shares_memory() && !tiled {
-        MemoryUse::Tensors { transfers: transfers(tensors, access), instructions: demand.instructions }
+        let work = MemoryWork::Once { instructions: demand.instructions };
+        MemoryUse::Moves { transfers: transfers(tensors, access), work }
     } else {
         MemoryUse::Nothing
     };

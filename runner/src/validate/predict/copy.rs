@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use sim_aicore::cost::{CostModel, KernelTable};
-use sim_aicore::kernel_run::MemoryUse;
+use sim_aicore::kernel_run::MemoryWork;
 use sim_aicore::pipes::library::{CallPart, KnownProgram, ProgramKey, ProgramLibrary};
 use sim_aicore::pipes::{self, CoreKind, GmPlace, Instruction, Path, Program};
 use sim_core::profile::Profile;
@@ -51,7 +51,7 @@ struct Reader {
 }
 
 fn begin(
-    memory: &mut SharedMemory<u32>,
+    memory: &mut SharedMemory<u32, MemoryWork>,
     costs: &CostModel,
     programs: &[Rc<KnownProgram>],
     reads: &Reads<'_>,
@@ -63,8 +63,8 @@ fn begin(
     let transfers = reads.transfers(core, turn);
     // The last program is that of all turns that have none of their own.
     let program = &programs[(turn as usize).min(programs.len() - 1)];
-    let kernel = |traffic| MemoryUse::paced_program(program, costs, traffic);
-    cores[at].end = memory.join(now, core, &transfers, kernel);
+    let work = MemoryWork::Program(Rc::clone(program));
+    cores[at].end = memory.join(now, core, &transfers, work, |work, traffic| work.paced(costs, traffic));
     follow(cores, memory.moved());
 }
 

@@ -15,14 +15,18 @@ pub(super) fn predict(profile: &Profile, call: HostCall) -> Answer {
     let cold = |bytes| *driver.malloc + driver.first_touch_bandwidth.time_for(bytes);
     let warm = |bytes| *driver.malloc + driver.warm_bandwidth.time_for(bytes);
     let pageable = |direction, bytes| link.cost(direction, bytes, HostMemory::Pageable);
-    let copy = |direction, bytes| Ok(Quantity::Transfer { bytes, time: pageable(direction, bytes) });
     let took = |time: SimDuration| Ok(Quantity::Time(time));
     match call {
-        HostCall::ToDevice { bytes } => copy(CopyDirection::ToDevice, bytes),
+        HostCall::ToDevice { bytes, copies } => {
+            let each = pageable(CopyDirection::ToDevice, bytes / copies.max(1));
+            Ok(Quantity::Transfer { bytes, time: each * copies })
+        }
         HostCall::ToDevicePinned { bytes } => {
             Ok(Quantity::Transfer { bytes, time: link.cost(CopyDirection::ToDevice, bytes, HostMemory::Pinned) })
         }
-        HostCall::FromDevice { bytes } => copy(CopyDirection::FromDevice, bytes),
+        HostCall::FromDevice { bytes } => {
+            Ok(Quantity::Transfer { bytes, time: pageable(CopyDirection::FromDevice, bytes) })
+        }
         HostCall::AllocateCold { bytes } => took(cold(bytes)),
         HostCall::AllocateWarm { bytes } => took(warm(bytes)),
         HostCall::AllocateAndFill { bytes } => took(cold(bytes) + pageable(CopyDirection::Memset, bytes)),
@@ -55,6 +59,8 @@ mod tests {
         assert_eq!(time(HostCall::StreamCreate), 300_000);
         // 2 GiB at 21.96 GB/s, and a call of 7.5 us.
         assert_eq!(time(HostCall::AllocateCold { bytes: 2 << 30 }), 97_798_194);
+        let copies = [1, 2].map(|copies| spent(HostCall::ToDevice { bytes: 4096, copies }));
+        assert_eq!(copies[1] - copies[0], *profile.host_link.to_device_latency);
         let parts = [HostCall::AllocateCold { bytes: 4096 }, HostCall::AllocateAndFill { bytes: 4096 }].map(spent);
         assert_eq!(parts[1] - parts[0], HostLink::of(&profile).cost(CopyDirection::Memset, 4096, HostMemory::Pageable));
     }
