@@ -9,7 +9,7 @@
 #include "npusim/instruction.h"
 #include "npusim/platform.h"
 
-enum { NPUSIM_HOOK_ABI = 6 };
+enum { NPUSIM_HOOK_ABI = 7 };
 
 #define NPUSIM_NO_DEADLINE UINT64_MAX
 
@@ -65,6 +65,8 @@ typedef struct NpusimHooks {
     void (*execute)(const NpusimKernelCall *call, void *caller);
     NpusimRecorder *(*recorder)(void);
     void (*recorder_grow)(void);
+    void (*cross_set)(uint32_t peer, uint32_t flag);
+    void (*cross_wait)(uint32_t peer, uint32_t flag, void *caller);
     void (*note_task)(const NpusimTaskNote *note);
     void (*note_edge)(uint64_t pred, uint64_t succ, uint32_t arg, uint32_t source);
     void (*note_phase)(uint32_t phase);

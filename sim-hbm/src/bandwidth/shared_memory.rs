@@ -50,8 +50,13 @@ impl<Id: Copy + Eq> SharedMemory<Id> {
         transfers: &[Transfer],
         kernel: impl FnOnce(Traffic) -> (Traffic, Pace),
     ) -> SimTime {
-        let (traffic, pace) = kernel(self.traffic(transfers));
-        self.fluid.join(now, id, Flow::new(&traffic, pace, &self.profile))
+        let (traffic, pace) = kernel(self.look_up(transfers));
+        self.enter(now, id, &traffic, pace)
+    }
+
+    /// The second half of [`SharedMemory::join`], for a kernel of which it is known what its transfers ask of the memory.
+    pub fn enter(&mut self, now: SimTime, id: Id, traffic: &Traffic, pace: Pace) -> SimTime {
+        self.fluid.join(now, id, Flow::new(traffic, pace, &self.profile))
     }
 
     /// A kernel has ended at `now`.
@@ -65,7 +70,7 @@ impl<Id: Copy + Eq> SharedMemory<Id> {
     }
 
     /// What transfers ask of the memory now; they leave what they use in the L2.
-    fn traffic(&mut self, transfers: &[Transfer]) -> Traffic {
+    pub fn look_up(&mut self, transfers: &[Transfer]) -> Traffic {
         let mut traffic = Traffic::default();
         for transfer in transfers {
             let bytes = transfer.bytes();
@@ -159,7 +164,7 @@ mod tests {
     fn is_what_was_written_read_from_the_l2() {
         let mut memory = SharedMemory::<u32>::new(&Profile::load(Arch::A2a3).unwrap());
         let tile = |direction| Transfer::contiguous(direction, 0x1000, 65_536);
-        assert_eq!(memory.traffic(&[tile(Direction::Write)]), Traffic { hbm_written: 65_536, ..Traffic::default() });
+        assert_eq!(memory.look_up(&[tile(Direction::Write)]), Traffic { hbm_written: 65_536, ..Traffic::default() });
         assert_eq!(memory.traffic(&[tile(Direction::Read)]), Traffic { l2_hits: 65_536, ..Traffic::default() });
         memory.begin();
         assert_eq!(memory.traffic(&[tile(Direction::Read)]), Traffic { hbm_read: 65_536, ..Traffic::default() });

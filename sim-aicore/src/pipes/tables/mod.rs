@@ -33,6 +33,8 @@ pub struct Tables {
     pub paths: Vec<PathCost>,
     /// What transfers from and to GM pay beside the profile's constants.
     pub gm: Gm,
+    /// What is between the cores of a cluster.
+    pub cluster: ClusterCost,
 }
 
 /// Sizes of a core's memories in bytes.
@@ -137,6 +139,17 @@ pub struct Gm {
     pub store_latency: MicroCycles,
     /// Rows whose addresses are no multiple of it are not aligned.
     pub row_alignment: u64,
+    /// Who says so.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+/// Flags between the cores of a cluster.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterCost {
+    /// From the moment at which a core raises a flag until the other core goes on.
+    pub flag_latency: MicroCycles,
     /// Who says so.
     #[serde(flatten)]
     pub origin: Origin,
