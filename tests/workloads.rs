@@ -5,7 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use support::npusim;
 
-const SMALL: [&str; 17] = [
+const SMALL: [&str; 18] = [
     "gemm",
     "flash_attention",
     "paged_attention_unroll_small",
@@ -20,6 +20,7 @@ const SMALL: [&str; 17] = [
     "matmul_mxfp8",
     "matmul_mxfp4",
     "matmul_gelu",
+    "dense_layer",
     "conv2d",
     "add_stream",
     "gelu_stream",

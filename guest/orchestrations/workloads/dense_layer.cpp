@@ -13,7 +13,7 @@ constexpr uint32_t SLOTS = 2;
 
 }  // namespace
 
-OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs &) { return {4}; }
+OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs &) { return {7}; }
 
 void aicpu_orchestration_entry(const ChipStorageTaskArgs &args) {
     const ChipTensor &x = args.tensor(0), &weights = args.tensor(1), &bias = args.tensor(2), &y = args.tensor(3);
