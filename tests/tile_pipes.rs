@@ -16,9 +16,11 @@ fn model_of(summary: &Value) -> Value {
 
 #[test]
 fn are_times_the_same_when_nothing_is_computed_and_on_every_engine() {
-    for arch in ["a2a3", "a5"] {
+    for (arch, device, kernels) in [("a2a3", 140_175.0, 88_063.95), ("a5", 434_770.714, 88_473.397)] {
         let on = |options: &[&str]| run(&[&["--arch", arch], options].concat());
         let computed = on(&[]);
+        let times = [&computed["device_time_ns"], &computed["cost_sources"]["pipes"]["time_ns"]];
+        assert_eq!(times.map(Value::as_f64), [Some(device), Some(kernels)], "{arch}");
         assert_eq!((&computed["golden"], &computed["differing_programs"]), (&json!("pass"), &Value::Null), "{arch}");
         // Four tasks of an AIC and two AIVs.
         assert_eq!(computed["cost_sources"]["pipes"]["count"], 12, "{arch}");
