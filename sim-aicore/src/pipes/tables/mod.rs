@@ -239,7 +239,7 @@ mod tests {
             let by_profile = |path: &Path| matches!(path, Path::GmToUb | Path::GmToL1 | Path::UbToGm);
             Path::ALL.into_iter().filter(|path| !by_profile(path) && Tables::of(arch).path(*path).is_none()).collect()
         };
-        assert_eq!(missing(Arch::A2a3), [Path::L1ToUb, Path::UbToL1, Path::L0cToUb]);
+        assert_eq!(missing(Arch::A2a3), [Path::L1ToUb, Path::UbToL1, Path::L0cToUb, Path::L0cToUbs]);
         assert_eq!(missing(Arch::A5), []);
     }
 
