@@ -5,7 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use support::npusim;
 
-const SMALL: [&str; 20] = [
+const SMALL: [&str; 21] = [
     "gemm",
     "flash_attention",
     "paged_attention_unroll_small",
@@ -22,6 +22,7 @@ const SMALL: [&str; 20] = [
     "matmul_mxfp8",
     "matmul_mxfp4",
     "matmul_gelu",
+    "dense_layer",
     "conv2d",
     "add_stream",
     "gelu_stream",

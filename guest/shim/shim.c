@@ -134,6 +134,8 @@ void npusim_dcci(const volatile void *address, uint32_t extent) { hooks->dcci(ad
 void npusim_execute(const NpusimKernelCall *call) { hooks->execute(call, CALLER); }
 NpusimRecorder *npusim_recorder(void) { return hooks->recorder(); }
 void npusim_recorder_grow(void) { hooks->recorder_grow(); }
+void npusim_cross_set(uint32_t peer, uint32_t flag) { hooks->cross_set(peer, flag); }
+void npusim_cross_wait(uint32_t peer, uint32_t flag) { hooks->cross_wait(peer, flag, CALLER); }
 void npusim_note_task(const NpusimTaskNote *note) { hooks->note_task(note); }
 void npusim_note_edge(uint64_t pred, uint64_t succ, uint32_t arg, uint32_t source) {
     hooks->note_edge(pred, succ, arg, source);

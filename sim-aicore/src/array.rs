@@ -6,6 +6,8 @@
 use sim_core::actor::ActorKind;
 use sim_core::profile::Topology;
 
+use crate::pipes::cluster::Role;
+
 /// The cores of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoreArray {
@@ -24,6 +26,11 @@ impl CoreArray {
         }
     }
 
+    /// The same, but for the number of clusters.
+    pub fn with(&self, clusters: u16) -> CoreArray {
+        CoreArray { clusters, ..*self }
+    }
+
     /// How many clusters there are.
     pub fn clusters(&self) -> u16 {
         self.clusters
@@ -37,6 +44,28 @@ impl CoreArray {
     /// What a core is, by physical core id.
     pub fn kind(&self, core: u16) -> ActorKind {
         if core < self.clusters * self.aic_per_cluster { ActorKind::Aic(core) } else { ActorKind::Aiv(core) }
+    }
+
+    /// In which cluster a core is, and which of its cores.
+    pub fn place(&self, core: u16) -> (u16, Role) {
+        let cubes = self.clusters * self.aic_per_cluster;
+        match core.checked_sub(cubes) {
+            None => (core / self.aic_per_cluster.max(1), Role::Aic),
+            Some(vector) => {
+                let role = if vector % self.aiv_per_cluster == 0 { Role::Aiv0 } else { Role::Aiv1 };
+                (vector / self.aiv_per_cluster, role)
+            }
+        }
+    }
+
+    /// A core of a cluster.
+    pub fn core_of(&self, cluster: u16, role: Role) -> ActorKind {
+        let cubes = self.clusters * self.aic_per_cluster;
+        match role {
+            Role::Aic => ActorKind::Aic(cluster * self.aic_per_cluster),
+            Role::Aiv0 => ActorKind::Aiv(cubes + cluster * self.aiv_per_cluster),
+            Role::Aiv1 => ActorKind::Aiv(cubes + cluster * self.aiv_per_cluster + 1),
+        }
     }
 
     /// The cores by physical core id.
@@ -61,6 +90,11 @@ mod tests {
             assert_eq!(array.kind(clusters - 1), ActorKind::Aic(clusters - 1));
             assert_eq!(array.kind(clusters), ActorKind::Aiv(clusters));
             assert_eq!(array.kinds().count(), usize::from(cores));
+            for core in 0..cores {
+                let (cluster, role) = array.place(core);
+                assert_eq!(array.core_of(cluster, role), array.kind(core));
+            }
+            assert_eq!(array.place(clusters + 3), (1, Role::Aiv1));
         }
     }
 }

@@ -9,13 +9,15 @@ use std::rc::Rc;
 
 use sim_core::actor::ActorId;
 use sim_core::engine::{CurrentActor, NativeBody};
+use sim_core::profile::Bandwidth;
 use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::{ContentHash, EventKind};
 use sim_hbm::bandwidth::{Direction, Pace, SharedMemory, Traffic, Transfer};
 
+use crate::cluster::{MemoryShare, Seat, WHOLE, WaitInVain};
 use crate::cost::{CostModel, KernelCost};
 use crate::launch::Launched;
-use crate::pipes::library::KnownProgram;
+use crate::pipes::library::{KnownProgram, ProgramLibrary};
 use crate::task::TensorDescriptor;
 
 /// What a kernel asks of the memory that it shares with others.
@@ -75,13 +77,18 @@ impl MemoryWork {
                 (tensors, Pace::overlapped(tensors.bytes(), costs.roofline().ports(&tensors, *instructions)))
             }
             MemoryWork::Program(program) => {
-                let (read, written) = program.wanted();
-                let wanted = tensors.of_moved(read, written);
-                let moved = program.moved();
-                let traffic = wanted.with_penalties((read, written), (moved.from_hbm, moved.from_l2, moved.written));
+                let (wanted, traffic) = MemoryWork::wanted_and_moved(program, tensors);
                 (traffic, costs.pace(program, &wanted, &traffic))
             }
         }
+    }
+
+    /// What a kernel with this program wants of its tensors, and what the memory has to move for it.
+    fn wanted_and_moved(program: &KnownProgram, tensors: Traffic) -> (Traffic, Traffic) {
+        let (read, written) = program.wanted();
+        let wanted = tensors.of_moved(read, written);
+        let moved = program.moved();
+        (wanted, wanted.with_penalties((read, written), (moved.from_hbm, moved.from_l2, moved.written)))
     }
 }
 
@@ -127,10 +134,8 @@ impl KernelRun {
         body: Option<&NativeBody>,
     ) -> KernelCost {
         let KernelRun { kernel, cost, caller, .. } = *self;
-        let (token, received) = device.launch.receive(self.core, actor.now());
-        let task = self.task.unwrap_or_else(|| u64::from(token));
-        let KernelCost { duration, source, .. } = cost;
-        actor.record(EventKind::KernelStart { kernel, task, token, received, cost: duration, source });
+        let KernelCost { duration, .. } = cost;
+        let task = self.start(actor, device);
         let spent = match &self.memory {
             MemoryUse::Nothing => {
                 let interval = duration + device.flush;
@@ -142,8 +147,11 @@ impl KernelRun {
                 duration
             }
             MemoryUse::Moves { transfers, work } => {
+                let paced = |work: &MemoryWork, tensors| work.paced(device.costs, tensors);
+                let join =
+                    |memory: &mut KernelMemory, now| memory.join(now, actor.id(), transfers, work.clone(), paced);
                 // SAFETY: as above.
-                let spent = unsafe { self.share(actor, device, (transfers, work), body) };
+                let spent = unsafe { self.share(actor, device, body, join) };
                 actor.charge(device.flush, caller);
                 spent
             }
@@ -152,7 +160,68 @@ impl KernelRun {
         KernelCost { duration: spent, ..cost }
     }
 
-    /// Its time passes while it shares the memory with others. How long it took.
+    /// Its time passes together with that of the other parts of its task, which it waits for, and `body` is run in it. What
+    /// it has cost; `Err`: it would never come to its end.
+    ///
+    /// # Safety
+    ///
+    /// As for [`KernelRun::pass`].
+    pub unsafe fn pass_together(
+        &self,
+        actor: &CurrentActor<'_>,
+        device: KernelDevice<'_>,
+        (seat, library): (&Seat, &RefCell<ProgramLibrary>),
+        body: Option<&NativeBody>,
+    ) -> Result<KernelCost, WaitInVain> {
+        let KernelRun { kernel, cost, caller, .. } = *self;
+        let task = self.start(actor, device);
+        let begun = actor.now();
+        seat.gather(actor, library)?;
+        let asked = self.ask(device, seat);
+        if let Some(body) = body {
+            // SAFETY: the caller vouches for it.
+            unsafe { actor.run_body_first(body, caller) };
+        }
+        seat.computed(actor);
+        let rest = |sixteenths, now| seat.rest(&library.borrow(), sixteenths, now);
+        match asked {
+            None => actor.work_until(caller, |now| now + rest(WHOLE, now)),
+            Some((traffic, most)) => {
+                let join = |memory: &mut KernelMemory, now| {
+                    let pace = Pace::of_durations(traffic.bytes(), most, |rate| rest(sixteenths_of(rate, most), now));
+                    memory.enter(now, actor.id(), &traffic, pace)
+                };
+                // SAFETY: there is no body left to run.
+                unsafe { self.share(actor, device, None, join) };
+            }
+        }
+        let spent = actor.now().since(begun);
+        actor.charge(device.flush, caller);
+        actor.record(EventKind::KernelEnd { kernel, task, cost: spent });
+        Ok(KernelCost { duration: spent, ..cost })
+    }
+
+    /// What a part asks of the memory, and the most that it gets of it; none: it moves nothing.
+    fn ask(&self, device: KernelDevice<'_>, seat: &Seat) -> Option<(Traffic, Bandwidth)> {
+        let MemoryUse::Moves { transfers, work: MemoryWork::Program(program) } = &self.memory else { return None };
+        let tensors = device.memory.borrow_mut().look_up(transfers);
+        let (wanted, traffic) = MemoryWork::wanted_and_moved(program, tensors);
+        let most = device.costs.fastest(&wanted, &traffic);
+        seat.looked_up(MemoryShare { most: Some(most), through: CostModel::through(&wanted) });
+        Some((traffic, most))
+    }
+
+    /// Records that it begins; its task.
+    fn start(&self, actor: &CurrentActor<'_>, device: KernelDevice<'_>) -> u64 {
+        let KernelRun { kernel, cost: KernelCost { duration, source, .. }, .. } = *self;
+        let (token, received) = device.launch.receive(self.core, actor.now());
+        let task = self.task.unwrap_or_else(|| u64::from(token));
+        actor.record(EventKind::KernelStart { kernel, task, token, received, cost: duration, source });
+        task
+    }
+
+    /// Its time passes while it shares the memory with others, from the moment at which it joins them: `join` says when it
+    /// ends, as things are then. How long it took.
     ///
     /// # Safety
     ///
@@ -161,15 +230,14 @@ impl KernelRun {
         &self,
         actor: &CurrentActor<'_>,
         device: KernelDevice<'_>,
-        (transfers, work): (&[Transfer], &MemoryWork),
         body: Option<&NativeBody>,
+        join: impl FnOnce(&mut KernelMemory, SimTime) -> SimTime,
     ) -> SimDuration {
         let begun = Cell::new(SimTime::ZERO);
         let join = |now: SimTime| {
             begun.set(now);
             let mut memory = device.memory.borrow_mut();
-            let paced = |work: &MemoryWork, tensors| work.paced(device.costs, tensors);
-            let end = memory.join(now, actor.id(), transfers, work.clone(), paced);
+            let end = join(&mut memory, now);
             actor.move_ends(memory.moved());
             end
         };
@@ -184,4 +252,11 @@ impl KernelRun {
         actor.move_ends(memory.moved());
         now.since(begun.get())
     }
+}
+
+/// How many sixteenths of `most` a rate is.
+fn sixteenths_of(rate: Bandwidth, most: Bandwidth) -> u64 {
+    let (rate, most) = (u128::from(rate.as_bytes_per_s()), u128::from(most.as_bytes_per_s()));
+    let nearest = (rate * u128::from(WHOLE) + most / 2) / most;
+    u64::try_from(nearest).unwrap_or(WHOLE).clamp(1, WHOLE)
 }

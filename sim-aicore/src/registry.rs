@@ -48,6 +48,8 @@ pub struct Kernel {
     pub tiled: bool,
     /// Calls of it may leave traces of what they do.
     pub traced: bool,
+    /// It hands tiles to other cores of its cluster.
+    pub hands_over: bool,
     host_cost: Arc<HostCost>,
     users: u32,
 }
@@ -84,6 +86,8 @@ pub struct LoadedKernel {
     pub tiled: bool,
     /// Calls of it may leave traces of what they do.
     pub traced: bool,
+    /// It hands tiles to other cores of its cluster.
+    pub hands_over: bool,
 }
 
 impl KernelRegistry {
@@ -116,6 +120,7 @@ impl KernelRegistry {
             blocking: loaded.blocking,
             tiled: loaded.tiled,
             traced: loaded.traced,
+            hands_over: loaded.hands_over,
             host_cost: Arc::default(),
             users: 1,
         });
@@ -161,7 +166,7 @@ mod tests {
     use super::*;
 
     fn loaded(entry: usize) -> LoadedKernel {
-        LoadedKernel { object: ObjectId::SHIM, entry, blocking: false, tiled: false, traced: false }
+        LoadedKernel { object: ObjectId::SHIM, entry, blocking: false, tiled: false, traced: false, hands_over: false }
     }
 
     #[test]

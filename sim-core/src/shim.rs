@@ -158,6 +158,8 @@ pub struct HookTable {
     pub execute: extern "C" fn(call: *const KernelCall, caller: usize),
     pub recorder: extern "C" fn() -> *mut c_void,
     pub recorder_grow: extern "C" fn(),
+    pub cross_set: extern "C" fn(peer: u32, flag: u32),
+    pub cross_wait: extern "C" fn(peer: u32, flag: u32, caller: usize),
     pub note_task: extern "C" fn(note: *const TaskNote),
     pub note_edge: extern "C" fn(pred: u64, succ: u64, arg: u32, source: u32),
     pub note_phase: extern "C" fn(phase: u32),

@@ -69,6 +69,8 @@ typedef struct NpusimHooks {
     void (*execute)(const NpusimKernelCall *call, void *caller);
     NpusimRecorder *(*recorder)(void);
     void (*recorder_grow)(void);
+    void (*cross_set)(uint32_t peer, uint32_t flag);
+    void (*cross_wait)(uint32_t peer, uint32_t flag, void *caller);
     void (*note_task)(const NpusimTaskNote *note);
     void (*note_edge)(uint64_t pred, uint64_t succ, uint32_t arg, uint32_t source);
     void (*note_phase)(uint32_t phase);

@@ -26,8 +26,9 @@ typedef enum NpusimInstructionKind {
     NPUSIM_INSTRUCTION_SET_FLAG = 6,   // from, to, event
     NPUSIM_INSTRUCTION_WAIT_FLAG = 7,  // from, to, event
     NPUSIM_INSTRUCTION_BARRIER = 8,    // from: the pipe
-    NPUSIM_INSTRUCTION_PUSH = 9,       // rows, cols as in a transfer: to the other core of the cluster. No model has it yet
-    NPUSIM_INSTRUCTION_POP = 10,       // the other end of a push
+    NPUSIM_INSTRUCTION_SET_CROSS = 9,  // from: the pipe, element: NpusimRole, event: a flag for that core of the cluster
+    NPUSIM_INSTRUCTION_WAIT_CROSS = 10,  // to: the pipe, element: NpusimRole, event: a flag of that core; for messages
+                                         // code: NpusimSlotState, cols: which pipe for tiles, rows: which tile
 } NpusimInstructionKind;
 
 typedef enum NpusimPath {
@@ -44,7 +45,22 @@ typedef enum NpusimPath {
     NPUSIM_PATH_L0C_TO_UB = 10,
     NPUSIM_PATH_L0C_TO_L1 = 11,
     NPUSIM_PATH_L1_TO_L0_SCALES = 12,  // scales of a factor, to the memory beside L0A or L0B
+    NPUSIM_PATH_L0C_TO_UBS = 13,  // half to each AIV at the same time; rows, cols: of a half
 } NpusimPath;
+
+// The cores of a cluster.
+typedef enum NpusimRole {
+    NPUSIM_ROLE_AIC = 0,
+    NPUSIM_ROLE_AIV0 = 1,
+    NPUSIM_ROLE_AIV1 = 2,
+} NpusimRole;
+
+// What a flag between cores says of a slot.
+typedef enum NpusimSlotState {
+    NPUSIM_SLOT_FILLED = 0,
+    NPUSIM_SLOT_FREE = 1,
+    NPUSIM_SLOT_EMPTY = 2,  // free, and nobody will fill it again
+} NpusimSlotState;
 
 typedef enum NpusimVectorOp {
     // two tiles
@@ -152,6 +168,10 @@ extern "C" {
 NpusimRecorder *npusim_recorder(void);
 // Makes room for more instructions.
 void npusim_recorder_grow(void);
+// A flag between 0 and 15 for another core of the cluster (NpusimRole), which counts; and waiting for one of its flags,
+// which takes it down. They act on the task that runs, in order of the calls.
+void npusim_cross_set(uint32_t peer, uint32_t flag);
+void npusim_cross_wait(uint32_t peer, uint32_t flag);
 #ifdef __cplusplus
 }
 #endif

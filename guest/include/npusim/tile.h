@@ -25,7 +25,7 @@
 //   taken back; release(memory) begins anew. More than a core has is reported by the device.
 // - Layouts of L1 and L0 are not shown: tiles are row-major everywhere. Loading for the cube is load(..., Layout::ND2NZ).
 // - Reading GM or a tile directly (tensor.data, Tile::at) is for what the scalar unit does; say so with scalar(cycles).
-// - AIC and AIV of a cluster cannot hand tiles to each other (TPUSH, TPOP): they meet in GM, as separate tasks.
+// - AIC and AIV of a cluster hand tiles to each other (TPUSH, TPOP) by npusim/tile_pipe.h.
 #pragma once
 
 #include <algorithm>
@@ -394,6 +394,20 @@ public:
         });
     }
 
+protected:
+    template <typename T, typename S>
+    static T converted(S value) {
+        if constexpr (std::is_same_v<T, S>) {
+            return value;
+        } else if constexpr (!std::is_integral_v<T>) {
+            return static_cast<T>(static_cast<float>(value));
+        } else {
+            const double wide = std::is_integral_v<S> ? static_cast<double>(value)
+                                                      : std::nearbyint(static_cast<double>(static_cast<float>(value)));
+            return saturated<T>(wide);
+        }
+    }
+
 private:
     template <typename T, typename S>
     void drain(NpusimPath path, L0cTile<S> from, T *to, uint64_t stride) {
@@ -467,18 +481,6 @@ private:
         case Comparison::GE: return a >= b;
         }
         return false;
-    }
-    template <typename T, typename S>
-    static T converted(S value) {
-        if constexpr (std::is_same_v<T, S>) {
-            return value;
-        } else if constexpr (!std::is_integral_v<T>) {
-            return static_cast<T>(static_cast<float>(value));
-        } else {
-            const double wide = std::is_integral_v<S> ? static_cast<double>(value)
-                                                      : std::nearbyint(static_cast<double>(static_cast<float>(value)));
-            return saturated<T>(wide);
-        }
     }
     template <typename T>
     static T saturated(double value) {

@@ -22,7 +22,7 @@ pub struct BundledCase {
 impl BundledCase {
     /// Every bundled case: examples first, then workloads, small ones before those that are for timing alone, at last what
     /// goes wrong on purpose.
-    pub const ALL: [BundledCase; 58] = [
+    pub const ALL: [BundledCase; 60] = [
         BundledCase { name: "vector_example", text: include_str!("../../cases/vector_example.json") },
         BundledCase { name: "bgemm", text: include_str!("../../cases/bgemm.json") },
         BundledCase { name: "bgemm_pipes", text: include_str!("../../cases/bgemm_pipes.json") },
@@ -57,6 +57,7 @@ impl BundledCase {
         BundledCase { name: "matmul_mxfp8", text: include_str!("../../cases/workloads/matmul_mxfp8.json") },
         BundledCase { name: "matmul_mxfp4", text: include_str!("../../cases/workloads/matmul_mxfp4.json") },
         BundledCase { name: "matmul_gelu", text: include_str!("../../cases/workloads/matmul_gelu.json") },
+        BundledCase { name: "dense_layer", text: include_str!("../../cases/workloads/dense_layer.json") },
         BundledCase { name: "conv2d", text: include_str!("../../cases/workloads/conv2d.json") },
         BundledCase { name: "add_stream", text: include_str!("../../cases/workloads/add_stream.json") },
         BundledCase { name: "nd_to_nz", text: include_str!("../../cases/workloads/nd_to_nz.json") },
@@ -102,6 +103,7 @@ impl BundledCase {
         BundledCase { name: "lost_completion", text: include_str!("../../cases/lost_completion.json") },
         BundledCase { name: "ring_full", text: include_str!("../../cases/ring_full.json") },
         BundledCase { name: "self_wait", text: include_str!("../../cases/self_wait.json") },
+        BundledCase { name: "hoarded_tiles", text: include_str!("../../cases/hoarded_tiles.json") },
     ];
 }
 
@@ -271,6 +273,11 @@ pub enum Orchestration {
     /// `tile_n`, `step_k`, `steps_a`, `steps_b`, `buffers`, `l0_buffers`, `unit_flag`, `gelu_rows`.
     /// Kernels: 0 [`Kernel::MatmulToFloat`] on AIC, 1 [`Kernel::GeluRows`] on AIV.
     MatmulGelu,
+    /// `y = gelu(relu(x) @ weights + bias)` by mixed tasks whose parts hand tiles to each other.
+    ///
+    /// Arguments: `x[rows, k]`, `weights[k, n]`, `bias[n]` in, `y[rows, n]` out, f32; `tile_rows`, `tiles` of a task.
+    /// Kernels: 0 [`Kernel::DenseCube`] on AIC, 1 [`Kernel::DenseVector`] or [`Kernel::HoardingVector`] on AIV.
+    DenseLayer,
     /// Pictures seen through windows of 3 x 3, a task for each picture and part of the columns.
     ///
     /// Arguments: `x[pictures, channels, height, width, 16]` f16 in, `weights[channels * 9, columns / 16, 16, 16]` f16 in,
@@ -297,7 +304,7 @@ pub enum Orchestration {
 
 impl Orchestration {
     /// Every orchestration.
-    pub const ALL: [Orchestration; 20] = [
+    pub const ALL: [Orchestration; 21] = [
         Orchestration::VectorExample,
         Orchestration::Bgemm,
         Orchestration::Diamond,
@@ -313,6 +320,7 @@ impl Orchestration {
         Orchestration::Copies,
         Orchestration::Matmul,
         Orchestration::MatmulGelu,
+        Orchestration::DenseLayer,
         Orchestration::Conv2d,
         Orchestration::Streams,
         Orchestration::NdToNz,
@@ -338,6 +346,7 @@ impl Orchestration {
             Orchestration::Copies => "copies",
             Orchestration::Matmul => "matmul",
             Orchestration::MatmulGelu => "matmul_gelu",
+            Orchestration::DenseLayer => "dense_layer",
             Orchestration::Conv2d => "conv2d",
             Orchestration::Streams => "streams",
             Orchestration::NdToNz => "nd_to_nz",
@@ -435,19 +444,25 @@ pub enum Kernel {
     GeluRows,
     /// Columns of 16 elements: from f16 in, to f16 out, total_rows, tile_rows, tile_cols.
     NdToNz,
+    /// Products of the tiles that it pops, which it pushes: x, weights, bias in, y out, slots of both pipes.
+    DenseCube,
+    /// Pushes half of each rectified tile of x, pops half of its product, adds the bias, gelu; likewise.
+    DenseVector,
     /// Never returns and calls nothing.
     Hang,
     /// Writes through a null pointer.
     NullWrite,
     /// Says that it waits for a flag that nobody sets; counter inout.
     MissingFlag,
+    /// As [`Kernel::DenseVector`], but pushes all tiles before it pops any.
+    HoardingVector,
     /// `counter = counter + 1`, in steps that depend on the counter; counter inout.
     DataDependent,
 }
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Kernel; 46] = [
+    pub const ALL: [Kernel; 49] = [
         Kernel::Add,
         Kernel::AddScalar,
         Kernel::Mul,
@@ -490,9 +505,12 @@ impl Kernel {
         Kernel::GeluStream,
         Kernel::GeluRows,
         Kernel::NdToNz,
+        Kernel::DenseCube,
+        Kernel::DenseVector,
         Kernel::Hang,
         Kernel::NullWrite,
         Kernel::MissingFlag,
+        Kernel::HoardingVector,
         Kernel::DataDependent,
     ];
 
@@ -541,9 +559,12 @@ impl Kernel {
             Kernel::GeluStream => "gelu_stream",
             Kernel::GeluRows => "gelu_rows",
             Kernel::NdToNz => "nd_to_nz",
+            Kernel::DenseCube => "dense_cube",
+            Kernel::DenseVector => "dense_vector",
             Kernel::Hang => "hang",
             Kernel::NullWrite => "null_write",
             Kernel::MissingFlag => "missing_flag",
+            Kernel::HoardingVector => "hoarding_vector",
             Kernel::DataDependent => "data_dependent",
         }
     }

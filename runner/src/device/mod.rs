@@ -13,6 +13,7 @@
 
 pub mod driver;
 pub mod error;
+mod free_flags;
 mod hooks;
 pub mod host_calls;
 pub mod notes;
@@ -25,10 +26,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sim_aicore::array::CoreArray;
+use sim_aicore::cluster::Clusters;
 use sim_aicore::cold_start::ColdStart;
 use sim_aicore::cost::{CostModel, KernelTable};
 use sim_aicore::kernel_run::KernelMemory;
@@ -58,6 +60,7 @@ use driver::Driver;
 use driver::finding::Finding;
 pub(crate) use driver::fingerprint;
 use error::{DeviceError, Explainer};
+use free_flags::FreeFlags;
 use notes::{LogLine, Notebook};
 use programs::{DifferingProgram, Mode, Programs};
 use rooms::{FreeRooms, Loads, Rooms, Stopwatch};
@@ -500,6 +503,9 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         pool: Arc::clone(&pool),
         bases: registers.bases().into(),
         kernels: AtomicU64::new(0),
+        array,
+        launched: AtomicU32::new(u32::from(array.clusters())),
+        cross_flags: FreeFlags::new(array.clusters()),
     });
     let mut kernels = KernelRegistry::default();
     for (content, description) in config.kernels {
@@ -516,6 +522,7 @@ fn rooms_of(config: DeviceConfig, namespace: Namespace, hbm: Hbm) -> Rooms {
         kernels: RefCell::new(kernels),
         costs: CostModel::new(&profile, config.kernel_costs),
         programs: Programs::new(profile.arch, array.count(), config.mode),
+        clusters: Clusters::default(),
         traces: TileTraces::default(),
         coherence: RefCell::new(Coherence::new(&profile)),
         memory: RefCell::new(KernelMemory::new(&profile)),

@@ -4,9 +4,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
+use sim_aicore::array::CoreArray;
+use sim_aicore::cluster::Clusters;
 use sim_aicore::cold_start::ColdStart;
 use sim_aicore::cost::CostModel;
 use sim_aicore::kernel_run::{KernelDevice, KernelMemory};
@@ -37,6 +39,7 @@ use sim_hbm::{DmaEngine, Hbm, ObjectTransfer};
 
 use super::driver::Driver;
 use super::error::DeviceError;
+use super::free_flags::FreeFlags;
 use super::notes::Notebook;
 use super::programs::Programs;
 
@@ -54,6 +57,8 @@ pub(super) struct Rooms {
     pub(super) kernels: RefCell<KernelRegistry>,
     pub(super) costs: CostModel,
     pub(super) programs: Programs,
+    /// Tasks whose parts hand tiles to each other.
+    pub(super) clusters: Clusters,
     /// What is known of kernels by their traces.
     pub(super) traces: TileTraces,
     /// The caches between AICPU and AICores.
@@ -96,6 +101,12 @@ pub(super) struct FreeRooms {
     pub(super) pool: Arc<AicpuPool>,
     pub(super) bases: Box<[u64]>,
     pub(super) kernels: AtomicU64,
+    /// Which cores there can be.
+    pub(super) array: CoreArray,
+    /// How many clusters were launched.
+    pub(super) launched: AtomicU32,
+    /// Flags between the cores of each cluster.
+    pub(super) cross_flags: FreeFlags,
 }
 
 /// CPU time spent in kernel bodies: by the engine's own thread, and by all.

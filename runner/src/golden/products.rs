@@ -31,6 +31,8 @@ pub(super) enum Product {
     Gelu,
     /// `c = gelu(a @ b.T)`.
     MatmulGelu { m: usize, n: usize, k: usize },
+    /// `y = gelu(relu(x) @ weights + bias)`.
+    DenseLayer { k: usize, n: usize },
     /// Pictures seen through windows of 3 x 3.
     Conv2d { channels: usize, height: usize, width: usize, columns: usize },
 }
@@ -57,6 +59,12 @@ impl Product {
             (Reference::MatmulGelu, types, &[m, n, k, ..]) => (is(&[&[m, k], &[n, k], &[m, n]])
                 && types == [f16, f16, f32])
             .then_some(Product::MatmulGelu { m, n, k }),
+            (Reference::DenseLayer, types, _) => {
+                let &[k, n] = &shapes.get(1)?[..] else { return None };
+                let rows = *shapes[0].first()?;
+                (is(&[&[rows, k], &[k, n], &[n], &[rows, n]]) && types == [f32; 4])
+                    .then_some(Product::DenseLayer { k, n })
+            }
             (Reference::MatmulMxfp8 | Reference::MatmulMxfp4, types, &[m, n, k, ..]) => {
                 let (row, scales) = (if reference == Reference::MatmulMxfp8 { k } else { k / 2 }, k / GROUP);
                 let fits = is(&[&[m, row], &[n, row], &[m, scales], &[n, scales], &[m, n]])
@@ -85,6 +93,7 @@ impl Product {
             Product::MatmulGelu { m, n, k } => {
                 gemm([m, n, k], &floats(0), &floats(1)).into_par_iter().map(gelu).collect()
             }
+            Product::DenseLayer { k, n } => dense_layer([k, n], &floats(0), &floats(1), &floats(2)),
             Product::Mxfp8 { m, n, k } => {
                 let factor = |index: usize| scaled(&fp8(&inputs[index]), &inputs[index + 2], k);
                 gemm([m, n, k], &factor(0), &factor(1))
@@ -106,6 +115,19 @@ impl Product {
         let value = HostTensor::from_floats(output.dtype(), output.shape(), &values);
         value.map(|value| Expected { tensor, value }).into_iter().collect()
     }
+}
+
+/// Row by row, each element summed in the order of k.
+fn dense_layer([k, n]: [usize; 2], x: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
+    let row = |row: &[f32]| {
+        let mut sums = vec![0.0_f32; n];
+        for (value, line) in row.iter().zip(weights.chunks_exact(n)) {
+            let factor = if *value < 0.0 { 0.0 } else { *value };
+            sums.iter_mut().zip(line).for_each(|(sum, weight)| *sum += factor * weight);
+        }
+        sums.into_iter().zip(bias).map(|(sum, bias)| gelu(sum + bias)).collect::<Vec<f32>>()
+    };
+    x.par_chunks_exact(k).flat_map_iter(row).collect()
 }
 
 /// Operation by operation, as a vector core does it.

@@ -53,6 +53,8 @@ pub enum Reference {
     MatmulMxfp4,
     /// `c = gelu(a @ b.T)`.
     MatmulGelu,
+    /// `y = gelu(relu(x) @ weights + bias)`.
+    DenseLayer,
     /// Pictures seen through windows of 3 x 3, with one pixel of padding.
     Conv2d,
     /// `sum = left + right`, halves.
@@ -85,6 +87,7 @@ impl Reference {
             Reference::MatmulMxfp8 => "matmul_mxfp8",
             Reference::MatmulMxfp4 => "matmul_mxfp4",
             Reference::MatmulGelu => "matmul_gelu",
+            Reference::DenseLayer => "dense_layer",
             Reference::Conv2d => "conv2d",
             Reference::Add => "add",
             Reference::Gelu => "gelu",
@@ -139,6 +142,7 @@ impl Reference {
                  m, n, k, …"
             }
             Reference::MatmulGelu => "a[m, k] f16, b[n, k] f16, c[m, n] f32 written; m, n, k, …",
+            Reference::DenseLayer => "x[rows, k] f32, weights[k, n] f32, bias[n] f32, y[rows, n] f32 written; …",
             Reference::Conv2d => {
                 "x[pictures, channels, height, width, 16] f16, weights[channels * 9, columns / 16, 16, 16] f16, \
                  y[pictures * height * width, columns] f16 written; pictures, channels, height, width, columns, …"

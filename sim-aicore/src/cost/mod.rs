@@ -113,15 +113,20 @@ impl CostModel {
     /// How fast a kernel with this program moves what it wants, which costs the memory as much as `moved`. What it gets
     /// of the memory holds for reads and for writes alike; the ports of its core limit each by itself.
     pub fn pace(&self, program: &KnownProgram, wanted: &Traffic, moved: &Traffic) -> Pace {
-        let through = L2Share::of(wanted.l2_hits, wanted.hbm_read.saturating_add(wanted.l2_hits));
+        let through = CostModel::through(wanted);
         Pace::of_durations(moved.bytes(), self.fastest(wanted, moved), |rate| {
             let rates = MemoryRates { read: Some(rate), write: Some(rate), through: Some(through) };
             program.timeline(&rates).duration
         })
     }
 
-    /// The rate beyond which only the core's ports hold it up, in bytes that the memory moves.
-    fn fastest(&self, wanted: &Traffic, moved: &Traffic) -> Bandwidth {
+    /// How much of what it reads comes from the L2.
+    pub fn through(wanted: &Traffic) -> L2Share {
+        L2Share::of(wanted.l2_hits, wanted.hbm_read.saturating_add(wanted.l2_hits))
+    }
+
+    /// The rate beyond which only the core's ports hold a kernel up, in bytes that the memory moves.
+    pub fn fastest(&self, wanted: &Traffic, moved: &Traffic) -> Bandwidth {
         let CorePorts { hbm, l2, write } = self.ports;
         let parts = [
             (hbm, wanted.hbm_read, moved.hbm_read),

@@ -1,5 +1,6 @@
 //! What a program can ask for in vain.
 
+use super::cluster::Role;
 use super::instruction::{Element, Pipe, VectorOp};
 
 /// A program that no core can run to its end.
@@ -14,8 +15,8 @@ pub enum PipeError {
     NoSuchPath { index: usize, arch: &'static str, path: String },
     /// instruction {index}: nothing is known of {op:?} on {element:?}
     UnknownCost { index: usize, op: VectorOp, element: Element },
-    /// instruction {index}: tiles cannot be handed from core to core (TPUSH, TPOP) in this model: use GM and separate tasks
-    HandOver { index: usize },
+    /// instruction {index}: {core} and {peer} have no flags between them: those are between the AIC of a cluster and each of its AIVs
+    NoSuchPeer { index: usize, core: CoreKind, peer: Role },
     /// the kernel has {used} bytes of {memory}, the core {size}
     TooLarge { memory: &'static str, used: u64, size: u64 },
 }

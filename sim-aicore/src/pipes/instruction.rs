@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::cluster::{Awaited, Role};
+
 /// An in-order queue of a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -130,11 +132,13 @@ pub enum Path {
     L0cToUb = 10,
     L0cToL1 = 11,
     L1ToL0Scales = 12,
+    /// Half to each vector core of the cluster, at the same time.
+    L0cToUbs = 13,
 }
 
 impl Path {
     /// All, by code.
-    pub const ALL: [Path; 13] = [
+    pub const ALL: [Path; 14] = [
         Path::GmToUb,
         Path::GmToL1,
         Path::UbToGm,
@@ -148,6 +152,7 @@ impl Path {
         Path::L0cToUb,
         Path::L0cToL1,
         Path::L1ToL0Scales,
+        Path::L0cToUbs,
     ];
 
     /// The path of this code.
@@ -162,7 +167,7 @@ impl Path {
             Path::UbToGm | Path::L1ToGm | Path::UbToL1 => Pipe::Mte3,
             Path::L1ToL0a | Path::L1ToL0b | Path::L1ToL0Scales | Path::L1ToUb => Pipe::Mte1,
             Path::UbToUb => Pipe::V,
-            Path::L0cToGm | Path::L0cToUb | Path::L0cToL1 => Pipe::Fix,
+            Path::L0cToGm | Path::L0cToUb | Path::L0cToL1 | Path::L0cToUbs => Pipe::Fix,
         }
     }
 
@@ -461,15 +466,25 @@ pub enum Instruction {
     Barrier(Pipe),
     /// All pipes are done with what they were given so far before any of them begins what comes.
     BarrierAll,
-    /// A tile goes to the other core of the cluster.
-    Push {
-        /// Its bytes.
-        bytes: u64,
+    /// What `pipe` was given so far has to be done, then the other core of the cluster may go on.
+    SetCross {
+        /// Who sets the flag.
+        pipe: Pipe,
+        /// For whom.
+        peer: Role,
+        /// Which of the flags between them.
+        flag: u16,
     },
-    /// A tile comes from the other core of the cluster.
-    Pop {
-        /// Its bytes.
-        bytes: u64,
+    /// `pipe` goes on when the other core of the cluster has set the flag, and takes it down.
+    WaitCross {
+        /// Who waits.
+        pipe: Pipe,
+        /// For whom.
+        peer: Role,
+        /// Which of the flags between them.
+        flag: u16,
+        /// What that says.
+        awaited: Awaited,
     },
 }
 
@@ -485,7 +500,7 @@ impl Instruction {
             Instruction::SetFlag { from, .. } => Some(*from),
             Instruction::WaitFlag { to, .. } => Some(*to),
             Instruction::Barrier(pipe) => Some(*pipe),
-            Instruction::Push { .. } | Instruction::Pop { .. } => Some(Pipe::Mte3),
+            Instruction::SetCross { pipe, .. } | Instruction::WaitCross { pipe, .. } => Some(*pipe),
             Instruction::BarrierAll => None,
         }
     }

@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use sim_core::time::{SimDuration, SimTime};
 use sim_core::trace::ContentHash;
 
+use super::cluster::{Part, Role, Together, run_together};
 use super::error::{CoreKind, PipeError};
 use super::model::{Moved, PipeModel, PricedProgram};
 use super::program::{Program, Traffic};
@@ -66,6 +68,10 @@ impl ProgramKey {
 pub struct KnownProgram {
     /// What it moves between its core and GM, by tensor.
     pub traffic: Vec<Traffic>,
+    /// The cores of its cluster that it waits for.
+    pub waits_for: Vec<Role>,
+    /// Those and the ones that it raises flags for.
+    pub peers: Vec<Role>,
     /// Shared with all calls of the same time.
     timed: Rc<TimedProgram>,
 }
@@ -97,7 +103,7 @@ impl KnownProgram {
         self.timed.moved
     }
 
-    /// How it goes with this part of the memory system.
+    /// How it goes with this part of the memory system, if it never has to wait for another core.
     pub fn timeline(&self, rates: &MemoryRates) -> Rc<Timeline> {
         self.timed.timeline(rates)
     }
@@ -135,12 +141,61 @@ impl TimedProgram {
 pub struct ProgramLibrary {
     programs: BTreeMap<ProgramKey, Rc<KnownProgram>>,
     timed: BTreeMap<(CoreKind, ContentHash), Rc<TimedProgram>>,
+    together: RefCell<BTreeMap<GroupKey, Rc<Together>>>,
 }
+
+/// One core's part of a task whose parts wait for each other.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Whose.
+    pub role: Role,
+    /// What it does.
+    pub program: Rc<KnownProgram>,
+    /// When it begins.
+    pub begin: SimTime,
+    /// What it gets of the memory system.
+    pub rates: MemoryRates,
+}
+
+/// All that decides how parts of a task go together: what each does, how long after the first it begins, and what it gets
+/// of the memory.
+type GroupKey = [Option<(ContentHash, SimDuration, MemoryRates)>; Role::COUNT];
+
+/// So many groups are remembered. Cores hardly ever begin at the same distances again, but each part of a task asks for
+/// the whole group.
+const MOST_GROUPS: usize = 1024;
 
 impl ProgramLibrary {
     /// That of a call like this one, if there was one.
     pub fn get(&self, key: &ProgramKey) -> Option<Rc<KnownProgram>> {
         self.programs.get(key).map(Rc::clone)
+    }
+
+    /// How the parts of a task go together.
+    pub fn together(&self, members: &[Member]) -> Together {
+        let Some(first) = members.iter().map(|member| member.begin).min() else { return Together::default() };
+        let mut key = GroupKey::default();
+        for Member { role, program, begin, rates } in members {
+            key[role.index()] = Some((program.content(), begin.since(first), *rates));
+        }
+        let known = self.together.borrow().get(&key).map(Rc::clone);
+        let together = known.unwrap_or_else(|| {
+            let parts = members.iter().map(|member| Part {
+                role: member.role,
+                program: &member.program.timed.priced,
+                begin: SimTime::ZERO + member.begin.since(first),
+                rates: member.rates,
+            });
+            let parts: Vec<Part<'_>> = parts.collect();
+            let together = Rc::new(run_together(&parts));
+            let mut known = self.together.borrow_mut();
+            if known.len() >= MOST_GROUPS {
+                known.clear();
+            }
+            known.insert(key, Rc::clone(&together));
+            together
+        });
+        together.later(first.since(SimTime::ZERO))
     }
 
     /// Every call like this one does what `program` says, on these pipes.
@@ -159,7 +214,8 @@ impl ProgramLibrary {
                 timed
             }
         };
-        let known = Rc::new(KnownProgram { traffic: program.traffic(), timed });
+        let (waits_for, peers) = (program.waits_for(), program.peers());
+        let known = Rc::new(KnownProgram { traffic: program.traffic(), waits_for, peers, timed });
         self.programs.insert(key, Rc::clone(&known));
         Ok(known)
     }

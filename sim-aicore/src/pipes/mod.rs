@@ -6,8 +6,10 @@
 //! ([`MemoryRates`]).
 //!
 //! A core has seven pipes ([`Pipe`]). Each takes its instructions in order, one after the other; among pipes there is no
-//! order but what flags and barriers make. That is all of the model: what an instruction costs stands in tables.
+//! order but what flags and barriers make. That is all of the model: what an instruction costs stands in tables. Cores of
+//! a cluster wait for each other by flags too ([cluster]); then their programs are run together.
 
+pub mod cluster;
 pub mod cycles;
 mod error;
 pub mod instruction;

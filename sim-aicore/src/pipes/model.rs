@@ -12,6 +12,9 @@
 //! - `wait_flag` holds its pipe until the flag is up, and takes it down.
 //! - A barrier holds its pipe until all that it was given before is there; a barrier of all, all pipes.
 //!
+//! - Flags between cores are the same, but that the two ends are on different cores ([`super::cluster`]). A program that is
+//!   run by itself finds those that it waits for up at its beginning.
+//!
 //! Nothing else orders pipes: a program that forgets a flag is faster than it can be.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,6 +22,7 @@ use std::collections::{BTreeMap, VecDeque};
 use sim_core::profile::{Confidence, Profile};
 use sim_core::time::{SimDuration, SimTime};
 
+use super::cluster::{CrossFlags, Role, Stuck};
 use super::error::{CoreKind, PipeError};
 use super::instruction::{Instruction, Pipe};
 use super::pricing::{Priced, Prices, Work};
@@ -93,7 +97,7 @@ impl PipeModel {
 impl PricedProgram {
     /// How it goes with this part of the memory system.
     pub fn run(&self, rates: &MemoryRates) -> Result<Timeline, PipeError> {
-        let mut run = Run::new(&self.instructions, rates);
+        let mut run = Run::new(&self.instructions, rates, SimTime::ZERO, None);
         run.finish()?;
         Ok(Timeline {
             duration: run.end().since(SimTime::ZERO),
@@ -102,6 +106,16 @@ impl PricedProgram {
             written_bytes: self.moved().written,
             confidence: self.confidence,
         })
+    }
+
+    /// One run of it, on the core of this role, that begins at `begin`.
+    pub(super) fn begin<'a>(&'a self, rates: &'a MemoryRates, begin: SimTime, role: Role) -> Run<'a> {
+        Run::new(&self.instructions, rates, begin, Some(role))
+    }
+
+    /// Its instructions, in the order of the program.
+    pub(super) fn instructions(&self) -> &[Priced] {
+        &self.instructions
     }
 
     /// The least trustworthy constant in it.
@@ -141,7 +155,7 @@ struct Queue {
 }
 
 /// One run of a program.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     instructions: &'a [Priced],
     rates: &'a MemoryRates,
     queues: [Queue; Pipe::COUNT],
@@ -151,38 +165,52 @@ struct Run<'a> {
     flags: BTreeMap<(Pipe, Pipe, u16), VecDeque<SimTime>>,
     /// What the scalar unit comes to next.
     next: usize,
+    /// Which core of its cluster runs it; none: it is run by itself, and waits for no other core.
+    role: Option<Role>,
+    begin: SimTime,
 }
 
 impl<'a> Run<'a> {
-    fn new(instructions: &'a [Priced], rates: &'a MemoryRates) -> Self {
+    fn new(instructions: &'a [Priced], rates: &'a MemoryRates, begin: SimTime, role: Option<Role>) -> Self {
         Run {
             instructions,
             rates,
-            queues: Default::default(),
+            queues: [Queue { free: begin, done: begin, ..Queue::default() }; Pipe::COUNT],
             waiting: Default::default(),
             flags: BTreeMap::new(),
             next: 0,
+            role,
+            begin,
         }
     }
 
     fn finish(&mut self) -> Result<(), PipeError> {
+        self.go_on(&mut CrossFlags::default());
+        if self.is_done() { Ok(()) } else { Err(self.stuck()) }
+    }
+
+    /// Goes on until it has to wait; whether it came further.
+    pub(super) fn go_on(&mut self, cross: &mut CrossFlags) -> bool {
+        let mut any = false;
         loop {
-            let handed_over = self.hand_over();
-            let mut begun = false;
+            let mut further = self.hand_over(cross);
             for pipe in Pipe::ALL {
-                begun |= self.work_off(pipe);
+                further |= self.work_off(pipe, cross);
             }
-            if self.next == self.instructions.len() && self.is_empty() {
-                return Ok(());
+            if !further {
+                return any;
             }
-            if !handed_over && !begun {
-                return Err(self.stuck());
-            }
+            any = true;
         }
     }
 
+    /// Whether there is nothing left of it.
+    pub(super) fn is_done(&self) -> bool {
+        self.next == self.instructions.len() && self.is_empty()
+    }
+
     /// The scalar unit goes on until it has to wait; whether it came further.
-    fn hand_over(&mut self) -> bool {
+    fn hand_over(&mut self, cross: &mut CrossFlags) -> bool {
         let before = self.next;
         while let Some(&priced) = self.instructions.get(self.next) {
             let now = self.queues[Pipe::S.index()].free;
@@ -195,10 +223,10 @@ impl<'a> Run<'a> {
                     *queue = Queue { at_work: queue.at_work, free: end, done: end, running: false, busy: queue.busy };
                 }
             } else if priced.pipe == Pipe::S {
-                if !self.begin(priced, now) {
+                if !self.begin(priced, now, cross) {
                     break;
                 }
-            } else if !self.waiting[priced.pipe.index()].is_empty() || !self.begin(priced, now) {
+            } else if !self.waiting[priced.pipe.index()].is_empty() || !self.begin(priced, now, cross) {
                 self.waiting[priced.pipe.index()].push_back((self.next, now));
             }
             self.next += 1;
@@ -207,10 +235,10 @@ impl<'a> Run<'a> {
     }
 
     /// A pipe begins what it can of what waits for it; whether that was anything.
-    fn work_off(&mut self, pipe: Pipe) -> bool {
+    fn work_off(&mut self, pipe: Pipe, cross: &mut CrossFlags) -> bool {
         let mut any = false;
         while let Some(&(index, since)) = self.waiting[pipe.index()].front() {
-            if !self.begin(self.instructions[index], since) {
+            if !self.begin(self.instructions[index], since, cross) {
                 break;
             }
             self.waiting[pipe.index()].pop_front();
@@ -220,7 +248,7 @@ impl<'a> Run<'a> {
     }
 
     /// The next instruction of a pipe begins, which it was given at `given`; `false`: it waits for a flag.
-    fn begin(&mut self, Priced { pipe, work }: Priced, given: SimTime) -> bool {
+    fn begin(&mut self, Priced { pipe, work }: Priced, given: SimTime, cross: &mut CrossFlags) -> bool {
         let cube = self.queues[Pipe::M.index()];
         let queue = &mut self.queues[pipe.index()];
         let start = queue.free.max(given);
@@ -246,6 +274,20 @@ impl<'a> Run<'a> {
                 let Some(raised) = flag else { return false };
                 queue.wait_until(start.max(raised));
             }
+            Work::SetCross { peer, flag, latency } => {
+                let at = queue.done.max(start) + latency;
+                if let Some(role) = self.role {
+                    cross.raise(role, peer, flag, at);
+                }
+            }
+            Work::WaitCross { peer, flag, .. } => {
+                let flag = match self.role {
+                    Some(role) => cross.take(peer, role, flag),
+                    None => Some(self.begin),
+                };
+                let Some(raised) = flag else { return false };
+                queue.wait_until(start.max(raised));
+            }
             Work::Barrier => {
                 let done = queue.done;
                 queue.wait_until(start.max(done));
@@ -260,23 +302,40 @@ impl<'a> Run<'a> {
         self.waiting.iter().all(VecDeque::is_empty)
     }
 
-    fn end(&self) -> SimTime {
+    /// When all of it is done, so far.
+    pub(super) fn end(&self) -> SimTime {
         self.queues.iter().map(|queue| queue.done.max(queue.free)).fold(SimTime::ZERO, SimTime::max)
+    }
+
+    /// The instructions that wait, in the order of the program.
+    fn blocked(&self) -> Vec<usize> {
+        let fronts = self.waiting.iter().filter_map(|queue| queue.front().map(|(index, _)| *index));
+        let mut blocked: Vec<usize> =
+            fronts.chain((self.next < self.instructions.len()).then_some(self.next)).collect();
+        blocked.sort_unstable();
+        blocked
+    }
+
+    /// The first of them that waits for another core.
+    pub(super) fn stuck_for_peer(&self) -> Option<Stuck> {
+        let role = self.role?;
+        self.blocked().into_iter().find_map(|index| match self.instructions[index] {
+            Priced { pipe, work: Work::WaitCross { peer, awaited, .. } } => {
+                Some(Stuck { role, index, pipe, peer, awaited })
+            }
+            _ => None,
+        })
     }
 
     /// Who waits in vain: the first of them in the program.
     fn stuck(&self) -> PipeError {
-        let fronts = self.waiting.iter().filter_map(|queue| queue.front().map(|(index, _)| *index));
-        let blocked = fronts.chain((self.next < self.instructions.len()).then_some(self.next));
         let waits = |index: usize| match self.instructions[index] {
             Priced { pipe, work: Work::WaitFlag { from, event } } => {
                 Some(PipeError::NeverSet { index, pipe, from, event })
             }
             _ => None,
         };
-        let mut blocked: Vec<usize> = blocked.collect();
-        blocked.sort_unstable();
-        let found = blocked.into_iter().find_map(waits);
+        let found = self.blocked().into_iter().find_map(waits);
         found.unwrap_or_else(|| unreachable!("only a flag can keep a pipe from going on"))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sim_core::profile::{Arch, Bandwidth, Confidence, Profile, Ratio};
 use sim_core::time::{Frequency, SimDuration};
 
+use super::cluster::{Awaited, Role};
 use super::cycles::MicroCycles;
 use super::error::{CoreKind, PipeError};
 use super::instruction::{Drain, Instruction, Mad, Path, Pipe, Transfer, VectorWork};
@@ -26,6 +27,17 @@ pub(super) enum Work {
     WaitFlag {
         from: Pipe,
         event: u16,
+    },
+    SetCross {
+        peer: Role,
+        flag: u16,
+        /// Until the other core sees it.
+        latency: SimDuration,
+    },
+    WaitCross {
+        peer: Role,
+        flag: u16,
+        awaited: Awaited,
     },
     Barrier,
     BarrierAll,
@@ -176,9 +188,25 @@ impl Prices {
             Instruction::WaitFlag { from, event, .. } => (Work::WaitFlag { from: *from, event: *event }, None),
             Instruction::Barrier(_) => (Work::Barrier, None),
             Instruction::BarrierAll => (Work::BarrierAll, None),
-            Instruction::Push { .. } | Instruction::Pop { .. } => return Err(PipeError::HandOver { index }),
+            Instruction::SetCross { peer, flag, .. } => {
+                self.check_peer(index, *peer)?;
+                let cost = &self.tables.cluster;
+                let latency = cost.flag_latency.at(self.clock);
+                (Work::SetCross { peer: *peer, flag: *flag, latency }, Some(cost.origin.confidence))
+            }
+            Instruction::WaitCross { peer, flag, awaited, .. } => {
+                self.check_peer(index, *peer)?;
+                (Work::WaitCross { peer: *peer, flag: *flag, awaited: *awaited }, None)
+            }
         };
         Ok((Priced { pipe, work }, confidence))
+    }
+
+    fn check_peer(&self, index: usize, peer: Role) -> Result<(), PipeError> {
+        match self.core == peer.kind() {
+            true => Err(PipeError::NoSuchPeer { index, core: self.core, peer }),
+            false => Ok(()),
+        }
     }
 
     fn vector(&self, index: usize, work: &VectorWork) -> Result<(Work, Option<Confidence>), PipeError> {

@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use sim_core::trace::ContentHash;
 
+use super::cluster::Role;
 use super::instruction::{GmPlace, Instruction};
 
 /// The instructions of one kernel call on one core, in the order of the program.
@@ -80,6 +81,26 @@ impl Program {
         // None comes first in the order of options, but it is no argument.
         traffic.sort_by_key(|entry| (entry.tensor.is_none(), entry.tensor));
         traffic
+    }
+
+    /// The cores of the cluster whose flags it waits for.
+    pub fn waits_for(&self) -> Vec<Role> {
+        let is_waited_for = |role: &Role| {
+            self.instructions.iter().any(|it| matches!(it, Instruction::WaitCross { peer, .. } if peer == role))
+        };
+        Role::ALL.into_iter().filter(is_waited_for).collect()
+    }
+
+    /// The cores of the cluster that it waits for or raises flags for.
+    pub fn peers(&self) -> Vec<Role> {
+        let is_peer = |role: &Role| {
+            let names = |it: &Instruction| match it {
+                Instruction::SetCross { peer, .. } | Instruction::WaitCross { peer, .. } => peer == role,
+                _ => false,
+            };
+            self.instructions.iter().any(names)
+        };
+        Role::ALL.into_iter().filter(is_peer).collect()
     }
 
     fn gm_accesses(&self) -> impl Iterator<Item = Traffic> {

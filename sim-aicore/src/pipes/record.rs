@@ -4,6 +4,7 @@
 
 use sim_core::profile::Arch;
 
+use super::cluster::{Awaited, Role, SlotState};
 use super::instruction::{
     Drain, Element, Extent, GmPlace, Instruction, Mad, Path, Pipe, Transfer, UbPlaces, VectorOp, VectorWork,
 };
@@ -71,6 +72,8 @@ pub struct MalformedRecord {
 const FLAG_ND2NZ: u32 = 1;
 const FLAG_PLACES: u32 = 2;
 const PIPE_ALL: u8 = 7;
+/// How many flags there are from a core to another one of its cluster.
+const CROSS_FLAGS: u16 = 16;
 
 impl Program {
     /// What the records of a call with these tensors mean.
@@ -130,8 +133,17 @@ impl Reader<'_> {
             },
             8 if record.from == PIPE_ALL => Instruction::BarrierAll,
             8 => Instruction::Barrier(self.pipe("from", record.from)?),
-            9 => Instruction::Push { bytes: u64::from(record.rows) * u64::from(record.cols) },
-            10 => Instruction::Pop { bytes: u64::from(record.rows) * u64::from(record.cols) },
+            9 => Instruction::SetCross {
+                pipe: self.pipe("from", record.from)?,
+                peer: self.peer()?,
+                flag: self.cross_flag()?,
+            },
+            10 => Instruction::WaitCross {
+                pipe: self.pipe("to", record.to)?,
+                peer: self.peer()?,
+                flag: self.cross_flag()?,
+                awaited: Awaited { pipe: record.cols as u16, tile: record.rows, slot: self.slot()? },
+            },
             kind => return Err(self.malformed("kind", kind, "a kind of instruction from 0 to 10")),
         })
     }
@@ -155,7 +167,7 @@ impl Reader<'_> {
 
     fn path(&self) -> Result<Path, MalformedRecord> {
         let code = self.record.code;
-        Path::of_code(code).ok_or_else(|| self.malformed("code", code, "a path from 0 to 11"))
+        Path::of_code(code).ok_or_else(|| self.malformed("code", code, "a path from 0 to 12"))
     }
 
     fn element(&self, field: &'static str, code: u8) -> Result<Element, MalformedRecord> {
@@ -165,6 +177,28 @@ impl Reader<'_> {
     fn pipe(&self, field: &'static str, code: u8) -> Result<Pipe, MalformedRecord> {
         let pipe = Pipe::ALL.get(usize::from(code)).copied();
         pipe.ok_or_else(|| self.malformed(field, code, "a pipe from 0 to 6, or 7 of a barrier of all"))
+    }
+
+    fn peer(&self) -> Result<Role, MalformedRecord> {
+        let code = self.record.element;
+        Role::of_code(code).ok_or_else(|| self.malformed("element", code, "a core of the cluster from 0 to 2"))
+    }
+
+    fn slot(&self) -> Result<SlotState, MalformedRecord> {
+        let code = self.record.code;
+        SlotState::of_code(code).ok_or_else(|| self.malformed("code", code, "a state of a slot from 0 to 2"))
+    }
+
+    fn cross_flag(&self) -> Result<u16, MalformedRecord> {
+        match self.record.event {
+            flag @ ..CROSS_FLAGS => Ok(flag),
+            other => Err(MalformedRecord {
+                index: self.index,
+                field: "event",
+                value: u64::from(other),
+                hint: "a flag between cores from 0 to 15",
+            }),
+        }
     }
 
     fn malformed(&self, field: &'static str, value: u8, hint: &'static str) -> MalformedRecord {
@@ -310,6 +344,7 @@ mod tests {
             Instruction::Vector(VectorWork { op, element: Element::Fp32, to: Element::Fp32, extent, places: None })
         };
         let place = GmPlace { tensor: None, offset: 0, alignment: 0 };
+        let awaited = Awaited { pipe: 8, tile: 4, slot: SlotState::Filled };
         let drain = Drain { path: Path::L0cToGm, m: 4, n: 8, element: Element::Fp32, stride: 0, place };
         assert_eq!(
             program.instructions(),
@@ -322,8 +357,8 @@ mod tests {
                 Instruction::SetFlag { from: Pipe::Mte2, to: Pipe::V, event: 3 },
                 Instruction::WaitFlag { from: Pipe::Mte2, to: Pipe::V, event: 3 },
                 Instruction::Barrier(Pipe::Mte2),
-                Instruction::Push { bytes: 32 },
-                Instruction::Pop { bytes: 32 },
+                Instruction::SetCross { pipe: Pipe::Mte2, peer: Role::Aic, flag: 3 },
+                Instruction::WaitCross { pipe: Pipe::V, peer: Role::Aic, flag: 3, awaited },
             ]
         );
         let all = Program::from_records(&[Record { kind: 8, from: 7, ..Record::default() }], &[]).unwrap();
@@ -356,6 +391,14 @@ mod tests {
         assert_eq!(
             error(Record { kind: 6, from: 7, ..Record::default() }),
             "instruction 1 of the kernel says from 7: expected a pipe from 0 to 6, or 7 of a barrier of all"
+        );
+        assert_eq!(
+            error(Record { kind: 9, event: 16, ..Record::default() }),
+            "instruction 1 of the kernel says event 16: expected a flag between cores from 0 to 15"
+        );
+        assert_eq!(
+            error(Record { kind: 10, element: 3, ..Record::default() }),
+            "instruction 1 of the kernel says element 3: expected a core of the cluster from 0 to 2"
         );
     }
 

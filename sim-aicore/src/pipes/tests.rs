@@ -2,6 +2,7 @@
 
 use sim_core::profile::{Arch, Bandwidth, Confidence, Profile};
 
+use super::cluster::Role;
 use super::instruction::*;
 use super::{CoreKind, L2Share, MemoryRates, PipeError, PipeModel, Program, Timeline};
 
@@ -185,8 +186,9 @@ fn what_cannot_be_run_on_which_core() {
         "instruction 0: nothing is known of Exp on Int8"
     );
     assert_eq!(
-        error(A5, CoreKind::Aiv, Instruction::Push { bytes: 64 }),
-        "instruction 0: tiles cannot be handed from core to core (TPUSH, TPOP) in this model: use GM and separate tasks"
+        error(A5, CoreKind::Aiv, Instruction::SetCross { pipe: Pipe::Mte3, peer: Role::Aiv1, flag: 0 }),
+        "instruction 0: an AIV and AIV1 have no flags between them: those are between the AIC of a cluster and each of its \
+         AIVs"
     );
     let used = [0, 0, 65_536, 65_537, 0];
     assert_eq!(

@@ -89,6 +89,8 @@ pub enum Malformed {
 pub enum OperandProblem {
     /// it has no {0}
     Missing(&'static str),
+    /// the trace does not say through which pipe, in which direction and with how many slots: when it waits for the other core cannot be known
+    NoSlots,
     /// {address:#x} is in none of the core's memories
     Nowhere { address: u64 },
     /// there is no way from {from} to {to} for it

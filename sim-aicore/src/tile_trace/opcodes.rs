@@ -22,10 +22,8 @@ pub(super) enum Meaning {
     Product,
     /// A vector operation.
     Vector(VectorOp, Shape),
-    /// To the other core of the cluster.
-    Push,
-    /// From the other core of the cluster.
-    Pop,
+    /// To or from another core of the cluster, through a pipe of which a trace says nothing.
+    HandOver,
 }
 
 /// Which tile says how much a vector operation works on, and with which elements.
@@ -55,8 +53,7 @@ pub(super) fn meaning_of(opcode: &str, inputs: usize) -> Option<Meaning> {
         "TMATMUL" | "TMATMUL_ACC" | "TMATMUL_BIAS" | "TGEMV" | "TGEMV_ACC" | "TGEMV_BIAS" => {
             return Some(Meaning::Product);
         }
-        "TPUSH" => return Some(Meaning::Push),
-        "TPOP" => return Some(Meaning::Pop),
+        "TPUSH" | "TPOP" | "TALLOC" | "TFREE" => return Some(Meaning::HandOver),
         "TADD" => (VectorOp::Add, Output),
         "TSUB" => (VectorOp::Sub, Output),
         "TMUL" => (VectorOp::Mul, Output),

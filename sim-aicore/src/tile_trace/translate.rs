@@ -84,18 +84,19 @@ impl<'a> Translator<'a> {
         if meaning == Meaning::Nothing {
             return Ok(None);
         }
+        if meaning == Meaning::HandOver {
+            return Err(OperandProblem::NoSlots);
+        }
         let inputs = self.operands(&self.record.inputs)?;
         let outputs = self.operands(&self.record.outputs)?;
         let instruction = match meaning {
-            Meaning::Nothing => return Ok(None),
+            Meaning::Nothing | Meaning::HandOver => return Ok(None),
             Meaning::Load => self.load(first(&outputs, "output")?, first(&inputs, "input")?)?,
             Meaning::Store => self.store(first(&outputs, "output")?, first(&inputs, "input")?)?,
             Meaning::Move => moved(first(&outputs, "output")?, first(&inputs, "input")?, true)?,
             Meaning::Insert => moved(first(&outputs, "output")?, first(&inputs, "input")?, false)?,
             Meaning::Product => product(&inputs)?,
             Meaning::Vector(op, shape) => vector(op, shape, &inputs, &outputs)?,
-            Meaning::Push => Instruction::Push { bytes: first(&inputs, "input")?.bytes()? },
-            Meaning::Pop => Instruction::Pop { bytes: first(&outputs, "output")?.bytes()? },
         };
         let read = inputs.iter().map(|operand| operand.access(false));
         let written = outputs.iter().map(|operand| operand.access(true));
@@ -525,6 +526,11 @@ mod tests {
                 "TLOAD (instruction 1): nothing is known of tensors with the layout NC1HWC0",
             ),
             (said("TMATMUL", from_ref(&good), from_ref(&good)), "TMATMUL (instruction 1): it has no factor in L0A"),
+            (
+                said("TPUSH", &[], from_ref(&good)),
+                "TPUSH (instruction 1): the trace does not say through which pipe, in which direction and with how many \
+                 slots: when it waits for the other core cannot be known",
+            ),
         ] {
             assert_eq!(said, expected);
         }

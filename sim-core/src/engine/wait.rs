@@ -25,6 +25,15 @@ pub enum Wait {
     Join(ActorId),
     /// The end of everything that was launched.
     Completion,
+    /// Another core of its cluster, until that begins its part of the task.
+    Part(ActorKind),
+    /// A flag of another core of its cluster.
+    CrossFlag {
+        /// Who raises it.
+        peer: ActorKind,
+        /// Which.
+        flag: u16,
+    },
 }
 
 /// What an actor that runs in circles looked at last.
@@ -72,6 +81,8 @@ impl fmt::Display for Stall {
             Stall::Blocked(Wait::StaticInit) => f.write_str("waits for a static that another actor initialises"),
             Stall::Blocked(Wait::Semaphore) => f.write_str("waits for a semaphore"),
             Stall::Blocked(Wait::Join(actor)) => write!(f, "waits for the end of actor {}", actor.0),
+            Stall::Blocked(Wait::Part(peer)) => write!(f, "waits for the part of {peer} in its task"),
+            Stall::Blocked(Wait::CrossFlag { peer, flag }) => write!(f, "waits for flag {flag} of {peer}"),
             Stall::Blocked(Wait::Completion) => f.write_str("waits for the device to finish"),
             Stall::Polling(Poll::Spin) => f.write_str("spins"),
             Stall::Polling(Poll::Register { core, offset, value }) => {

@@ -114,6 +114,7 @@ const HOOKS: &[Hook] = &[
     waiting("npusim_gm_store32", Front::Platform),
     waiting("npusim_gm_store64", Front::Platform),
     hook("popen", Front::Libc),
+    waiting("npusim_cross_wait", Front::Platform),
     waiting("pthread_barrier_wait", Front::Pthread),
     waiting("pthread_cond_broadcast", Front::Pthread),
     waiting("pthread_cond_clockwait", Front::Pthread),
@@ -222,6 +223,12 @@ fn first_wait(image: &CodeImage, counts: impl Fn(&str) -> bool) -> Blocking {
 pub fn records(image: &CodeImage) -> bool {
     const RECORDER: &str = "npusim_recorder";
     image.imports.iter().any(|import| import.name == RECORDER)
+}
+
+/// Whether code of an object hands tiles to other cores of its cluster: it waits for their flags.
+pub fn hands_over(image: &CodeImage) -> bool {
+    const WAIT: &str = "npusim_cross_wait";
+    image.imports.iter().any(|import| import.name == WAIT)
 }
 
 /// Whether code of an object waits only by sleeping and looking again: for something that others write.

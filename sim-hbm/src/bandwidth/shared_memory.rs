@@ -77,6 +77,12 @@ impl<Id: Copy + Eq, Work> SharedMemory<Id, Work> {
         self.fluid.join(now, id, flow)
     }
 
+    /// Another kernel begins at `now`, of which [`SharedMemory::look_up`] has said what its transfers ask of the memory: what it
+    /// misses it brings by itself.
+    pub fn enter(&mut self, now: SimTime, id: Id, traffic: &Traffic, pace: Pace) -> SimTime {
+        self.fluid.join(now, id, Flow::new(traffic, pace, &self.profile))
+    }
+
     /// A kernel has ended at `now`.
     pub fn leave(&mut self, now: SimTime, id: Id) {
         self.misses.leave(id);
@@ -86,6 +92,11 @@ impl<Id: Copy + Eq, Work> SharedMemory<Id, Work> {
     /// Whose ends the last change has moved, and to when.
     pub fn moved(&self) -> &[(Id, SimTime)] {
         self.fluid.moved()
+    }
+
+    /// What transfers ask of the memory now; they leave what they use in the L2.
+    pub fn look_up(&mut self, transfers: &[Transfer]) -> Traffic {
+        self.traffic(transfers).0
     }
 
     /// What transfers of the next kernel ask of the memory now, and who had missed what they find in the L2; they leave
@@ -198,7 +209,7 @@ mod tests {
     fn is_what_was_written_read_from_the_l2() {
         let mut memory = SharedMemory::<u32, ()>::new(&Profile::load(Arch::A2a3).unwrap());
         let tile = |direction| Transfer::contiguous(direction, 0x1000, 65_536);
-        assert_eq!(memory.traffic(&[tile(Direction::Write)]).0, Traffic { hbm_written: 65_536, ..Traffic::default() });
+        assert_eq!(memory.look_up(&[tile(Direction::Write)]), Traffic { hbm_written: 65_536, ..Traffic::default() });
         assert_eq!(memory.traffic(&[tile(Direction::Read)]).0, Traffic { l2_hits: 65_536, ..Traffic::default() });
         memory.begin();
         assert_eq!(memory.traffic(&[tile(Direction::Read)]).0, Traffic { hbm_read: 65_536, ..Traffic::default() });

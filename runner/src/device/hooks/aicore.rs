@@ -81,7 +81,7 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
         actor.refuse(reason, caller)
     };
     let (content, body, object) = (kernel.content, kernel.body(call.args), kernel.object);
-    let (tiled, traced) = (kernel.tiled, kernel.traced);
+    let (tiled, traced, hands_over) = (kernel.tiled, kernel.traced, kernel.hands_over);
     let access = &kernel.description.tensors;
     let demand = demand(tensors, access);
     let cost = rooms.costs.cost(&kernel.description.name, &demand);
@@ -113,6 +113,9 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
         return traced.end(actor, &rooms.traces, begun);
     }
     let tiled = described;
+    if hands_over {
+        return pass_together(actor, rooms, &tiled, cost.source);
+    }
     if cost.source == CostSource::Table {
         let computes = rooms.programs.mode == Mode::Functional;
         return pass(cost, MemoryUse::Nothing, computes.then_some(&body));
@@ -128,6 +131,41 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
         }
     }
 }
+
+/// A call that hands tiles to other cores of its cluster.
+fn pass_together(actor: &CurrentActor<'_>, rooms: &Rooms, tiled: &TiledCall<'_>, source: CostSource) {
+    if source == CostSource::Table {
+        tiled.refuse(actor, &FromTable);
+    }
+    let (program, left) = tiled.program_of_part(actor, rooms);
+    let place = (tiled.core, tiled.call.task_id, tiled.block(actor));
+    let seat = rooms.clusters.take_seat(actor, rooms.launch.array.get(), place, &program, tiled.caller);
+    let run = KernelRun {
+        core: tiled.core,
+        kernel: tiled.kernel,
+        task: Some(tiled.call.task_id),
+        cost: rooms.costs.program(&program),
+        memory: MemoryUse::of_program(&program, tiled.tensors),
+        caller: tiled.caller,
+    };
+    let body = (left == BodyLeft::Compared).then_some(tiled.body);
+    if body.is_some() {
+        tiled.lend(actor, rooms);
+    }
+    // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
+    let passed = unsafe { run.pass_together(actor, rooms.kernel_device(), (&seat, &rooms.programs.library), body) };
+    let spent = passed.unwrap_or_else(|error| tiled.refuse(actor, &error));
+    rooms.clusters.leave(&seat);
+    rooms.worked(spent.confidence, spent.duration);
+    rooms.worked(rooms.profile.aicore.flush.confidence, *rooms.profile.aicore.flush);
+    if body.is_some() {
+        tiled.compare(actor, rooms, &program);
+    }
+}
+
+/// the table of costs has it, but it hands tiles to other cores of its cluster: when it ends follows from what they do
+#[derive(displaydoc::Display)]
+struct FromTable;
 
 /// Where the core that calls has the traces of a kernel.
 fn find_places(actor: &CurrentActor<'_>, rooms: &Rooms, object: ObjectId) -> Option<Places> {

@@ -178,10 +178,11 @@ fn register(actor: &CurrentActor<'_>, rooms: &Rooms, func_id: i32, bytes: &[u8])
     let loaded = namespace.object(object).map(|loaded| {
         let image = &*loaded.image;
         let (tiled, traced) = (hooks::records(image), may_leave_traces(image));
+        let hands_over = hooks::hands_over(image);
         // A trace has a mutex, and a thread its own trace.
         let blocking = if traced { hooks::blocking_but_for_mutexes(image) } else { hooks::blocking(image) };
         let blocking = blocking != Blocking::Natively;
-        loaded.symbol(KERNEL_ENTRY).map(|entry| LoadedKernel { object, entry, blocking, tiled, traced })
+        loaded.symbol(KERNEL_ENTRY).map(|entry| LoadedKernel { object, entry, blocking, tiled, traced, hands_over })
     });
     drop(namespace);
     match loaded {

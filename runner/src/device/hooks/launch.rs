@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use sim_aicore::array::CoreArray;
 use sim_core::actor::{ActorId, ActorKind};
@@ -61,6 +62,7 @@ fn start(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch) -> std::io::R
     rooms.launch.begin(array);
     rooms.memory.borrow_mut().begin();
     rooms.coherence.borrow_mut().empty_cores();
+    rooms.clusters.begin();
     // The AICPU alone is launched to prepare something; a run has cores.
     if launch.block_dim > 0 {
         rooms.stopwatch.start(actor.engine(), actor.now());
@@ -126,6 +128,7 @@ fn start_free(actor: &CurrentActor<'_>, rooms: &Rooms, launch: &Launch, array: C
     let aicpus = (0..launch.aicpu_threads).map(|_| aicpu_call(launch));
     let calls: Vec<GuestCall> = cores.chain(aicpus).collect();
     let free_rooms = Arc::clone(&rooms.free_rooms);
+    free_rooms.launched.store(u32::from(array.clusters()), Ordering::Relaxed);
     // SAFETY: the host runtime vouches for the entries.
     let run = unsafe { FreeRun::start(actor.engine().thread_functions(), free_rooms, &calls) }?;
     rooms.free_run.replace(Some(run));

@@ -7,6 +7,7 @@
 mod aicore;
 mod aicpu;
 mod callables;
+mod clusters;
 mod code;
 mod coherence;
 mod driver;
@@ -76,6 +77,8 @@ pub(super) static TABLE: HookTable = HookTable {
     execute: aicore::execute,
     recorder: tiles::recorder,
     recorder_grow: tiles::recorder_grow,
+    cross_set: clusters::cross_set,
+    cross_wait: clusters::cross_wait,
     note_task: notes::note_task,
     note_edge: notes::note_edge,
     note_phase: notes::note_phase,

@@ -63,11 +63,40 @@ impl TiledCall<'_> {
                 actor.lend_recorder(std::ptr::null_mut());
                 match self.written(actor, rooms, key) {
                     Ok(program) => (program, BodyLeft::Nothing),
-                    Err(error) => actor
-                        .refuse(format!("kernel {}, task {:#x}: {error}", self.name, self.call.task_id), self.caller),
+                    Err(error) => self.refuse(actor, &error),
                 }
             }
         }
+    }
+
+    /// What a call does that hands tiles to other cores. Its body is run later in any case: it waits for what others
+    /// compute. So where the program is not known, the kernel is run once more, before, and only says what it would do.
+    pub(super) fn program_of_part(&self, actor: &CurrentActor<'_>, rooms: &Rooms) -> (Rc<KnownProgram>, BodyLeft) {
+        let programs = &rooms.programs;
+        let left = if programs.mode == Mode::Timing { BodyLeft::Nothing } else { BodyLeft::Compared };
+        let key = self.key(actor);
+        let known = programs.library.borrow().get(&key);
+        if let Some(known) = known {
+            return (known, left);
+        }
+        actor.lend_recorder(programs.begin(self.core, false).cast());
+        // SAFETY: the executor vouches for the arguments, as it would by calling the kernel itself.
+        unsafe { actor.run_body_first(self.body, self.caller) };
+        actor.lend_recorder(std::ptr::null_mut());
+        match self.written(actor, rooms, key) {
+            Ok(program) => (program, left),
+            Err(error) => self.refuse(actor, &error),
+        }
+    }
+
+    /// The call cannot be run.
+    pub(super) fn refuse(&self, actor: &CurrentActor<'_>, error: &dyn std::fmt::Display) -> ! {
+        actor.refuse(format!("kernel {}, task {:#x}: {error}", self.name, self.call.task_id), self.caller)
+    }
+
+    /// Which block of its task it is.
+    pub(super) fn block(&self, actor: &CurrentActor<'_>) -> i32 {
+        self.part(actor).block_idx
     }
 
     /// The call that comes writes into the recorder of its core.
@@ -105,14 +134,23 @@ impl TiledCall<'_> {
             (self.call.args, self.call.tensor_count as usize, self.call.scalar_count as usize);
         let words = LOCAL_CONTEXT.saturating_sub(tensors).min(scalars);
         let mut values = [0_u64; LOCAL_CONTEXT];
-        let mut part = CallPart::default();
-        let (to, part_of) = (&mut values, &mut part);
+        let to = &mut values;
         actor.as_guest(|| {
             for (index, value) in to.iter_mut().enumerate().take(words) {
                 // SAFETY: the array has that many arguments; a bad pointer ends the guest.
                 *value = unsafe { *args.add(tensors + index) } as u64;
             }
-            // SAFETY: as above; the contexts stand at their fixed places.
+        });
+        ProgramKey::new(self.kernel, kind_of(actor), self.tensors, &values[..words], self.part(actor))
+    }
+
+    /// Which part of its task it is.
+    fn part(&self, actor: &CurrentActor<'_>) -> CallPart {
+        let args = self.call.args;
+        let mut part = CallPart::default();
+        let part_of = &mut part;
+        actor.as_guest(|| {
+            // SAFETY: the executor's array has the contexts at their fixed places; a bad pointer ends the guest.
             let (local, global) =
                 unsafe { (*args.add(LOCAL_CONTEXT) as *const i32, *args.add(GLOBAL_CONTEXT) as *const i32) };
             if !local.is_null() {
@@ -124,7 +162,7 @@ impl TiledCall<'_> {
                 part_of.sub_block_id = unsafe { *global };
             }
         });
-        ProgramKey::new(self.kernel, kind_of(actor), self.tensors, &values[..words], part)
+        part
     }
 }
 

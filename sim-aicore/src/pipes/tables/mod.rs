@@ -35,6 +35,8 @@ pub struct Tables {
     pub paths: Vec<PathCost>,
     /// What transfers from and to GM pay beside the profile's constants.
     pub gm: Gm,
+    /// What is between the cores of a cluster.
+    pub cluster: ClusterCost,
 }
 
 /// Sizes of a core's memories in bytes.
@@ -144,6 +146,17 @@ pub struct Gm {
     pub origin: Origin,
 }
 
+/// Flags between the cores of a cluster.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterCost {
+    /// From the moment at which a core raises a flag until the other core goes on.
+    pub flag_latency: MicroCycles,
+    /// Who says so.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
 impl Tables {
     /// The tables of a generation.
     pub fn of(arch: Arch) -> &'static Tables {
@@ -228,7 +241,7 @@ mod tests {
             let by_profile = |path: &Path| matches!(path, Path::GmToUb | Path::GmToL1 | Path::UbToGm);
             Path::ALL.into_iter().filter(|path| !by_profile(path) && Tables::of(arch).path(*path).is_none()).collect()
         };
-        assert_eq!(missing(Arch::A2a3), [Path::L1ToUb, Path::UbToL1, Path::L0cToUb]);
+        assert_eq!(missing(Arch::A2a3), [Path::L1ToUb, Path::UbToL1, Path::L0cToUb, Path::L0cToUbs]);
         assert_eq!(missing(Arch::A5), []);
     }
 
