@@ -18,6 +18,7 @@ use crate::cluster::{MemoryShare, Seat, WHOLE, WaitInVain};
 use crate::cost::{CostModel, KernelCost};
 use crate::launch::Launched;
 use crate::pipes::library::{KnownProgram, ProgramLibrary};
+use crate::pipes::program::{Columns, Traffic as Touched};
 use crate::task::TensorDescriptor;
 
 /// What a kernel asks of the memory that it shares with others.
@@ -50,21 +51,42 @@ pub enum MemoryWork {
 pub type KernelMemory = SharedMemory<ActorId, MemoryWork>;
 
 impl MemoryUse {
-    /// That of a kernel which does what `program` says with these tensors.
-    pub fn of_program(program: &Rc<KnownProgram>, tensors: &[TensorDescriptor]) -> MemoryUse {
-        let touched = |direction, tensor: Option<u16>, begin: u64, end: u64| {
-            let tensor = tensors.get(usize::from(tensor?))?;
-            Some(Transfer::contiguous(direction, tensor.address().saturating_add(begin), end.saturating_sub(begin)))
+    /// That of a kernel which does what `program` says with these tensors, where the L2 has lines of so many bytes.
+    pub fn of_program(program: &Rc<KnownProgram>, tensors: &[TensorDescriptor], line: u64) -> MemoryUse {
+        let touched = |direction, entry: &Touched| {
+            let tensor = tensors.get(usize::from(entry.tensor?))?;
+            Some(touched(direction, tensor.address(), entry, line))
         };
         let ways = program.traffic.iter().flat_map(|entry| {
             let read = (entry.read_bytes > 0).then_some(Direction::Read);
             let written = (entry.written_bytes > 0).then_some(Direction::Write);
-            read.into_iter().chain(written).filter_map(|way| touched(way, entry.tensor, entry.begin, entry.end))
+            read.into_iter().chain(written).filter_map(|way| touched(way, entry))
         });
         let (read, written) = program.wanted();
         match read + written {
             0 => MemoryUse::Nothing,
             _ => MemoryUse::Moves { transfers: ways.collect(), work: MemoryWork::Program(Rc::clone(program)) },
+        }
+    }
+}
+
+/// What of the tensor at `address` is touched: rows of its columns, or all from the first byte to the last. Columns that are
+/// narrower than a line share the lines with their neighbours.
+fn touched(direction: Direction, address: u64, entry: &Touched, line: u64) -> Transfer {
+    match entry.columns {
+        Some(Columns { stride, begin, end }) if end - begin >= line && end - begin < stride => {
+            let first = entry.begin / stride;
+            Transfer {
+                direction,
+                address: address.saturating_add((first * stride).saturating_add(begin)),
+                rows: entry.end.div_ceil(stride) - first,
+                row_bytes: end - begin,
+                row_stride: stride,
+                nd2nz: false,
+            }
+        }
+        _ => {
+            Transfer::contiguous(direction, address.saturating_add(entry.begin), entry.end.saturating_sub(entry.begin))
         }
     }
 }

@@ -65,7 +65,10 @@ fn run_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, kernel: &Kernel, call: G
     };
     let prices = Prices { costs: &rooms.costs, otherwise };
     let begun = traced.begin(actor, &rooms.traces, &prices, || arguments.key(kernel, kind));
-    let memory = begun.program.as_ref().map_or(MemoryUse::Nothing, |it| MemoryUse::of_program(it, &arguments.tensors));
+    let memory = begun
+        .program
+        .as_ref()
+        .map_or(MemoryUse::Nothing, |it| MemoryUse::of_program(it, &arguments.tensors, *rooms.profile.l2.line));
     pass(begun.cost, memory, begun.body_is_left.then_some(&body));
     traced.end(actor, &rooms.traces, begun);
 }

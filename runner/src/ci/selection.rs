@@ -144,9 +144,9 @@ mod tests {
     #[test]
     fn are_cases_that_fail_on_purpose_left_out_unless_they_are_asked_for() {
         let all = selected(&[], false).unwrap();
-        assert_eq!(all.len(), 26);
+        assert_eq!(all.len(), 30);
         assert!(!all.contains(&"ring_full".to_owned()));
-        assert_eq!(selected(&[], true).unwrap().len(), 34);
+        assert_eq!(selected(&[], true).unwrap().len(), 36);
         assert_eq!(
             selected(&["ring_*"], false).unwrap_err(),
             "every case that matches `ring_*` is expected to fail; add --faults to run it"
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn is_the_whole_matrix_every_case_on_every_runtime_for_every_generation() {
         let entries = Selection::default().entries().unwrap();
-        assert_eq!(entries.len(), 2 * 3 * 29);
+        assert_eq!(entries.len(), 2 * 3 * 30);
         let last = entries.last().unwrap();
         assert_eq!(
             (last.arch, last.runtime, last.case.name.as_str()),

@@ -26,6 +26,34 @@ pub struct Traffic {
     pub read_bytes: u64,
     /// Bytes written.
     pub written_bytes: u64,
+    /// Which columns of the tensor, if it is a part of its rows each time.
+    pub columns: Option<Columns>,
+}
+
+/// Of rows at even distances from the tensor's first element, the bytes from `begin` to `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// From one row to the next.
+    pub stride: u64,
+    /// The first byte of a row.
+    pub begin: u64,
+    /// Behind the last byte.
+    pub end: u64,
+}
+
+impl Columns {
+    /// Those of rows that lie apart, the first of which begins at `offset`.
+    fn of(offset: u64, rows: u32, row_bytes: u64, stride: u64) -> Option<Columns> {
+        let begin = offset.checked_rem(stride)?;
+        let end = begin + row_bytes;
+        (rows > 1 && row_bytes < stride && end <= stride).then_some(Columns { stride, begin, end })
+    }
+
+    /// These and others of the same rows.
+    fn with(self, others: Columns) -> Option<Columns> {
+        let (begin, end) = (self.begin.min(others.begin), self.end.max(others.end));
+        (self.stride == others.stride).then_some(Columns { begin, end, ..self })
+    }
 }
 
 impl Program {
@@ -74,6 +102,7 @@ impl Program {
                     known.end = known.end.max(access.end);
                     known.read_bytes += access.read_bytes;
                     known.written_bytes += access.written_bytes;
+                    known.columns = known.columns.zip(access.columns).and_then(|(known, more)| known.with(more));
                 }
                 None => traffic.push(access),
             }
@@ -126,6 +155,7 @@ pub fn gm_access(instruction: &Instruction) -> Option<Traffic> {
         end: place.offset + span,
         read_bytes: if path.reads_gm() { bytes } else { 0 },
         written_bytes: if path.writes_gm() { bytes } else { 0 },
+        columns: Columns::of(place.offset, rows, row_bytes, stride),
     })
 }
 
@@ -193,14 +223,16 @@ mod tests {
             Instruction::Barrier(super::super::Pipe::V),
             copy(Path::UbToGm, 1, 0),
         ]);
-        let entry = |tensor, begin, end, read_bytes, written_bytes| Traffic {
+        let entry = |tensor, (begin, end), (read_bytes, written_bytes), columns: (u64, u64)| Traffic {
             tensor: Some(tensor),
             begin,
             end,
             read_bytes,
             written_bytes,
+            columns: Some(Columns { stride: 1024, begin: columns.0, end: columns.1 }),
         };
-        assert_eq!(program.traffic(), [entry(0, 512, 7424, 2048, 0), entry(1, 0, 3328, 1024, 1024)]);
+        let moved = [entry(0, (512, 7424), (2048, 0), (0, 768)), entry(1, (0, 3328), (1024, 1024), (0, 256))];
+        assert_eq!(program.traffic(), moved);
         assert_eq!((program.read_bytes(), program.written_bytes()), (3072, 1024));
     }
 

@@ -108,7 +108,10 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
         let traced = TracedCall { kernel: content, name: &name, core: kind, tensors, places, body: &body, caller };
         let prices = Prices { costs: &rooms.costs, otherwise: cost };
         let begun = traced.begin(actor, &rooms.traces, &prices, || described.key(actor));
-        let memory = begun.program.as_ref().map_or(by_tensors, |program| MemoryUse::of_program(program, tensors));
+        let memory = begun
+            .program
+            .as_ref()
+            .map_or(by_tensors, |program| MemoryUse::of_program(program, tensors, *rooms.profile.l2.line));
         pass(begun.cost, memory, begun.body_is_left.then_some(&body));
         return traced.end(actor, &rooms.traces, begun);
     }
@@ -121,7 +124,8 @@ fn execute_on_core(actor: &CurrentActor<'_>, rooms: &Rooms, call: *const KernelC
         return pass(cost, MemoryUse::Nothing, computes.then_some(&body));
     }
     let (program, left) = tiled.program(actor, rooms);
-    let (cost, memory) = (rooms.costs.program(&program), MemoryUse::of_program(&program, tensors));
+    let (cost, memory) =
+        (rooms.costs.program(&program), MemoryUse::of_program(&program, tensors, *rooms.profile.l2.line));
     match left {
         BodyLeft::Nothing => pass(cost, memory, None),
         BodyLeft::Compared => {
@@ -145,7 +149,7 @@ fn pass_together(actor: &CurrentActor<'_>, rooms: &Rooms, tiled: &TiledCall<'_>,
         kernel: tiled.kernel,
         task: Some(tiled.call.task_id),
         cost: rooms.costs.program(&program),
-        memory: MemoryUse::of_program(&program, tiled.tensors),
+        memory: MemoryUse::of_program(&program, tiled.tensors, *rooms.profile.l2.line),
         caller: tiled.caller,
     };
     let body = (left == BodyLeft::Compared).then_some(tiled.body);
