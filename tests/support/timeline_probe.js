@@ -8,12 +8,12 @@
   const { fillText, fillRect } = brush;
   brush.fillText = function (text, ...rest) { seen.texts.push(text); return fillText.call(this, text, ...rest); };
   brush.fillRect = function (...rest) { seen.fills += 1; return fillRect.apply(this, rest); };
+  // Without a screen there may be one frame, or none.
+  window.requestAnimationFrame = (paint) => setTimeout(paint, 0);
   function take() { const part = { texts: seen.texts, fills: seen.fills }; seen.texts = []; seen.fills = 0; return part; }
   function painted() { return new Promise((done) => setTimeout(() => done(take()), 200)); }
   addEventListener("load", async () => {
     const result = { all: await painted() };
-    // Without a screen there is one frame, which has been painted.
-    window.requestAnimationFrame = (paint) => setTimeout(paint, 0);
     document.getElementById("in").click();
     result.zoomed = await painted();
     document.getElementById("fit").click();
